@@ -166,6 +166,7 @@ export { type Upcast, Upcasters, withUpcasts } from "./core/sourcing/upcasting_s
 export { MemoryState } from "./core/state/memory.ts";
 export { SqliteState } from "./core/state/sqlite.ts";
 export type {
+  ExpiredRecord,
   LevelRecord,
   MissedRecord,
   SchemaRecord,

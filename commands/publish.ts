@@ -6,7 +6,13 @@ import type { EvsContext } from "./cli/context.ts";
 import { count, plainText, textFlag, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
 import { payloadBytes, textBytes } from "./publisher/payload.ts";
-import { checkFlags, expectation, isStream, type PublishFlags } from "./publisher/flags.ts";
+import {
+  checkFlags,
+  expectation,
+  isStream,
+  type PublishFlags,
+  timeToLive,
+} from "./publisher/flags.ts";
 import { formatReceipt, told } from "./publisher/receipt.ts";
 import type { PublishStreamOptions } from "./publisher/stream.ts";
 import { typedAgain } from "../core/base/shell_quote.ts";
@@ -32,14 +38,16 @@ export const route = verb<PublishFlags, [topic?: string, type?: string, payload?
     "evs scheduled lists and cancels what waits. A TIME without a zone is local; one that has passed means now.\n" +
     "With --spool, what no daemon answers for is kept in the data dir, with its id: the next daemon stores it once, in order, and " +
     "judges it then; evs spool lists it. --expect, --delay, --at and --cloudevents do not go with it.\n" +
+    "With --ttl the event is not delivered after this long: a subscription that comes to it later skips and counts it, and does not retry it. " +
+    "It stays in the topic, for tail and replay. With --delay or --at, --ttl counts from when the event is due.\n" +
     "With --quiet it prints nothing.",
   usage: [
-    "TOPIC TYPE PAYLOAD [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id ID] [--schema-version VERSION] [--expect SEQ|none|exists|any | --delay DURATION | --at TIME | --spool]",
+    "TOPIC TYPE PAYLOAD [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id ID] [--schema-version VERSION] [--expect SEQ|none|exists|any | --delay DURATION | --at TIME | --spool] [--ttl DURATION]",
     "TOPIC TYPE TEXT --text [--binary] [--key TEXT] [the same]",
-    "TOPIC TYPE --ndjson [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id-prefix PREFIX] [--on-error stop|skip] [--skip N] [--spool]",
-    "TOPIC TYPE --lines [--binary] [--key TEXT] [--meta NAME=VALUE]... [--id-prefix PREFIX] [--on-error stop|skip] [--skip N] [--spool]",
-    "TOPIC --envelope [--on-error stop|skip] [--skip N] [--spool]",
-    "TOPIC [EVENT] --cloudevents [--key TEXT | --key-pointer POINTER] [--schema-version VERSION] [--on-error stop|skip] [--skip N]",
+    "TOPIC TYPE --ndjson [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id-prefix PREFIX] [--ttl DURATION] [--on-error stop|skip] [--skip N] [--spool]",
+    "TOPIC TYPE --lines [--binary] [--key TEXT] [--meta NAME=VALUE]... [--id-prefix PREFIX] [--ttl DURATION] [--on-error stop|skip] [--skip N] [--spool]",
+    "TOPIC --envelope [--ttl DURATION] [--on-error stop|skip] [--skip N] [--spool]",
+    "TOPIC [EVENT] --cloudevents [--key TEXT | --key-pointer POINTER] [--schema-version VERSION] [--ttl DURATION] [--on-error stop|skip] [--skip N]",
     "--atomic",
   ],
   examples: [
@@ -75,6 +83,10 @@ export const route = verb<PublishFlags, [topic?: string, type?: string, payload?
     [
       "publish log line --ndjson --spool <log.ndjson",
       "Kept for the next daemon while none answers.",
+    ],
+    [
+      `publish logins code.sent '{"code":"4711"}' --ttl 5m`,
+      "Nobody gets it after five minutes.",
     ],
   ],
   parameters: {
@@ -152,6 +164,13 @@ export const route = verb<PublishFlags, [topic?: string, type?: string, payload?
         brief: "While no daemon answers, keep it for the next one",
         optional: true,
       },
+      ttl: {
+        kind: "parsed",
+        parse: timeToLive,
+        brief: "Do not deliver it after this long, such as 1h",
+        placeholder: "DURATION",
+        optional: true,
+      },
     },
     positional: {
       kind: "tuple",
@@ -192,6 +211,7 @@ export const route = verb<PublishFlags, [topic?: string, type?: string, payload?
       keyPointer: flags.keyPointer,
       schemaVersion: flags.schemaVersion,
       metadata: await metadataOf(this, flags),
+      ttlMs: flags.ttl,
     };
     if (!isStream(flags)) {
       return await publishOne(this, topic, {

@@ -47,6 +47,9 @@ export const route = verb({
           ? {}
           : { scheduled: `${formatCount(status.scheduledEvents)}; which: evs scheduled list` }),
         "dead letters": deadLettersText(status),
+        ...(status.expiredEvents === 0
+          ? {}
+          : { expired: `${formatCount(status.expiredEvents)} since the start` }),
         "held back": status.heldBack?.map((held) => `${held.topic}: ${heldBackText(held)}`),
         spool: status.spool?.map(spoolText),
         schemas: status.schemas,

@@ -1,5 +1,7 @@
-/** The flags of `evs publish`, and which of them go together. */
+/** The flags of `evs publish`: which go together, and what their values mean. */
 import { InvalidArgumentError } from "../../core/base/errors.ts";
+import { parseDuration } from "../../core/base/units.ts";
+import { LONGEST_TTL_MS } from "../../core/event/limits.ts";
 
 /** The flags of `evs publish`. */
 export interface PublishFlags {
@@ -23,12 +25,24 @@ export interface PublishFlags {
   delay?: number;
   at?: string;
   spool?: boolean;
+  /** ms. */
+  ttl?: number;
 }
 
 /** The value of `--expect`. */
 export function expectation(input: string): string {
   if (/^(\d+|none|exists|any)$/.test(input)) return input;
   throw new SyntaxError("a seq, none, exists or any is needed");
+}
+
+/** The value of `--ttl`, ms. */
+export function timeToLive(input: string): number {
+  const ms = parseDuration(input, "--ttl");
+  if (ms >= 1 && ms <= LONGEST_TTL_MS) return ms;
+  throw new InvalidArgumentError(
+    `--ttl is from 1ms to ${LONGEST_TTL_MS / 86_400_000}d (a hundred years), not ${input}`,
+    { hint: "without --ttl an event never expires" },
+  );
 }
 
 /** True if the payloads come from standard input, line by line. */

@@ -25,6 +25,7 @@ export function factsOf(info: SubscriptionInfo, now: number): Record<string, unk
   const missed = info.missed.map((gap) =>
     `${gap.count} of ${gap.topic} (${gap.from} to ${gap.to}): retention took them first`
   );
+  const expired = info.expired.map(({ topic, count }) => `${count} of ${topic}`);
   return {
     name: info.name,
     topic: info.topic,
@@ -35,6 +36,7 @@ export function factsOf(info: SubscriptionInfo, now: number): Record<string, unk
     dead: info.dead,
     ...inFlightFacts(info, now),
     missed: missed.length === 0 ? undefined : missed.join("; "),
+    expired: expired.length === 0 ? undefined : expired.join("; "),
     "max retries": settings.maxRetries,
     "max deliveries": settings.maxDeliveries,
     backoff: formatBackoff(settings.backoff),

@@ -120,11 +120,12 @@ function durabilityText(durability: TopicInfo["durability"]): string {
 }
 
 /** What subscriptions have to do with what is deleted. */
-function consumptionFacts({ keep, drop, heldBack }: TopicInfo): Record<string, unknown> {
+function consumptionFacts({ keep, drop, heldBack, expired }: TopicInfo): Record<string, unknown> {
   return defined({
     keep: keep === "unconsumed" ? "what a named subscription has not finished" : undefined,
     drop: drop === "consumed" ? "what all named subscriptions have finished" : undefined,
     "held back": heldBack && heldBackText(heldBack),
+    expired: expired && `${expired} before a subscription handled them`,
   });
 }
 

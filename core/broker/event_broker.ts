@@ -9,6 +9,7 @@
 import { MAX_EVENT_BYTES } from "../event/limits.ts";
 import { schemaToJson } from "../json/to_json.ts";
 import { EventWriter } from "./event_writer.ts";
+import { ExpiryClock } from "./expiry_clock.ts";
 import { ScheduledEvents } from "./scheduled_events.ts";
 import { schedulingOf } from "./scheduled_list.ts";
 import { Startup } from "./startup.ts";
@@ -108,6 +109,8 @@ export class EventBroker<E = any> extends Broker<E> {
   readonly deadLetterImports: DeadLetterImporter;
   /** @internal */
   readonly scheduled: ScheduledEvents;
+  /** @internal */
+  readonly expiry: ExpiryClock;
   readonly #eventStore: EventStore;
   readonly #queue: DeadLetterQueue;
   readonly #held: CustomQueue | undefined;
@@ -162,9 +165,9 @@ export class EventBroker<E = any> extends Broker<E> {
     const { dedupWindow, deadLetterQueue: foreign } = options;
     this.#held = foreign &&
       attachCustomQueue(foreign, { subscriptions: () => this.subscriptions, store, onError });
-    const areAll = options.state !== undefined && !(options.state instanceof MemoryState);
-    const redacted = new RedactedEvents(snapshot.redactions, { areAll });
-    const shared = { clock, random, store, topics: this.topics, onError, redacted, state };
+    const redacted = new RedactedEvents(snapshot.redactions, { areAll: isKept(options.state) });
+    const expiry = this.expiry = new ExpiryClock({ clock, state, onError }, snapshot);
+    const shared = { clock, random, store, topics: this.topics, expiry, onError, redacted, state };
     this.ends = new TopicEnds({ store, state, known: options.knownEnds, onError }, snapshot);
     this.subscriptions = new SubscriptionManager({
       ...shared,
@@ -221,6 +224,7 @@ export class EventBroker<E = any> extends Broker<E> {
       writer: this.#writer,
       dispatcher: this.#dispatcher,
       startup,
+      expiry,
       scheduled: this.scheduled,
       maxEventBytes: options.maxEventBytes ?? MAX_EVENT_BYTES,
     });
@@ -383,17 +387,12 @@ export class EventBroker<E = any> extends Broker<E> {
 
   /**
    * Checks a parsed payload: returns the version to record, or throws `EventRefusedError` with
-   * `details.faults`.
+   * `details.faults`. `text`: the payload as JSON text, if available, so that numbers keep their
+   * notation.
    */
   admit(
     topic: string,
-    candidate: {
-      type: string;
-      version: string | undefined;
-      payload: unknown;
-      /** The payload as JSON text, if available, so that numbers keep their notation. */
-      text?: string | undefined;
-    },
+    candidate: { type: string; version: string | undefined; payload: unknown; text?: string },
   ): string {
     return this.gate.admit(topic, candidate);
   }
@@ -493,4 +492,9 @@ export class EventBroker<E = any> extends Broker<E> {
   #assertOpen(): void {
     if (this.#closed) throw closedBroker();
   }
+}
+
+/** False for a state that knows nothing of earlier processes. */
+function isKept(state: BrokerOptions["state"]): boolean {
+  return state !== undefined && !(state instanceof MemoryState);
 }

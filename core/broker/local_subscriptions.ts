@@ -20,6 +20,7 @@ import { commitEvents } from "../reading/tail.ts";
 import { assertTopicPattern, compilePattern } from "../event/topic_options.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 import type { Ledger } from "../delivery/committer.ts";
+import type { ExpiryCount } from "../delivery/deliverable.ts";
 import type { SubscriptionDriver } from "../delivery/driver.ts";
 import { retriesPage, retryNow } from "../delivery/scheduled_retries.ts";
 import { newToken } from "../delivery/tokens.ts";
@@ -35,6 +36,7 @@ export interface LocalContext {
   random: () => number;
   store: JournalStore;
   topics: TopicCatalog;
+  expiry: ExpiryCount;
   manager: SubscriptionManager;
   /** The store has no earlier events to start from. */
   liveOnly: boolean;
@@ -95,7 +97,7 @@ export class LocalSubscriptions {
     topic: string,
     of: { handler: Handler; options: SubscribeOptions; settings: Partial<SubscriptionSettings> },
   ): Subscription {
-    const { clock, random, store, topics, manager, onError } = this.#context;
+    const { clock, random, store, topics, expiry, manager, onError } = this.#context;
     const name = `unnamed-${newToken()}`;
     const settings = { ...defaultSettings, ...of.settings };
     const offset = parseOffset(of.options.from ?? "end");
@@ -111,7 +113,7 @@ export class LocalSubscriptions {
     const driver = manager.addDriver(
       { name, topic, from: "end", settings, paused: false, createdAt: clock.now() },
       { cursors, done: [], missed: [], retries: [] },
-      { clock, random, store, onError, ledger: this.#context.ledger(), trip: neverTrips },
+      { clock, random, store, expiry, onError, ledger: this.#context.ledger(), trip: neverTrips },
     );
     manager.useFilter(driver);
     const runner = this.#runner(driver, of);

@@ -1,15 +1,14 @@
 /** Options of `publish`, separated from the metadata and checked. */
 import { InvalidArgumentError } from "../base/errors.ts";
-import { checkSchedule, type Schedule, type ScheduleOption } from "../event/schedule.ts";
+import { checkSchedule, checkTtl, type Schedule, type ScheduleOption } from "../event/schedule.ts";
 import { assertEventId } from "../event/id.ts";
 import { assertName } from "../event/name.ts";
-import { refuseSlip, refuseUnbuilt } from "./reserved_names.ts";
+import { refuseSlip } from "./reserved_names.ts";
 import type { Expected } from "../store/store.ts";
 
 /**
  * The fourth argument of `publish`: known names are options, all others go into the metadata. A
- * name that can only be a misspelled option is refused, and so is `ttlMs`, which is reserved for
- * later. Inside `metadata` any name is allowed.
+ * name that can only be a misspelled option is refused. Inside `metadata` any name is allowed.
  */
 export interface PublishOptions {
   /** The version of the payload's schema; default: the highest registered one. */
@@ -26,6 +25,11 @@ export interface PublishOptions {
   signal?: AbortSignal;
   /** Publish it later. The event that is returned has no seq yet, and the time of publishing. */
   schedule?: ScheduleOption;
+  /**
+   * Its time to live: how long after publishing it is delivered, ms, at most a hundred years. An
+   * event that has expired by then is not delivered to a subscription, and counted there.
+   */
+  ttlMs?: number;
   /** Additional data besides the payload. */
   metadata?: Record<string, unknown>;
   /** Any other name goes into the metadata. */
@@ -41,6 +45,7 @@ export interface SplitOptions {
   expected?: Expected;
   signal?: AbortSignal;
   schedule?: Schedule;
+  ttlMs?: number;
   metadata: Record<string, unknown>;
 }
 
@@ -59,7 +64,6 @@ export function splitOptions(options: PublishOptions | undefined): SplitOptions 
     ttlMs,
     ...rest
   } = options;
-  refuseUnbuilt({ ttlMs });
   for (const name in rest) refuseSlip(name);
   if (id !== undefined) assertEventId(id);
   if (key !== undefined) assertName(key, "the key");
@@ -80,6 +84,7 @@ export function splitOptions(options: PublishOptions | undefined): SplitOptions 
     expected: checkExpected(expected),
     signal,
     schedule: scheduleOf(schedule, expected),
+    ttlMs: ttlMs === undefined ? undefined : checkTtl(ttlMs),
     metadata: { ...metadata, ...rest },
   };
 }

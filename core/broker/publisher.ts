@@ -23,6 +23,7 @@ import type { TopicCatalog } from "../topic/catalog.ts";
 import type { CommitDispatcher } from "./commit_dispatcher.ts";
 import type { EventWriter } from "./event_writer.ts";
 import { assertStored, refuseExpected } from "./expectation.ts";
+import type { ExpiryClock } from "./expiry_clock.ts";
 import { HeldPublishes, type PublishedTypes } from "./held_publishes.ts";
 import { atElement } from "./element_error.ts";
 import {
@@ -46,6 +47,7 @@ export interface PublisherContext {
   dispatcher: CommitDispatcher;
   startup: Startup;
   scheduled: ScheduledEvents;
+  expiry: ExpiryClock;
   /** The size limit of an event, bytes. */
   maxEventBytes: number;
 }
@@ -169,8 +171,13 @@ export class Publisher {
     { type, payload }: { type: string; payload: T },
     split: SplitOptions,
   ): Event<T> {
-    const { clock } = this.#context;
-    return makeEvent({ topic, type, payload }, { split, ids: this.#ids, now: clock.now() });
+    const { clock, expiry } = this.#context;
+    const { ttlMs, schedule } = split;
+    const about = { split, ids: this.#ids, now: clock.now() };
+    const event = makeEvent({ topic, type, payload }, about);
+    // That of an event that is published later begins then.
+    if (ttlMs !== undefined && schedule === undefined) event.expiresAt = expiry.now() + ttlMs;
+    return event;
   }
 
   /** Publishes several values, all or none. */
@@ -261,8 +268,8 @@ export class Publisher {
     if (schedule !== undefined) {
       const stamped = split.timestamp !== undefined;
       const { scheduled } = this.#context;
-      const { dueAt, seq } = await scheduled.accept(topic, captured, { schedule, stamped });
-      return scheduledEvent(stored(event, captured, seq), { dueAt, stamped });
+      const accepted = await scheduled.accept(topic, captured, { schedule, stamped });
+      return scheduledEvent(stored(event, captured, accepted.seq), { ...accepted, stamped });
     }
     const outcome = await this.#context.writer.append({ topic, events: [captured], expected });
     const { duplicates, firstSeq } = assertStored(topic, outcome);
@@ -329,6 +336,8 @@ export function capture(event: Event, split: SplitOptions): NewEvent {
     timestamp: event.timestamp,
     schemaVersion: event.schemaVersion,
     key: event.key,
+    expiresAt: event.expiresAt,
+    ttlMs: split.schedule === undefined ? undefined : split.ttlMs,
     metadata: toJson(event.metadata, "the metadata"),
     payload: encoder.encode(toJson(event.payload, "the payload")),
   };
@@ -342,8 +351,14 @@ function stored<T>(event: Event<T>, { schemaVersion }: NewEvent, seq: number): E
 /** The event as published later: its timestamp is the time of publishing, unless it was given. */
 export function scheduledEvent<T>(
   event: Event<T>,
-  { dueAt, stamped }: { dueAt: number | undefined; stamped: boolean },
+  { dueAt, expiresAt, stamped }: {
+    dueAt?: number | undefined;
+    expiresAt?: number | undefined;
+    stamped: boolean;
+  },
 ): Event<T> {
+  // Its time had passed, so it was published at once.
+  if (expiresAt !== undefined) return { ...event, expiresAt };
   return dueAt === undefined || stamped ? event : { ...event, timestamp: Math.round(dueAt) };
 }
 

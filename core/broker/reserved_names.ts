@@ -2,10 +2,10 @@
  * The fourth argument of `publish` holds options and metadata. A name that can only be a misspelled
  * option is refused: as metadata it would be stored, and its intended effect silently lost.
  */
-import { InvalidArgumentError, UnsupportedError } from "../base/errors.ts";
+import { InvalidArgumentError } from "../base/errors.ts";
 import { editDistance } from "../base/suggest.ts";
 
-/** The option names, including future ones. */
+/** The option names. */
 const RESERVED = [
   "schemaVersion",
   "id",
@@ -50,13 +50,4 @@ export function isSlip(name: string, option: string): boolean {
   const most = name.length >= TWO_EDITS ? 2 : name.length >= ONE_EDIT ? 1 : 0;
   if (Math.abs(given.length - meant.length) > most) return false;
   return editDistance(given, meant) <= most;
-}
-
-/** Throws for an option that is reserved but not implemented: its effect would silently be lost. */
-export function refuseUnbuilt({ ttlMs }: { ttlMs?: unknown }): void {
-  if (ttlMs === undefined) return;
-  throw new UnsupportedError("publish cannot take ttlMs yet", {
-    details: { field: "ttlMs" },
-    hint: "leave it out; as metadata it goes into metadata: { ttlMs: … }",
-  });
 }

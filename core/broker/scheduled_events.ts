@@ -25,6 +25,7 @@ import type { TopicCatalog } from "../topic/catalog.ts";
 import { type Clocks, DueList, type ScheduledItem } from "./due_list.ts";
 import { findPublished, seqsOf } from "./published_before.ts";
 import type { EventWriter } from "./event_writer.ts";
+import type { ExpiryClock } from "./expiry_clock.ts";
 import { assertStored } from "./expectation.ts";
 import type { WaitingIds } from "./waiting_ids.ts";
 
@@ -34,6 +35,7 @@ export interface ScheduledEventsContext {
   state: State;
   store: Pick<JournalStore, "find" | "head" | "readPage">;
   topics: TopicCatalog;
+  expiry: ExpiryClock;
   /** How long the store remembers given ids, ms. */
   dedupWindow: number | undefined;
   writer: EventWriter;
@@ -52,6 +54,8 @@ export interface Acceptance {
   duplicate?: true;
   /** Its time had passed, so it was published at once. */
   past?: true;
+  /** Of one that was published at once: when it expires, Unix ms, if it does. */
+  expiresAt?: number;
 }
 
 /** The wall clock is looked at this often while something waits, ms. */
@@ -202,9 +206,12 @@ export class ScheduledEvents {
   }
 
   async #publishNow(topic: string, event: NewEvent): Promise<Acceptance> {
-    const outcome = await this.#context.writer.append({ topic, events: [event] });
+    const stamped = this.#context.expiry.stamp(event);
+    const outcome = await this.#context.writer.append({ topic, events: [stamped] });
     const { firstSeq, duplicates: [repeat] } = assertStored(topic, outcome);
-    return repeat === undefined ? { seq: firstSeq } : { seq: repeat.seq, duplicate: true };
+    if (repeat !== undefined) return { seq: repeat.seq, duplicate: true };
+    const { expiresAt } = stamped;
+    return { seq: firstSeq, ...(expiresAt === undefined ? {} : { expiresAt }) };
   }
 
   async #put(item: ScheduledItem, event: NewEvent): Promise<void> {
@@ -284,13 +291,13 @@ export class ScheduledEvents {
     if (this.waits(item)) redacted.expect(item);
   }
 
-  /** Stops publishing, and waits for what is under way. */
+  /** Stops publishing, waits for what is under way, and stores how the clocks stand. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
     await Promise.allSettled(this.#accepting.values());
     await this.#publishing;
-    await this.#commit(this.#followClock());
+    await this.#commit([...this.#followClock(), ...this.#context.expiry.changes()]);
   }
 
   #forget(item: ScheduledItem): void {
@@ -395,7 +402,7 @@ export class ScheduledEvents {
     try {
       const { seq: _seq, topic: _topic, line: _line, ...event } = contentIn(line, item);
       const timestamp = item.stamped ? event.timestamp : this.#context.clock.now();
-      return { ...event, timestamp, idGiven: true };
+      return this.#context.expiry.stamp({ ...event, timestamp, idGiven: true });
     } catch (error) {
       this.#context.onError(error, "publishing scheduled events");
       return undefined;

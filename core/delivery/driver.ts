@@ -3,12 +3,13 @@
  * commits its plans one at a time. Acks that arrive during a commit share the next one. While
  * nobody asks for events, nothing is read and no retry timer runs.
  */
-import { ClosedError, type EvsError, InternalError } from "../base/errors.ts";
+import { ClosedError, type EvsError } from "../base/errors.ts";
 import type { Event, NewEvent, StoredEvent } from "../event/event.ts";
 import type { SubscriptionRecord } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
 import { BegunDeliveries } from "./begun_deliveries.ts";
 import { AGAIN_MS, Committer, type Ledger } from "./committer.ts";
+import { Deliverable, type ExpiryCount } from "./deliverable.ts";
 import type { LeaseWait, Waiter } from "./lease_wait.ts";
 import {
   fitsWindow,
@@ -47,6 +48,8 @@ export interface DriverContext {
   random: () => number;
   store: JournalStore;
   ledger: Ledger;
+  /** The clock that events expire by. Absent: the wall clock. */
+  expiry?: ExpiryCount | undefined;
   /** Pauses the subscription when its breaker has tripped. */
   trip(reason: string): Promise<unknown>;
   /** Something of a topic is finished durably. Absent: nobody needs to know. */
@@ -74,6 +77,7 @@ export class SubscriptionDriver {
   #reading = false;
   /** Tracks what handlers have begun, and what to do if nobody answers. */
   readonly begun: BegunDeliveries;
+  readonly deliverable: Deliverable;
   readonly #timer: WakeTimer;
   #flushTimer: (() => void) | undefined;
   #closed = false;
@@ -100,9 +104,15 @@ export class SubscriptionDriver {
       this.now(),
     );
     for (const topic of this.queue.lanes.keys()) this.#behind.add(topic);
+    this.deliverable = new Deliverable({
+      ...context,
+      queue: this.queue,
+      plan: (make) => this.plan(make),
+      changed: () => this.serve(),
+    });
     this.begun = new BegunDeliveries(this, {
       ...context,
-      withRecord: (lease) => this.#withRecord(lease),
+      withRecord: (lease) => this.deliverable.withRecord(lease),
     });
     this.#committer = new Committer(context.ledger, {
       settle: (items) =>
@@ -291,7 +301,7 @@ export class SubscriptionDriver {
         ? []
         : this.#take(waiter.order);
       const ends = (this.record.paused && !waiter.throughPause) ||
-        (!waiter.waits && (this.record.paused || !this.#canRead())) ||
+        (!waiter.waits && (this.record.paused || !(this.#canRead() || this.deliverable.busy))) ||
         (waiter.untilEmpty && this.queue.drained && !this.#committer.busy);
       if (leases.length > 0 || ends) waiter.answer(leases);
       else hungry = true;
@@ -312,6 +322,14 @@ export class SubscriptionDriver {
   }
 
   #take(order: Omit<LeaseOrder, "token">): Lease[] {
+    for (;;) {
+      const leased = this.#lease(order);
+      const leases = this.deliverable.of(leased).filter((lease) => !this.begun.givenUp([lease]));
+      if (leases.length > 0 || leased.length === 0 || !this.deliverable.goesOn) return leases;
+    }
+  }
+
+  #lease(order: Omit<LeaseOrder, "token">): Lease[] {
     for (let pages = 0; pages < PAGES_A_TURN; pages++) {
       if (this.queue.ready.buffered >= order.max || !this.#canRead()) break;
       this.#readPage();
@@ -320,7 +338,7 @@ export class SubscriptionDriver {
     this.#ahead.took(leases.length);
     const recounts = this.queue.counts.takeRecounts(this.record.name);
     if (recounts.length > 0) this.begun.note(recounts);
-    return leases.filter((lease) => this.#withRecord(lease) && !this.begun.givenUp([lease]));
+    return leases;
   }
 
   /** Releases leases without counting an attempt; see `DeliveryQueue.release`. */
@@ -344,18 +362,6 @@ export class SubscriptionDriver {
     for (const { order, answer } of [...this.#waiters]) {
       if (holders.has(order.instance ?? order.consumer)) answer([]);
     }
-  }
-
-  /** Reads the row of a retry. */
-  #withRecord(lease: Lease): boolean {
-    const { entry } = lease;
-    if (entry.kind !== "retry") return true;
-    lease.record = this.#context.ledger.retry(entry.topic, entry.id);
-    if (lease.record) return true;
-    this.queue.endLease(lease);
-    this.queue.ready.drop(entry);
-    this.#context.onError(noRow(entry, this.record.name), "delivery");
-    return false;
   }
 
   #canRead(): boolean {
@@ -490,9 +496,4 @@ export class SubscriptionDriver {
   #gone(): ClosedError {
     return new ClosedError(`the subscription ${this.record.name} is closed`);
   }
-}
-
-/** The error for a retry whose row is missing: a bug of ours. */
-function noRow({ id, topic }: { id: string; topic: string }, name: string): InternalError {
-  return new InternalError(`the retry of ${id} on ${topic} for ${name} has no row`);
 }

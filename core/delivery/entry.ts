@@ -129,6 +129,11 @@ export class Entry {
     return this.#source instanceof WireEvent ? this.#source.stored : this.#source;
   }
 
+  /** When it expires, Unix ms; undefined if never, and for a retry. */
+  get expiresAt(): number | undefined {
+    return this.#source?.expiresAt;
+  }
+
   /** The wire line, with or without its line feed; undefined for a retry. */
   get line(): Uint8Array | undefined {
     const source = this.#source;

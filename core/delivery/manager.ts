@@ -56,6 +56,7 @@ export interface ManagerContext {
   store: JournalStore;
   state: State;
   topics: TopicCatalog;
+  expiry?: DriverContext["expiry"];
   /** Remembered last seqs of topics, in case their stores have lost them. */
   floors?: ReadonlyMap<string, number>;
   redacted?: RedactedEvents;
@@ -105,11 +106,12 @@ export class SubscriptionManager {
   }
 
   #add(record: SubscriptionRecord, start: Omit<QueueStart, "name" | "settings">) {
-    const { clock, random, store, onError, progressed } = this.#context;
+    const { clock, random, store, expiry, onError, progressed } = this.#context;
     return this.addDriver(record, start, {
       clock,
       random,
       store,
+      expiry,
       onError,
       ledger: this.#context.ledger(record.name),
       progressed,

@@ -15,6 +15,7 @@ import type { Entry, Now } from "./entry.ts";
 import type { Lease } from "./leases.ts";
 import { Marks } from "./marks.ts";
 import type { DeliveryQueue } from "./queue.ts";
+import { withoutExpiry } from "./wire_event.ts";
 
 /**
  * A transition that is decided but not yet durable. Exactly one of `apply` and `rollback` is
@@ -188,7 +189,9 @@ function planFailure(
     return planRetry(queue, { lease, event, failures, wait }, context.now);
   }
   attempts[attempts.length - 1]!.outcome = item.expired ? "expired" : "dead";
-  const dead = { ...event, reason: asText(item.error), diedAt: context.now.wall };
+  // Whether it is still wanted, is now for a person to decide.
+  const line = withoutExpiry(event.line);
+  const dead = { ...event, line, reason: asText(item.error), diedAt: context.now.wall };
   const changes: StateChange[] = entry.kind === "retry" ? [removeRetry(queue, entry)] : [];
   changes.push({ op: "dead.put", record: dead });
   return { changes, dead, apply: () => finish(queue, lease) };
@@ -279,7 +282,7 @@ export function cursorPlan(
 }
 
 /** The delivery is over: the event leaves the queue. */
-function finish(queue: DeliveryQueue, lease: Lease): void {
+export function finish(queue: DeliveryQueue, lease: Lease): void {
   queue.endLease(lease);
   queue.ready.drop(lease.entry);
 }

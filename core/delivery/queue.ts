@@ -10,6 +10,7 @@ import type { StoredEvent } from "../event/event.ts";
 import type { Missed } from "../reading/missed.ts";
 import {
   type CursorRecord,
+  type ExpiredRecord,
   type MissedRecord,
   type RetryRecord,
   type SubscriptionSettings,
@@ -34,6 +35,7 @@ export interface QueueStart {
   cursors: readonly CursorRecord[];
   done: readonly { topic: string; seq: number }[];
   missed: readonly MissedRecord[];
+  expired?: readonly ExpiredRecord[];
   retries: readonly Omit<RetryRecord, "line" | "attempts">[];
   unanswered?: readonly UnansweredRecord[];
   /** What other processes had begun when the previous broker process ended. */
@@ -62,10 +64,7 @@ export interface LeaseOrder {
 /** Most bytes of leased events that a subscription holds in memory, over all consumers. */
 const MAX_LEASED_BYTES = 64 * 1024 * 1024;
 
-/**
- * After this many pages, events that are still in delivery copy their lines, so that the pages can
- * be freed.
- */
+/** After so many pages, events in delivery copy their lines, so that the pages can be freed. */
 const PAGES_SHARED = 4;
 
 const NOTHING_MISSED: readonly Missed[] = [];
@@ -85,6 +84,8 @@ export class DeliveryQueue {
   /** Redacted events that were not delivered, since the start. */
   redacted = 0;
   readonly #redactedEvents: RedactedEvents | undefined;
+  /** By topic, how many events expired before they were handled. */
+  readonly expired: Map<string, number>;
   /** Pages that were fed. */
   #pages = 0;
   /** By topic, what retention deleted before delivery and no consumer was told about yet. */
@@ -100,6 +101,7 @@ export class DeliveryQueue {
       const lane = this.lanes.get(topic);
       if (lane) lane.missed = { from, to, count, written: true };
     }
+    this.expired = new Map(start.expired?.map(({ topic, count }) => [topic, count]));
     this.counts = new DeliveryCounts(start);
     for (const retry of start.retries) {
       const entry = retryEntry(retry, now);

@@ -49,6 +49,7 @@ export function startOf(
     open: open.filter(({ consumer }) => !consumer.startsWith(OWN_PROCESS)),
     done: mine(snapshot.done).filter(({ topic, seq }) => seq <= (ends.get(topic) ?? Infinity)),
     missed: mine(snapshot.missed),
+    expired: mine(snapshot.expired ?? []),
     retries,
   };
 }

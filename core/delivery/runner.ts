@@ -1,8 +1,7 @@
 /**
  * Runs a handler of this process on a subscription: leases events from its driver, and settles each
  * according to what the handler does. A handler's error never reaches another handler or the
- * process. One event at a time by default; the next one begins while the outcome of the last is
- * being committed.
+ * process. One event at a time by default; the next begins while the last outcome is committed.
  */
 import { HandlerCall, runBecause, runBecauseNow } from "../event/causation.ts";
 import type { Clock } from "../base/clock.ts";
@@ -226,7 +225,8 @@ export class HandlerRunner {
           this.#driver.release(leases.slice(i).map(({ token }) => token).reverse());
           break;
         }
-        this.#handle(lease);
+        // It may have expired while it waited for its turn here.
+        if (!this.#driver.deliverable.lapses(lease)) this.#handle(lease);
       }
     }
   }

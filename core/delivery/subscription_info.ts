@@ -26,6 +26,7 @@ export function subscriptionInfoOf(driver: SubscriptionDriver, dead: number): Su
     missed: lanes.flatMap(({ topic, missed }) =>
       missed ? [{ topic, from: missed.from, to: missed.to, count: missed.count }] : []
     ),
+    expired: Array.from(queue.expired, ([topic, count]) => ({ topic, count })),
     ...(queue.redacted === 0 ? {} : { redacted: queue.redacted }),
     createdAt: record.createdAt,
   };

@@ -1,9 +1,9 @@
 /**
  * An event in delivery as the wire line from its store. Most events are delivered, acknowledged and
- * forgotten: for those only the seq and the key are read from the bytes; the rest is parsed on
- * demand.
+ * forgotten: for those only the seq, the key and the expiry are read from the bytes; the rest is
+ * parsed on demand.
  */
-import type { StoredEvent } from "../event/event.ts";
+import { type StoredEvent, toWireLine } from "../event/event.ts";
 import { eventOfSlot } from "../store/file/lines.ts";
 
 const LF = 0x0a;
@@ -12,6 +12,7 @@ const COMMA = 0x2c;
 const BACKSLASH = 0x5c;
 const ZERO = 0x30;
 const NINE = 0x39;
+const E = 0x65;
 const K = 0x6b;
 const M = 0x6d;
 /** What surrounds the skipped values, as every store writes it. */
@@ -22,6 +23,7 @@ const TOPIC = ',"topic":'.length;
 const TIMESTAMP = ',"timestamp":'.length;
 const VERSION = ',"schemaVersion":'.length;
 const KEY = ',"key":'.length;
+const EXPIRES = ',"expiresAt":'.length;
 
 const decoder = new TextDecoder();
 
@@ -29,6 +31,7 @@ const decoder = new TextDecoder();
 export class WireEvent {
   readonly seq: number;
   readonly key: string | undefined;
+  readonly expiresAt: number | undefined;
   #bytes: Uint8Array;
   #start: number;
   #end: number;
@@ -40,21 +43,32 @@ export class WireEvent {
     this.#start = start;
     this.#end = end;
     let at = start + SEQ;
-    let seq = 0;
-    for (; bytes[at]! >= ZERO && bytes[at]! <= NINE; at++) seq = seq * 10 + (bytes[at]! - ZERO);
+    const seq = numberAt(bytes, at);
+    while (isDigit(bytes[at])) at++;
     at = behindVersion(bytes, at, end);
-    // The first letter of `key` or `metadata`. In a line with another layout, neither follows `,"`
-    // here.
-    const letter = bytes[at] === COMMA && bytes[at + 1] === QUOTE ? bytes[at + 2] : undefined;
-    if (letter === M || letter === K) {
-      this.seq = seq;
-      this.key = letter === M ? undefined : stringAt(bytes, at + KEY, end);
-    } else {
+    let key: string | undefined;
+    let expiresAt: number | undefined;
+    // The next member is known by its first letter.
+    let letter = letterAt(bytes, at);
+    if (letter === K) {
+      const to = behindString(bytes, at + KEY, end);
+      key = JSON.parse(decoder.decode(bytes.subarray(at + KEY, to)));
+      letter = letterAt(bytes, at = to);
+    }
+    if (letter === E) {
+      at += EXPIRES;
+      expiresAt = numberAt(bytes, at);
+      while (isDigit(bytes[at])) at++;
+      letter = letterAt(bytes, at);
+    }
+    if (letter !== M) {
       // Not in our current layout: parse the whole line, which is slower but gives the same.
       this.#stored = eventOfSlot(this.line);
-      this.seq = this.#stored.seq;
-      this.key = this.#stored.key;
+      ({ key, expiresAt } = this.#stored);
     }
+    this.seq = this.#stored?.seq ?? seq;
+    this.key = key;
+    this.expiresAt = expiresAt;
   }
 
   /** Bytes of the line. */
@@ -95,6 +109,21 @@ export function idOf(event: StoredEvent | WireEvent): string {
   return event instanceof WireEvent ? event.stored.id : event.id;
 }
 
+/** When the event of a wire line, with or without its line feed, expires; undefined: never. */
+export function expiryOfLine(line: Uint8Array): number | undefined {
+  const end = line.at(-1) === LF ? line.length - 1 : line.length;
+  return new WireEvent(line, 0, end).expiresAt;
+}
+
+/** The same line, with its line feed, of an event that never expires. */
+export function withoutExpiry(line: Uint8Array): Uint8Array {
+  if (expiryOfLine(line) === undefined) return line;
+  const { expiresAt: _expiresAt, line: _line, ...event } = eventOfSlot(
+    line.at(-1) === LF ? line.subarray(0, -1) : line,
+  );
+  return toWireLine(event);
+}
+
 /** The events of whole wire lines. */
 export function wireEvents(lines: Uint8Array): WireEvent[] {
   const events: WireEvent[] = [];
@@ -116,8 +145,20 @@ function behindVersion(bytes: Uint8Array, from: number, end: number): number {
   return behindString(bytes, at + VERSION, end);
 }
 
-function stringAt(bytes: Uint8Array, from: number, end: number): string {
-  return JSON.parse(decoder.decode(bytes.subarray(from, behindString(bytes, from, end))));
+/** The first letter of the member that begins at `at`; undefined if none does. */
+function letterAt(bytes: Uint8Array, at: number): number | undefined {
+  return bytes[at] === COMMA && bytes[at + 1] === QUOTE ? bytes[at + 2] : undefined;
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte! >= ZERO && byte! <= NINE;
+}
+
+/** The whole number that begins at `at`. */
+function numberAt(bytes: Uint8Array, at: number): number {
+  let value = 0;
+  for (; isDigit(bytes[at]); at++) value = value * 10 + (bytes[at]! - ZERO);
+  return value;
 }
 
 /** The offset after the string that begins at `at`; `end` if there is none. */

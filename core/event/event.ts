@@ -29,6 +29,11 @@ export interface Event<T = any, Type extends string = string, Topic extends stri
   metadata: Record<string, unknown>;
   /** Orders and groups events. Never used for compaction. */
   key?: string;
+  /**
+   * Not delivered to subscriptions from then on: Unix ms, by the broker's clock. Absent: it never
+   * expires.
+   */
+  expiresAt?: number;
 }
 
 /** An event that was accepted but has no sequence number yet. */
@@ -45,6 +50,10 @@ export interface NewEvent {
   schemaVersion: string;
   /** Orders and groups. */
   key?: string;
+  /** When it expires, Unix ms. Absent: never. */
+  expiresAt?: number;
+  /** Of an event that is published later: {@link expiresAt} is this long after that, ms. */
+  ttlMs?: number;
   /** The metadata as compact JSON text; `{}` if there is none. */
   metadata: string;
   /**
@@ -70,6 +79,10 @@ export interface StoredEvent {
   schemaVersion: string;
   /** Orders and groups. */
   key?: string;
+  /** When it expires, Unix ms. Absent: never. */
+  expiresAt?: number;
+  /** Of an event that is published later: as in {@link NewEvent}. */
+  ttlMs?: number;
   /** The metadata as compact JSON text. */
   metadata: string;
   /** The payload's own bytes. */
@@ -89,7 +102,17 @@ export function storedEvent(
   const { id, type, timestamp, schemaVersion, metadata, payload } = event;
   const stored: StoredEvent = { seq, topic, id, type, timestamp, schemaVersion, metadata, payload };
   if (event.key !== undefined) stored.key = event.key;
+  if (event.expiresAt !== undefined) stored.expiresAt = event.expiresAt;
+  if (event.ttlMs !== undefined) stored.ttlMs = event.ttlMs;
   return stored;
+}
+
+/** The members of a wire line that say how long an event lives, each with a comma before it. */
+export function lifetimeMembers(
+  { expiresAt, ttlMs }: Pick<NewEvent, "expiresAt" | "ttlMs">,
+): string {
+  const expires = expiresAt === undefined ? "" : `,"expiresAt":${expiresAt}`;
+  return ttlMs === undefined ? expires : `${expires},"ttlMs":${ttlMs}`;
 }
 
 /** Everything in a wire line before the payload. The line ends with `}` and a line feed. */
@@ -99,7 +122,7 @@ export function envelopeHead(event: Omit<StoredEvent, "payload">): string {
     JSON.stringify(event.type)
   }` +
     `,"topic":${JSON.stringify(event.topic)},"timestamp":${event.timestamp}` +
-    `,"schemaVersion":${JSON.stringify(event.schemaVersion)}${key}` +
+    `,"schemaVersion":${JSON.stringify(event.schemaVersion)}${key}${lifetimeMembers(event)}` +
     `,"metadata":${event.metadata},"payload":`;
 }
 
@@ -125,7 +148,7 @@ export function fromWireLine(line: Uint8Array, head: number): StoredEvent {
   const text = decoder.decode(line.subarray(0, head));
   // Quotes inside JSON strings are escaped, so the first match is the member itself.
   const at = text.indexOf(BEFORE_METADATA);
-  const { seq, topic, id, type, timestamp, schemaVersion, key } = JSON.parse(
+  const { seq, topic, id, type, timestamp, schemaVersion, key, expiresAt, ttlMs } = JSON.parse(
     `${text.slice(0, at)}}`,
   ) as StoredEvent;
   const event: StoredEvent = {
@@ -139,6 +162,8 @@ export function fromWireLine(line: Uint8Array, head: number): StoredEvent {
     payload: line.subarray(head, line.length - 1),
   };
   if (key !== undefined) event.key = key;
+  if (expiresAt !== undefined) event.expiresAt = expiresAt;
+  if (ttlMs !== undefined) event.ttlMs = ttlMs;
   return event;
 }
 
@@ -166,6 +191,7 @@ function parsedBy<T>(parse: (text: string) => unknown, stored: StoredEvent): Eve
     metadata: parse(stored.metadata) as Record<string, unknown>,
   };
   if (stored.key !== undefined) event.key = stored.key;
+  if (stored.expiresAt !== undefined) event.expiresAt = stored.expiresAt;
   if (stored.seq === 0) delete event.seq;
   return event;
 }

@@ -95,6 +95,8 @@ export interface Message<T = any, Y extends string = string> {
   schemaVersion?: string;
   /** Unix ms. */
   timestamp?: number;
+  /** Its time to live: how long after publishing it is delivered, ms. */
+  ttlMs?: number;
   /** Data that accompanies the payload. */
   metadata?: Record<string, unknown>;
 }

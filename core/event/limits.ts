@@ -36,6 +36,8 @@ export const LONGEST_DELAY_MS = 365 * 86_400_000;
 export const LONGEST_PAUSE_MS = 10 * LONGEST_DELAY_MS;
 /** The longest delay of a scheduled event, ms: ten years. */
 export const LONGEST_SCHEDULE_MS = 10 * LONGEST_DELAY_MS;
+/** The longest time to live of an event, ms: a hundred years. */
+export const LONGEST_TTL_MS = 100 * LONGEST_DELAY_MS;
 /** The latest time that an event can be scheduled for, Unix ms: the last one of a `Date`. */
 export const LATEST_TIME = 8_640_000_000_000_000;
 /** The most scheduled events per page, and the most that are cancelled by one request. */

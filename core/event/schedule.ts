@@ -1,6 +1,9 @@
-/** When an event is published, if not at once: after a delay, or at a time that somebody named. */
+/**
+ * When an event is published, if not at once: after a delay, or at a time that somebody named. And
+ * how long it is delivered from then on: its time to live.
+ */
 import { InvalidArgumentError } from "../base/errors.ts";
-import { LATEST_TIME, LONGEST_SCHEDULE_MS } from "./limits.ts";
+import { LATEST_TIME, LONGEST_SCHEDULE_MS, LONGEST_TTL_MS } from "./limits.ts";
 import { parseMoment } from "./offset.ts";
 
 /** The option `schedule` of `publish`: one of the two. */
@@ -28,6 +31,19 @@ export function checkSchedule(given: unknown): Schedule {
     throw wrong("schedule has either delayMs or at", "schedule");
   }
   return delayMs === undefined ? { at: momentOf(at!) } : { delayMs: checkDelay(delayMs) };
+}
+
+/** The time to live, ms, or an `InvalidArgumentError` that says what is needed. */
+export function checkTtl(given: unknown): number {
+  if (Number.isSafeInteger(given) && given as number >= 1 && given as number <= LONGEST_TTL_MS) {
+    return given as number;
+  }
+  throw wrong(
+    `ttlMs is a whole number of milliseconds from 1 to ${LONGEST_TTL_MS} (a hundred years), not ${
+      String(given)
+    }`,
+    "ttlMs",
+  );
 }
 
 function checkDelay(delayMs: unknown): number {

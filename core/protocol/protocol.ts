@@ -11,7 +11,7 @@ import type { ErrorBody } from "../base/errors.ts";
 import type { Attempt } from "../event/attempt.ts";
 import type { DeadLetterFilter } from "../event/dead_letter_filter.ts";
 import type { HeldBack } from "../event/held_back.ts";
-import type { MissedRecord } from "../event/missed.ts";
+import type { ExpiredRecord, MissedRecord } from "../event/missed.ts";
 import type { PausedBy, SubscriptionSettings } from "../event/subscription_settings.ts";
 import type { TopicOptions } from "../event/topic_options.ts";
 
@@ -52,6 +52,8 @@ export interface PublishQuery {
   delayMs?: number;
   /** Publish it at this time: ISO 8601 with a zone, or Unix ms. For a single event only. */
   at?: string;
+  /** Deliver it this long after it was published, ms, and not after that. */
+  ttlMs?: number;
 }
 
 /** A line (or array element, from 1) that was rejected. */
@@ -78,7 +80,14 @@ export interface PublishReply {
    * In order; only if there are at most 100 events. A duplicate with the seq 0 is scheduled and not
    * published yet.
    */
-  events?: { seq: number; id: string; schemaVersion: string; duplicate?: true }[];
+  events?: {
+    seq: number;
+    id: string;
+    schemaVersion: string;
+    /** When it expires, Unix ms; absent: never, or not told for a duplicate. */
+    expiresAt?: number;
+    duplicate?: true;
+  }[];
   /** In order; the first thousand. */
   refused: RefusedLine[];
   /** How many more lines were rejected than are listed; absent if none. */
@@ -146,6 +155,8 @@ export interface TopicInfo extends Omit<TopicOptions, "store"> {
   firstSeq: number;
   lastSeq: number;
   createdAt: number;
+  /** How many deliveries of its events did not take place, because they had expired; absent: none. */
+  expired?: number;
   /** What subscriptions hold back from its limits; absent if nothing. */
   heldBack?: HeldBack;
 }
@@ -197,6 +208,8 @@ export interface SubscriptionInfo {
   dead: number;
   /** Events that retention deleted before they were delivered. */
   missed: Omit<MissedRecord, "subscription">[];
+  /** Events that expired before they were handled, by topic. */
+  expired: Omit<ExpiredRecord, "subscription">[];
   /** Redacted events that were not delivered, since the daemon started; absent: none. */
   redacted?: number;
   /** The leased events, oldest lease first, at most 100; `leased` has the total. Not in a list. */

@@ -17,6 +17,8 @@ export interface PublishedPlace {
   seq: number;
   id: string;
   schemaVersion: string;
+  /** When it expires, Unix ms; absent: never, or not told for a duplicate. */
+  expiresAt?: number;
   /** It had been stored before. */
   duplicate?: true;
 }

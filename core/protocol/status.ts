@@ -47,6 +47,8 @@ export interface StatusReply {
   scheduled: number;
   /** Events that are published later. */
   scheduledEvents: number;
+  /** Deliveries that did not take place since the start, because the event had expired. */
+  expiredEvents: number;
   deadLetters: number;
   /** What subscriptions hold back from retention, by topic; absent if nothing. */
   heldBack?: (HeldBack & { topic: string })[];

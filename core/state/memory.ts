@@ -16,6 +16,8 @@ import type {
   DeadLetterPage,
   DeadLetterPageRequest,
   DeadLetterRecord,
+  ExpiredRecord,
+  ExpiryClockRecord,
   ImportRecord,
   LevelRecord,
   MissedRecord,
@@ -53,6 +55,7 @@ export class MemoryState implements State {
   readonly #cursors = new Map<string, CursorRecord>();
   readonly #done = new Map<string, { subscription: string; topic: string; seqs: Set<number> }>();
   readonly #missed = new Map<string, MissedRecord>();
+  readonly #expired = new Map<string, ExpiredRecord>();
   readonly #retries = new Map<string, RetryRecord>();
   readonly #unanswered = new Map<string, UnansweredRecord>();
   readonly #begun = new Map<string, BegunRecord>();
@@ -67,6 +70,7 @@ export class MemoryState implements State {
   #deadAges: DeadLetterAges = { skew: 0, marks: [] };
   readonly #redactions = new Map<string, RedactionRecord>();
   #generation = 0;
+  #expiryClock: ExpiryClockRecord | undefined;
   #lastDead = 0;
   /** What each change does. */
   readonly #apply: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => void } = {
@@ -111,6 +115,12 @@ export class MemoryState implements State {
     },
     "missed.put": (change) => {
       this.#missed.set(keyOf(change.record.subscription, change.record.topic), change.record);
+    },
+    "expired.put": ({ record }) => {
+      this.#expired.set(keyOf(record.subscription, record.topic), record);
+    },
+    "expiry.clock": ({ record }) => {
+      this.#expiryClock = record;
     },
     "retry.put": (change) => {
       this.#retries.set(retryKey(change.record), change.record);
@@ -247,6 +257,8 @@ export class MemoryState implements State {
         [...seqs].sort((a, b) => a - b).map((seq) => ({ subscription, topic, seq }))
       ),
       missed: [...this.#missed.values()],
+      expired: [...this.#expired.values()],
+      ...(this.#expiryClock ? { expiryClock: this.#expiryClock } : {}),
       retries: [...this.#retries.values()].map(({ line: _line, attempts: _attempts, ...rest }) =>
         rest
       ),
@@ -286,6 +298,7 @@ export class MemoryState implements State {
       this.#cursors,
       this.#done,
       this.#missed,
+      this.#expired,
       this.#retries,
       this.#unanswered,
       this.#begun,

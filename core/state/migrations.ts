@@ -223,6 +223,21 @@ const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE scheduled ADD COLUMN redacted INTEGER NOT NULL DEFAULT 0;
   `,
+  // Events that expired before a subscription handled them (evs publish --ttl), and the clock that
+  // they expire by.
+  `
+  CREATE TABLE expired (
+    subscription TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (subscription, topic)
+  ) WITHOUT ROWID;
+  CREATE TABLE expiry_clock (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    skew INTEGER NOT NULL,                 -- the difference from the wall clock, ms
+    newest INTEGER NOT NULL                -- the latest time that it is known to have shown
+  );
+  `,
 ];
 
 /**

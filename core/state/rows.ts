@@ -11,6 +11,7 @@ import type {
   RetryRecord,
   ScheduledRecord,
   SchemaRecord,
+  StateSnapshot,
   SubscriptionRecord,
   TopicRecord,
 } from "./state.ts";
@@ -134,6 +135,12 @@ export function missedRecordOf(row: Row): MissedRecord {
     to: row["last"] as number,
     count: row["count"] as number,
   };
+}
+
+/** The row of `expiry_clock`, if there is one. */
+export function expiryClockOf(row: Row | undefined): Pick<StateSnapshot, "expiryClock"> {
+  if (!row) return {};
+  return { expiryClock: { skew: row["skew"] as number, newest: row["newest"] as number } };
 }
 
 /** A row of `retries`, without its line and attempts. */

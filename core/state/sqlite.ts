@@ -21,6 +21,7 @@ import {
   begunOf,
   cursorOf,
   deadLetterOf,
+  expiryClockOf,
   linkOf,
   missedRecordOf,
   redactionRecordOf,
@@ -40,6 +41,7 @@ import type {
   DeadLetterKeysRequest,
   DeadLetterPage,
   DeadLetterPageRequest,
+  ExpiredRecord,
   ImportRecord,
   LevelRecord,
   RemovedDeadLetters,
@@ -124,6 +126,10 @@ export class SqliteState implements State {
         seq: number;
       }[],
       missed: this.#all("SELECT * FROM missed").map(missedRecordOf),
+      expired: this.#all(
+        "SELECT subscription, topic, count FROM expired",
+      ) as unknown as ExpiredRecord[],
+      ...expiryClockOf(this.#all("SELECT skew, newest FROM expiry_clock")[0]),
       retries: this.#all(
         `SELECT subscription, topic, id, seq, key, type, due_at, wait_ms, next_attempt, failures
          FROM retries ORDER BY rowid`,

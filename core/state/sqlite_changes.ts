@@ -45,7 +45,7 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
   "subscription.put": (change) => [putSubscription(change.record)],
   "subscription.remove": (change) => [
     { sql: "DELETE FROM subscriptions WHERE name = ?", values: [change.name] },
-    ...["cursors", "done", "missed", "retries", "unanswered", "begun"].map((table) => ({
+    ...["cursors", "done", "missed", "expired", "retries", "unanswered", "begun"].map((table) => ({
       sql: `DELETE FROM ${table} WHERE subscription = ?`,
       values: [change.name],
     })),
@@ -77,6 +77,14 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
       values: [subscription, topic, from, to, count],
     }];
   },
+  "expired.put": ({ record: { subscription, topic, count } }) => [{
+    sql: "INSERT OR REPLACE INTO expired VALUES (?,?,?)",
+    values: [subscription, topic, count],
+  }],
+  "expiry.clock": ({ record: { skew, newest } }) => [{
+    sql: "INSERT OR REPLACE INTO expiry_clock VALUES (1,?,?)",
+    values: [Math.round(skew), Math.round(newest)],
+  }],
   "retry.put": (change) => {
     const { record } = change;
     return [{

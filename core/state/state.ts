@@ -9,13 +9,14 @@
  */
 import type { Attempt } from "../event/attempt.ts";
 import type { DeadLetterFilter } from "../event/dead_letter_filter.ts";
-import type { MissedRecord } from "../event/missed.ts";
+import type { ExpiredRecord, MissedRecord } from "../event/missed.ts";
 import type { RemovedDeadLetters } from "../event/removed_dead_letters.ts";
 import type { PausedBy, SubscriptionSettings } from "../event/subscription_settings.ts";
 
 export type {
   Attempt,
   DeadLetterFilter,
+  ExpiredRecord,
   MissedRecord,
   PausedBy,
   RemovedDeadLetters,
@@ -195,6 +196,14 @@ export interface DeadLetterAges {
   marks: readonly DeadLetterMark[];
 }
 
+/** How the clock that events expire by stands. */
+export interface ExpiryClockRecord {
+  /** Its difference from the wall clock, ms. */
+  skew: number;
+  /** The latest time that it is known to have shown, Unix ms. */
+  newest: number;
+}
+
 /** A registered schema. */
 export interface SchemaRecord {
   /** The event type. */
@@ -256,7 +265,7 @@ export type StateChange =
   /** Also removes its scheduled events. */
   | { op: "topic.remove"; name: string }
   | { op: "subscription.put"; record: SubscriptionRecord }
-  /** Also removes its cursors, done marks, missed counts and retries; its dead letters stay. */
+  /** Also removes its cursors, done marks, missed and expired counts, and retries; its dead letters stay. */
   | { op: "subscription.remove"; name: string }
   | { op: "cursor.put"; record: CursorRecord }
   | { op: "cursor.remove"; subscription: string; topic: string }
@@ -264,6 +273,8 @@ export type StateChange =
   | { op: "done.put"; subscription: string; topic: string; seqs: number[] }
   | { op: "done.clear"; subscription: string; topic: string }
   | { op: "missed.put"; record: MissedRecord }
+  | { op: "expired.put"; record: ExpiredRecord }
+  | { op: "expiry.clock"; record: ExpiryClockRecord }
   | { op: "retry.put"; record: RetryRecord }
   | { op: "retry.remove"; subscription: string; topic: string; id: string }
   | { op: "retry.clear"; subscription: string; topic: string }
@@ -367,6 +378,9 @@ export interface StateSnapshot {
   cursors: CursorRecord[];
   done: { subscription: string; topic: string; seq: number }[];
   missed: MissedRecord[];
+  expired: ExpiredRecord[];
+  /** Absent if no event was ever to expire. */
+  expiryClock?: ExpiryClockRecord;
   /** Without `line` and `attempts`, which are read when a retry is due. */
   retries: Omit<RetryRecord, "line" | "attempts">[];
   /** In the order of acceptance, without `line`, which is read when one is due. */

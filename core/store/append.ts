@@ -125,6 +125,7 @@ export function eventsToSave(event: Event): AppendRequest {
       timestamp: event.timestamp,
       schemaVersion: event.schemaVersion,
       key: event.key,
+      expiresAt: event.expiresAt,
       metadata: JSON.stringify(event.metadata ?? {}),
       payload: encoder.encode(JSON.stringify(event.payload)),
     }],

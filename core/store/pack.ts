@@ -33,6 +33,8 @@ export interface PackedRequest {
   versions: string | string[];
   /** Absent if no event has a key. */
   keys?: string | (string | undefined)[];
+  /** When the events expire, Unix ms, one for all or one each. Absent if none does. */
+  expires?: number | (number | undefined)[];
   /** JSON text, one for all or one each. */
   metadata: string | string[];
   /**
@@ -99,6 +101,11 @@ export function versionsOf(request: StoreRequest): string | string[] {
     : request.events.map(({ schemaVersion }) => schemaVersion);
 }
 
+/** When a request's events expire, as in its column. */
+export function expiresOf(request: StoreRequest): PackedRequest["expires"] {
+  return isPacked(request) ? request.expires : request.events.map(({ expiresAt }) => expiresAt);
+}
+
 /** The buffers to transfer with a packed request instead of copying them. */
 export function buffersOf(request: PackedRequest): ArrayBufferLike[] {
   const { payloads, bounds, ids } = request;
@@ -123,6 +130,7 @@ export function pack(request: StoreRequest): PackedRequest {
   let ids = "";
   let anyGiven = false;
   let anyKey = false;
+  let anyExpires = false;
   for (let i = 0; i < count; i++) {
     const event = events[i]!;
     payloads.set(event.payload, at);
@@ -131,6 +139,7 @@ export function pack(request: StoreRequest): PackedRequest {
     ids += i === 0 ? event.id : `\n${event.id}`;
     anyGiven ||= event.idGiven;
     anyKey ||= event.key !== undefined;
+    anyExpires ||= event.expiresAt !== undefined;
   }
   return {
     topic: request.topic,
@@ -142,6 +151,7 @@ export function pack(request: StoreRequest): PackedRequest {
     timestamps: timestampColumn(events),
     versions: column(events, (event) => event.schemaVersion),
     keys: anyKey ? events.map((event) => event.key) : undefined,
+    expires: anyExpires ? events.map((event) => event.expiresAt) : undefined,
     metadata: column(events, (event) => event.metadata),
     payloads,
     bounds,
@@ -150,7 +160,7 @@ export function pack(request: StoreRequest): PackedRequest {
 
 /** The request as single events; the payloads are views of the packed buffer. */
 export function unpack(packed: PackedRequest): Extract<StoreRequest, { events: unknown }> {
-  const { count, given, types, timestamps, versions, keys, metadata, bounds } = packed;
+  const { count, given, types, timestamps, versions, keys, expires, metadata, bounds } = packed;
   const ids = idTexts(packed);
   const events: NewEvent[] = new Array(count);
   for (let i = 0; i < count; i++) {
@@ -165,6 +175,8 @@ export function unpack(packed: PackedRequest): Extract<StoreRequest, { events: u
       payload: packed.payloads.subarray(bounds[2 * i], bounds[2 * i + 1]),
     };
     if (key !== undefined) event.key = key;
+    const expiresAt = typeof expires === "number" ? expires : expires?.[i];
+    if (expiresAt !== undefined) event.expiresAt = expiresAt;
     events[i] = event;
   }
   const { topic, expected } = packed;

@@ -87,10 +87,10 @@ interface Numbering {
 
 /** True if the events differ only in seq, id and payload. */
 function isUniform(request: PackedRequest): request is UniformRequest {
-  const { ids, types, timestamps, versions, keys, metadata } = request;
+  const { ids, types, timestamps, versions, keys, expires, metadata } = request;
   return typeof ids !== "string" && typeof types === "string" && typeof timestamps === "number" &&
     typeof versions === "string" && (keys === undefined || typeof keys === "string") &&
-    typeof metadata === "string";
+    (expires === undefined || typeof expires === "number") && typeof metadata === "string";
 }
 
 type UniformRequest = PackedRequest & {
@@ -99,6 +99,7 @@ type UniformRequest = PackedRequest & {
   timestamps: number;
   versions: string;
   keys?: string;
+  expires?: number;
   metadata: string;
 };
 
@@ -134,7 +135,7 @@ function templated(request: UniformRequest, { firstSeq, room }: Numbering): Pack
 }
 
 function templateOf(request: UniformRequest, seq: number): Uint8Array {
-  const { topic, types: type, timestamps: timestamp, keys: key, metadata } = request;
+  const { topic, types: type, timestamps: timestamp, keys: key, expires, metadata } = request;
   return encoder.encode(
     envelopeHead({
       seq,
@@ -144,6 +145,7 @@ function templateOf(request: UniformRequest, seq: number): Uint8Array {
       timestamp,
       schemaVersion: request.versions,
       key,
+      expiresAt: expires,
       metadata,
     }),
   );

@@ -9,7 +9,8 @@ import { assertEventSize } from "../../core/event/event_size.ts";
 import type { CloudEventText } from "../../core/event/cloud_event_text.ts";
 import { readCloudEvent } from "../../core/event/cloud_event_text.ts";
 import type { NewEvent } from "../../core/event/event.ts";
-import { checkSchedule, type Schedule } from "../../core/event/schedule.ts";
+import { checkSchedule, checkTtl, type Schedule } from "../../core/event/schedule.ts";
+import { LATEST_TIME } from "../../core/event/limits.ts";
 import { assertEventId } from "../../core/event/id.ts";
 import { assertName } from "../../core/event/name.ts";
 import { storedRedactionOf } from "../../core/event/redaction.ts";
@@ -44,6 +45,8 @@ export interface EventDecoderOptions {
   cloudEvents?: boolean;
   /** The number of the first line, for {@link idPrefix}. */
   line?: number;
+  /** The time to live of events that do not say their own, ms. */
+  ttlMs?: number;
 }
 
 /** An event that came alone. */
@@ -60,6 +63,8 @@ export interface EventDecoderContext {
   admit: Admit;
   nextId(now: number): string;
   now(): number;
+  /** Makes a time to live one that begins now. */
+  stamp(event: NewEvent): NewEvent;
   /** The largest event, in bytes. */
   maxEventBytes: number;
 }
@@ -78,6 +83,8 @@ const ENVELOPE = [
   "key",
   "timestamp",
   "schemaVersion",
+  "ttlMs",
+  "expiresAt",
   "metadata",
   "payload",
   "seq",
@@ -102,11 +109,17 @@ export class EventDecoder {
   event(line: number, text: string, bytes: Uint8Array): NewEvent {
     const { cloudEvents, type } = this.#options;
     if (cloudEvents) return this.cloudEvent(readCloudEvent(text, bytes));
-    if (type !== undefined) return this.#fromPayload(type, { line, text, bytes });
-    return this.#fromEnvelope(line, forNow(readEnvelope(text, bytes)));
+    return this.#context.stamp(
+      type === undefined
+        ? this.#fromEnvelope(line, forNow(readEnvelope(text, bytes)))
+        : this.#fromPayload(type, { line, text, bytes }),
+    );
   }
 
-  /** The same for a request of one event, which may be published later. */
+  /**
+   * The same for a request of one event, which may be published later: its time to live has not
+   * begun.
+   */
   one(text: string, bytes: Uint8Array): OneEvent {
     const { line = 1, type } = this.#options;
     if (type !== undefined) {
@@ -122,7 +135,7 @@ export class EventDecoder {
   }
 
   #fromPayload(type: string, source: { line: number; text: string; bytes: Uint8Array }): NewEvent {
-    const { schemaVersion, metadata } = this.#options;
+    const { schemaVersion, metadata, ttlMs } = this.#options;
     const value = parseJson(source.text);
     const now = this.#context.now();
     const id = this.#givenId(source.line);
@@ -141,6 +154,7 @@ export class EventDecoder {
         text: source.text,
       }),
       key,
+      ttlMs,
       metadata,
       payload,
     };
@@ -153,7 +167,7 @@ export class EventDecoder {
     others: readonly string[] = [],
   ): NewEvent {
     const given = checkEnvelope(value, splitMembers(text, bytes), others);
-    return this.#fromEnvelope(line, forNow(given));
+    return this.#context.stamp(this.#fromEnvelope(line, forNow(given)));
   }
 
   #fromEnvelope(line: number, given: Envelope): NewEvent {
@@ -175,6 +189,8 @@ export class EventDecoder {
         ? version ?? "1.0"
         : this.#context.admit({ type: given.type, version, payload: value, text: given.text }),
       key,
+      expiresAt: given.expiresAt,
+      ttlMs: given.ttlMs ?? (given.expiresAt === undefined ? this.#options.ttlMs : undefined),
       metadata,
       payload,
     };
@@ -187,17 +203,18 @@ export class EventDecoder {
     const metadata = JSON.stringify(fields.metadata);
     const payload = onOneLine(bytes);
     assertEventSize({ type, key, id, metadata, payload }, this.#context.maxEventBytes);
-    const version = this.#options.schemaVersion;
-    return {
+    const { schemaVersion: version, ttlMs } = this.#options;
+    return this.#context.stamp({
       id,
       idGiven: true,
       type,
       timestamp,
       schemaVersion: this.#context.admit({ type, version, payload: value, text }),
       key,
+      ttlMs,
       metadata,
       payload,
-    };
+    });
   }
 
   #givenId(line: number): string | undefined {
@@ -234,6 +251,8 @@ interface Envelope {
   timestamp?: number;
   schemaVersion?: string;
   metadata?: string;
+  ttlMs?: number;
+  expiresAt?: number;
   /** As parsed, and not checked yet. */
   schedule?: unknown;
   payload: Uint8Array;
@@ -262,11 +281,35 @@ function forNow(given: Envelope): Envelope {
 }
 
 function scheduleOf(given: unknown): Schedule {
+  return ofMember("schedule", () => checkSchedule(given));
+}
+
+/** How long it is delivered: a time to live, or what is printed of an event that had one. */
+function lifetimeOf({ ttlMs, expiresAt }: Record<string, unknown>): {
+  ttlMs?: number;
+  expiresAt?: number;
+} {
+  if (expiresAt === undefined) {
+    return ttlMs === undefined ? {} : { ttlMs: ofMember("ttlMs", () => checkTtl(ttlMs)) };
+  }
+  if (ttlMs !== undefined) {
+    throw invalid("ttlMs and expiresAt exclude each other", { details: { member: "expiresAt" } });
+  }
+  const isTime = Number.isSafeInteger(expiresAt) && expiresAt as number >= 0;
+  if (isTime && expiresAt as number <= LATEST_TIME) return { expiresAt: expiresAt as number };
+  throw invalid("expiresAt is not a whole number of milliseconds since 1970", {
+    details: { member: "expiresAt" },
+    hint: "for a time to live, give ttlMs",
+  });
+}
+
+/** What `check` returns; a wrong value is one of this member. */
+function ofMember<T>(member: string, check: () => T): T {
   try {
-    return checkSchedule(given);
+    return check();
   } catch (error) {
     if (!(error instanceof InvalidArgumentError)) throw error;
-    throw invalid(error.message, { details: { member: "schedule" } });
+    throw invalid(error.message, { details: { member } });
   }
 }
 
@@ -278,7 +321,7 @@ function checkEnvelope(
   const seen = new Map<string, Member>();
   for (const member of members) {
     if (!ENVELOPE.includes(member.name) && !others.includes(member.name)) {
-      const known = [...ENVELOPE.slice(0, 7), ...others].join(", ");
+      const known = [...ENVELOPE.slice(0, 9), ...others].join(", ");
       throw invalid(`an envelope has no member ${JSON.stringify(member.name)}`, {
         details: { member: member.name },
         hint: `its members are ${known}; put what is yours into metadata`,
@@ -311,6 +354,7 @@ function checkEnvelope(
       ? undefined
       : assertName(text(schemaVersion, "schemaVersion"), "the schema version"),
     metadata: metadata && new TextDecoder().decode(onOneLine(metadata.bytes)),
+    ...lifetimeOf(envelope),
     schedule: envelope["schedule"],
     payload: payload.bytes,
     text: payload.text,

@@ -21,6 +21,8 @@ export interface LineDecoderContext {
   decoder: EventDecoder;
   ids: IdSource;
   now(): number;
+  /** The time that events expire by. */
+  expiryNow(): number;
   /** The longest line, in bytes. */
   limit: number;
   firstLine: number;
@@ -133,6 +135,9 @@ export class LineDecoder {
       timestamps: now,
       versions: this.#version,
       keys: options.key,
+      ...(options.ttlMs === undefined
+        ? {}
+        : { expires: this.#context.expiryNow() + options.ttlMs }),
       metadata: options.metadata,
     });
   }

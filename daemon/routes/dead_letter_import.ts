@@ -1,4 +1,5 @@
 /** `POST /v1/dead-letters/import`: imports exported dead letters, unchanged or edited. */
+import type { NewEvent } from "../../core/event/event.ts";
 import { EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
 import type { Candidate } from "../../core/broker/schema_gate.ts";
 import type { ImportedDeadLetter } from "../../core/dead_letter/imported.ts";
@@ -121,5 +122,7 @@ function decoderOf({ broker, ids, maxEventBytes }: Services, topic: string) {
     admit: (candidate: Candidate) => broker.admit(topic, candidate),
     nextId: (now: number) => ids.next(now),
     now: () => Date.now(),
+    // A dead letter does not expire, whatever its event said.
+    stamp: ({ ttlMs: _ttlMs, expiresAt: _expiresAt, ...event }: NewEvent) => event,
   };
 }

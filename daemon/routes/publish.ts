@@ -74,6 +74,7 @@ export function decoderFor(
     admit: (candidate) => broker.admit(topic, candidate),
     nextId: (now) => ids.next(now),
     now: () => Date.now(),
+    stamp: (event) => broker.expiry.stamp(event),
     maxEventBytes: request.services.maxEventBytes,
   });
 }
@@ -161,7 +162,7 @@ async function eventsIn(
   const one = decoder.one(text, trimmed(text, body));
   const schedule = scheduleIn(options, one);
   return schedule === undefined
-    ? { events: [one.event] }
+    ? { events: [request.services.broker.expiry.stamp(one.event)] }
     : { events: [], later: { ...one, schedule } };
 }
 

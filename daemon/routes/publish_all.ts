@@ -1,5 +1,6 @@
 /** `POST /v1/events`: a JSON array of events for several topics, stored all or none. */
 import type http from "node:http";
+import { defined } from "../../core/base/defined.ts";
 import { EventRefusedError } from "../../core/base/errors.ts";
 import { atElement } from "../../core/broker/element_error.ts";
 import {
@@ -56,9 +57,10 @@ function replyOf(
     count: places.length - duplicates,
     duplicates,
     durable: events.every(({ topic }) => isDurable(topic)),
-    events: events.map(({ topic, event: { id, schemaVersion } }, i) => {
+    events: events.map(({ topic, event: { id, schemaVersion, expiresAt } }, i) => {
       const { seq, duplicate } = places[i]!;
-      return { topic, seq, id, schemaVersion, ...(duplicate ? { duplicate } : {}) };
+      const place = { topic, seq, id, schemaVersion };
+      return duplicate ? { ...place, duplicate } : { ...place, ...defined({ expiresAt }) };
     }),
   };
 }

@@ -1,4 +1,5 @@
 /** A publish of one event that is to be published later. */
+import { defined } from "../../core/base/defined.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import type { Schedule } from "../../core/event/schedule.ts";
 import type { PublishReply } from "../../core/protocol/protocol.ts";
@@ -40,7 +41,7 @@ export async function publishLater(
   const { scheduled } = services.broker;
   const accepted = await scheduled.accept(topic, event, { schedule, stamped });
   const { id, schemaVersion } = event;
-  const { dueAt, seq, duplicate, past } = accepted;
+  const { dueAt, seq, duplicate, past, expiresAt } = accepted;
   const isStored = dueAt === undefined && duplicate === undefined;
   return {
     count: isStored ? 1 : 0,
@@ -50,7 +51,7 @@ export async function publishLater(
     // A scheduled event is synced whatever its topic says.
     durable: dueAt !== undefined || services.broker.isDurable(topic),
     lines: 1,
-    events: [{ seq, id, schemaVersion, ...(duplicate ? { duplicate } : {}) }],
+    events: [{ seq, id, schemaVersion, ...defined({ duplicate, expiresAt }) }],
     refused: [],
     ...(dueAt === undefined ? {} : { scheduled: { id, dueAt: Math.round(dueAt) } }),
     ...(past ? { past } : {}),

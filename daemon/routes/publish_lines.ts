@@ -12,6 +12,7 @@ import { EventRefusedError, EvsError, InvalidArgumentError } from "../../core/ba
 import { assertStored } from "../../core/broker/expectation.ts";
 import {
   countOf,
+  expiresOf,
   idsOf,
   isPacked,
   payloadBytesOf,
@@ -172,6 +173,7 @@ class LinesPublish {
       decoder,
       ids: services.ids,
       now: () => Date.now(),
+      expiryNow: () => services.broker.expiry.now(),
       limit: lineLimit(services.maxEventBytes, options),
       firstLine: options.line,
       unchecked: (type) => services.broker.gate.unchecked(topic, { type, version }),
@@ -267,6 +269,7 @@ class LinesPublish {
     // Read now: a packed request is gone once it has been passed on.
     const ids = this.#tally.lists(count) ? idsOf(request) : undefined;
     const versions = versionsOf(request);
+    const expires = ids && expiresOf(request);
     turn.bytes += size;
     allInFlight += size;
     const { broker, disk } = this.#request.services;
@@ -274,7 +277,7 @@ class LinesPublish {
       .then((outcome) => {
         const done = assertStored(this.#request.params["topic"]!, outcome);
         if (this.#cloudEvents && !isPacked(request)) return this.#addDistinct(request, done);
-        this.#tally.add({ count, ids, versions }, done);
+        this.#tally.add({ count, ids, versions, expires }, done);
       })
       .catch((error) => {
         disk.note(error);

@@ -6,7 +6,7 @@ import type { Expected } from "../../core/store/store.ts";
 import { type EventDecoderOptions, parseExpected } from "../ingest/decode_event.ts";
 import { checkedText, choice, type Parameters, text, whole } from "../http/shape.ts";
 import { checkSchedule, type Schedule } from "../../core/event/schedule.ts";
-import { LONGEST_SCHEDULE_MS } from "../../core/event/limits.ts";
+import { LONGEST_SCHEDULE_MS, LONGEST_TTL_MS } from "../../core/event/limits.ts";
 import {
   batchTag,
   eventId,
@@ -47,6 +47,7 @@ export const publishQuery: Parameters = {
   batch: batchTag,
   delayMs: whole([0, LONGEST_SCHEDULE_MS]),
   at: pointInTime,
+  ttlMs: whole([1, LONGEST_TTL_MS]),
 };
 
 /** Reads a query that has been checked. */
@@ -69,6 +70,7 @@ export function publishParameters(query: URLSearchParams): PublishParameters {
     onError: query.get("onError") === "skip" ? "skip" : "stop",
     expected: asked === null ? undefined : parseExpected(asked),
     schedule: scheduleOf(query),
+    ...(query.has("ttlMs") ? { ttlMs: Number(query.get("ttlMs")) } : {}),
   };
 }
 

@@ -1,6 +1,8 @@
 /** Adds up what a publish has stored over its appends. */
+import { defined } from "../../core/base/defined.ts";
 import type { EvsError } from "../../core/base/errors.ts";
 import type { NewEvent } from "../../core/event/event.ts";
+import type { PackedRequest } from "../../core/store/pack.ts";
 import type { AppendOutcome } from "../../core/store/store.ts";
 import type { PublishReply } from "../../core/protocol/protocol.ts";
 import { RefusedLines } from "../ingest/refused_lines.ts";
@@ -29,10 +31,11 @@ export class PublishTally {
 
   /** Adds an append of `count` events. */
   add(
-    { count, ids, versions }: {
+    { count, ids, versions, expires }: {
       count: number;
       ids: readonly string[] | undefined;
       versions: string | readonly string[];
+      expires?: PackedRequest["expires"];
     },
     outcome: Extract<AppendOutcome, { ok: true }>,
   ): void {
@@ -51,9 +54,10 @@ export class PublishTally {
     ids.forEach((id, index) => {
       const schemaVersion = typeof versions === "string" ? versions : versions[index]!;
       const first = duplicates.get(index);
+      const expiresAt = typeof expires === "number" ? expires : expires?.[index];
       this.#events.push(
         first === undefined
-          ? { seq: seq++, id, schemaVersion }
+          ? { seq: seq++, id, schemaVersion, ...defined({ expiresAt }) }
           : { seq: first, id, schemaVersion, duplicate: true },
       );
     });
@@ -66,7 +70,8 @@ export class PublishTally {
   ): void {
     const ids = events.map(({ id }) => id);
     const versions = events.map(({ schemaVersion }) => schemaVersion);
-    this.add({ count: events.length, ids, versions }, outcome);
+    const expires = events.map(({ expiresAt }) => expiresAt);
+    this.add({ count: events.length, ids, versions, expires }, outcome);
   }
 
   /** Adds a refused line. */

@@ -94,6 +94,7 @@ function statusOf(services: Services): StatusReply {
     pausedSubscriptions: totals.paused,
     scheduled: totals.scheduled,
     scheduledEvents: broker.scheduled.size,
+    expiredEvents: broker.expiry.expired,
     ...(heldBack.length === 0 ? {} : { heldBack }),
     ...(deadLettersRemoved.length === 0 ? {} : { deadLettersRemoved }),
     ...(spool.length === 0 ? {} : { spool }),
@@ -121,6 +122,11 @@ function limitSamples(
   { counter, gauge }: { counter: MakeSample; gauge: MakeSample },
 ): Sample[] {
   return [
+    counter(
+      "events_expired_total",
+      "Deliveries that did not take place because the event had expired, since the start.",
+      broker.expiry.expired,
+    ),
     counter(
       "dead_letters_expired_total",
       "Dead letters removed because of their age, ever.",

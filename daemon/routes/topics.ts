@@ -34,7 +34,13 @@ const topicOptions = object({
 
 /** A topic as it is shown. */
 function infoOf({ broker }: Services, name: string): TopicInfo {
-  return { ...broker.topics.info(name), ...defined({ heldBack: broker.retention.heldBack(name) }) };
+  let expired = 0;
+  for (const { queue } of broker.subscriptions.of(name)) expired += queue.expired.get(name) ?? 0;
+  return {
+    ...broker.topics.info(name),
+    ...(expired > 0 ? { expired } : {}),
+    ...defined({ heldBack: broker.retention.heldBack(name) }),
+  };
 }
 
 /** Create, list, show, change, remove. */

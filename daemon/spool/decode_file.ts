@@ -1,4 +1,5 @@
 /** The events of a spooled file, decoded and checked as if they were published now. */
+import type { Clock } from "../../core/base/clock.ts";
 import { EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
 import type { EventBroker } from "../../core/broker/event_broker.ts";
 import type { NewEvent } from "../../core/event/event.ts";
@@ -24,8 +25,9 @@ const [PIECE, SMALL_PIECE, MANY_REFUSED] = [64 * 1024, 1024, 100];
 
 /** What a decoder works with. */
 export interface DecodeContext {
-  broker: Pick<EventBroker, "admit">;
+  broker: Pick<EventBroker, "admit" | "expiry">;
   maxEventBytes: number;
+  clock: Pick<Clock, "now">;
   nextId(now: number): string;
 }
 
@@ -52,9 +54,11 @@ export function refuse({ refused, reasons }: DecodedFile, line: number, error: E
  */
 export async function decodeFile(
   { request, body }: SpooledFile,
-  { broker, maxEventBytes, nextId }: DecodeContext,
+  { broker, maxEventBytes, nextId, clock }: DecodeContext,
 ): Promise<DecodedFile> {
   const { at: spooledAt, topic, query } = request;
+  // Its time to live has been passing since, by the wall clock: no other one runs meanwhile.
+  const age = Math.max(0, clock.now() - spooledAt);
   const decoded: DecodedFile = { events: [], refused: new Set(), reasons: [] };
   let decoder: EventDecoder | undefined;
   const decoderOfQuery = () =>
@@ -62,6 +66,7 @@ export async function decodeFile(
       admit: (candidate) => broker.admit(topic, candidate),
       nextId,
       now: () => spooledAt,
+      stamp: (event) => broker.expiry.stamp(event, age),
       maxEventBytes,
     });
   const reader = new LineReader({

@@ -116,6 +116,7 @@ export const QUERY: Record<string, fc.Arbitrary<string>> = {
   compatibility: fc.constantFrom("none", "backward", "forward", "full", "x"),
   batch: fc.constantFrom("8000-000000000000", "9abc-0123456789ab", "7000-000000000000", "x"),
   delayMs: fc.constantFrom("0", "1", "3600000", "-1", "1e3", "315360000001"),
+  ttlMs: fc.constantFrom("1", "3600000", "3153600000000", "0", "-1", "1e3", "3153600000001"),
   at: fc.constantFrom("2020-01-01T00:00:00Z", "2100-01-01T00:00:00+01:00", "4102444800000", "soon"),
   lastPerKey: fc.constantFrom("0", "1", "2"),
   reverse: fc.constantFrom("0", "1", "2"),

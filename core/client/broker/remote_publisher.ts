@@ -163,10 +163,10 @@ export class RemotePublisher {
     const event: Event = makeEvent({ topic, type, payload }, { split, ids: this.#ids, now });
     const { metadata, payload: bytes } = capture(event, split);
     const { id, key } = event;
-    const { schemaVersion, schedule } = split;
+    const { schemaVersion, schedule, ttlMs } = split;
     // A scheduled event gets the time of its publishing.
     const timestamp = schedule === undefined ? event.timestamp : split.timestamp;
-    const members = { id, type, timestamp, key, schemaVersion, schedule };
+    const members = { id, type, timestamp, key, schemaVersion, schedule, ttlMs };
     const head = JSON.stringify(members).slice(0, -1);
     return {
       event,
@@ -349,7 +349,8 @@ export class RemotePublisher {
     for (const { event: { id } } of items) {
       const event = found.get(id) ??
         JSON.parse(decoder.decode(await client.event(topic, id))) as Event;
-      events.push({ seq: event.seq!, id, schemaVersion: event.schemaVersion });
+      const { seq, schemaVersion, expiresAt } = event;
+      events.push({ seq: seq!, id, schemaVersion, expiresAt });
     }
     return place(items, events);
   }
@@ -361,8 +362,9 @@ function place(
   places: NonNullable<PublishReply["events"]>,
 ): Event[] {
   return items.map(({ event }, i) => {
-    const { seq, schemaVersion } = places[i]!;
-    return seq === 0 ? { ...event, schemaVersion } : { seq, ...event, schemaVersion };
+    const { seq, schemaVersion, expiresAt } = places[i]!;
+    const placed = expiresAt === undefined ? event : { ...event, expiresAt };
+    return seq === 0 ? { ...placed, schemaVersion } : { seq, ...placed, schemaVersion };
   });
 }
 

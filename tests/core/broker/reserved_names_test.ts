@@ -128,16 +128,19 @@ Deno.test("isSlip says yes exactly within one edit from five letters on, two fro
   }));
 });
 
-Deno.test("EventBroker.publish refuses an option that is kept for later instead of storing it as metadata", async () => {
+Deno.test("EventBroker.publish refuses an option with a wrong value instead of storing it as metadata", async () => {
   await using broker = new EventBroker();
-  await assert.rejects(
-    broker.publish("t", "x", 1, { ttlMs: 5 }),
-    /UnsupportedError: publish cannot take/,
-  );
   for (
-    const options of [{ metadata: "x" }, { metadata: [1] }, { expected: "nonne" }, {
-      expected: "5",
-    }, { expected: -1 }]
+    const options of [
+      { metadata: "x" },
+      { metadata: [1] },
+      { expected: "nonne" },
+      {
+        expected: "5",
+      },
+      { expected: -1 },
+      { ttlMs: 0 },
+    ]
   ) {
     await assert.rejects(broker.publish("t", "x", 1, options as never), InvalidArgumentError);
   }

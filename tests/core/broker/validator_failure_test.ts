@@ -59,10 +59,12 @@ Deno.test("LineDecoder refuses a line by its number when its validator throws, a
     decoder: new EventDecoder(options, {
       admit: (candidate) => broker.admit("t", candidate),
       nextId: (now) => ids.next(now),
+      stamp: (event) => event,
       now: () => 1,
       maxEventBytes: 1000,
     }),
     ids,
+    expiryNow: () => 1,
     now: () => 1,
     limit: 1000,
     firstLine: 1,

@@ -2,7 +2,7 @@
 import { defined } from "../../../core/base/defined.ts";
 import assert from "node:assert/strict";
 import fc from "../../packages/fast_check.ts";
-import { type WireEvent, wireEvents } from "../../../core/delivery/wire_event.ts";
+import { type WireEvent, wireEvents, withoutExpiry } from "../../../core/delivery/wire_event.ts";
 import { type StoredEvent, toWireLine } from "../../../core/event/event.ts";
 import { concat } from "../../../core/base/bytes.ts";
 
@@ -15,6 +15,7 @@ const text = fc.oneof(
   fc.constantFrom(
     '","key":"x',
     ',"metadata":{}',
+    '","expiresAt":7,"x":"',
     "\\",
     '"',
     '\\"',
@@ -31,11 +32,12 @@ const event: fc.Arbitrary<StoredEvent> = fc.record({
   timestamp: fc.integer({ min: -1e12, max: 1e14 }),
   schemaVersion: text,
   key: fc.option(text, { nil: undefined }),
+  expiresAt: fc.option(fc.nat({ max: 8_640_000_000_000_000 }), { nil: undefined }),
   metadata: fc.dictionary(fc.string({ maxLength: 5 }), text, { maxKeys: 2 }).map((value) =>
     JSON.stringify(value)
   ),
   payload: fc.jsonValue().map((value) => encoder.encode(JSON.stringify(value))),
-}).map(({ key, ...rest }) => ({ ...rest, ...defined({ key }) }));
+}).map(({ key, expiresAt, ...rest }) => ({ ...rest, ...defined({ key, expiresAt }) }));
 
 const withoutLine = ({ line: _line, ...rest }: StoredEvent) => rest;
 const plain = (stored: StoredEvent) => ({ ...withoutLine(stored), payload: [...stored.payload] });
@@ -51,9 +53,12 @@ Deno.test("wireEvents reads off every line what was written into it", () => {
       const whole = toWireLine(given);
       assert.equal(one.seq, given.seq);
       assert.equal(one.key, given.key);
+      assert.equal(one.expiresAt, given.expiresAt);
       assert.equal(one.size, whole.length - 1);
       assert.deepEqual(plain(one.stored), plain(given));
       assert.deepEqual(one.copy(), whole);
+      const { expiresAt: _expiresAt, ...unending } = given;
+      assert.deepEqual(withoutExpiry(whole), toWireLine(unending));
       one.own();
       assert.equal(one.line.buffer.byteLength, one.size, "its page is free to go");
       assert.deepEqual(one.copy(), whole);

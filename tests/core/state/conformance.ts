@@ -103,6 +103,8 @@ const everything: StateChange[] = [
       events: [{ topic: "t", id: "u1", seq: 6, attempt: 1 }],
     },
   },
+  { op: "expired.put", record: { subscription: "s", topic: "t", count: 2 } },
+  { op: "expiry.clock", record: { skew: -5, newest: 1_700_000_000_000 } },
 ];
 
 /** Registers the suite for one kind of state. */
@@ -164,6 +166,10 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
         { subscription: "s", topic: "t", next: 5 },
       ]);
       assert.deepEqual(snapshot.done.map(({ seq }) => seq), [7, 9]);
+      assert.deepEqual(snapshot.expired.map((row) => ({ ...row })), [
+        { subscription: "s", topic: "t", count: 2 },
+      ]);
+      assert.deepEqual(snapshot.expiryClock, { skew: -5, newest: 1_700_000_000_000 });
       assert.deepEqual(snapshot.missed, [{
         subscription: "s",
         topic: "t",
@@ -232,8 +238,9 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
   test("removes a subscription with all but its dead letters", async ({ state }) => {
     await state.commit([...everything, { op: "dead.put", record: dead("d1") }]);
     await state.commit([{ op: "subscription.remove", name: "s" }]);
-    const { subscriptions, cursors, done, missed, retries } = state.load();
-    assert.deepEqual([subscriptions, cursors, done, missed, retries], [[], [], [], [], []]);
+    const { subscriptions, cursors, done, missed, expired, retries } = state.load();
+    const left = [subscriptions, cursors, done, missed, expired, retries];
+    assert.deepEqual(left, [[], [], [], [], [], []]);
     assert.equal(state.countDeadLetters({}), 1);
   });
 

@@ -32,6 +32,7 @@ Deno.test("packedLines writes what toWireLine writes when only seq, id and paylo
       types: name,
       versions: name,
       keys: name,
+      expires: fc.option(fc.nat(), { nil: undefined }),
       metadata: fc.constantFrom("{}", '{"ü":1}'),
     }),
     firstSeq,

@@ -39,6 +39,7 @@ function run(chunks: readonly Uint8Array[], { version, stop, options, often }: R
   const eventDecoder = new EventDecoder(decoderOptions, {
     admit: now,
     nextId: (time) => ids.next(time),
+    stamp: (event) => event,
     now: () => 1,
     maxEventBytes: LIMIT,
   });
@@ -47,6 +48,7 @@ function run(chunks: readonly Uint8Array[], { version, stop, options, often }: R
     options: decoderOptions,
     decoder: eventDecoder,
     ids,
+    expiryNow: () => 1,
     now: () => 1,
     limit: LIMIT,
     firstLine: 1,

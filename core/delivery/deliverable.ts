@@ -1,0 +1,157 @@
+/**
+ * Which of the leased events can be delivered. An event that has expired is settled instead, and
+ * counted; it is no failed attempt, and never a dead letter. Whether it has is looked at here, when
+ * its turn comes, so that events cost nothing while they wait, and those without an end never do.
+ */
+import type { Clock } from "../base/clock.ts";
+import { InternalError } from "../base/errors.ts";
+import type { StateChange } from "../state/state.ts";
+import { AGAIN_MS, type Ledger } from "./committer.ts";
+import type { Lease } from "./leases.ts";
+import { Marks } from "./marks.ts";
+import { cursorPlan, finish, type Plan, removeRetry } from "./plan.ts";
+import type { DeliveryQueue } from "./queue.ts";
+import { answeredChange } from "./unanswered.ts";
+import { expiryOfLine } from "./wire_event.ts";
+
+/** Most expired events that are settled at a time. */
+const AT_ONCE = 5000;
+
+/** The clock that events expire by, and how many did since the start. */
+export interface ExpiryCount {
+  now(): number;
+  expired: number;
+}
+
+/** What is needed to settle what cannot be delivered. */
+export interface DeliverableContext {
+  queue: DeliveryQueue;
+  ledger: Ledger;
+  clock: Clock;
+  /** Absent: the wall clock, and nobody counts. */
+  expiry?: ExpiryCount | undefined;
+  plan<T>(make: () => Plan<T>): Promise<T>;
+  /** The queue has changed. */
+  changed(): void;
+  onError(error: unknown, context: string): void;
+}
+
+/** Tells what can be delivered, and settles the rest. */
+export class Deliverable {
+  readonly #context: DeliverableContext;
+  readonly #expiry: ExpiryCount;
+  #settling = 0;
+
+  constructor(context: DeliverableContext) {
+    this.#context = context;
+    this.#expiry = context.expiry ?? { now: () => context.clock.now(), expired: 0 };
+  }
+
+  /** True while expired events are being settled: what is behind them comes next. */
+  get busy(): boolean {
+    return this.#settling > 0;
+  }
+
+  /** True if more can be leased at once, because what was leased before had expired. */
+  get goesOn(): boolean {
+    return this.busy && this.#settling < AT_ONCE;
+  }
+
+  /** Those of the leases whose events can be delivered. */
+  of(leases: readonly Lease[]): Lease[] {
+    const there = leases.filter((lease) => this.withRecord(lease));
+    const ending = there.filter((lease) => expiryOf(lease) !== undefined);
+    if (ending.length === 0) return there;
+    const now = this.#expiry.now();
+    const over = new Set(ending.filter((lease) => expiryOf(lease)! <= now));
+    if (over.size === 0) return there;
+    void this.#expire([...over]);
+    return there.filter((lease) => !over.has(lease));
+  }
+
+  /** True if the event of a lease, which was deliverable, has expired since: then it is settled. */
+  lapses(lease: Lease): boolean {
+    const expiresAt = expiryOf(lease);
+    if (expiresAt === undefined || expiresAt > this.#expiry.now()) return false;
+    void this.#expire([lease]);
+    return true;
+  }
+
+  /** Reads the row of a retry. False if it is gone: then the event is, too. */
+  withRecord(lease: Lease): boolean {
+    const { queue, ledger, onError } = this.#context;
+    const { entry } = lease;
+    if (entry.kind !== "retry") return true;
+    lease.record = ledger.retry(entry.topic, entry.id);
+    if (lease.record) return true;
+    queue.endLease(lease);
+    queue.ready.drop(entry);
+    const what = `the retry of ${entry.id} on ${entry.topic} for ${queue.name} has no row`;
+    onError(new InternalError(what), "delivery");
+    return false;
+  }
+
+  /** Never rejects. Until it is durable, nobody else gets them. */
+  async #expire(leases: readonly Lease[]): Promise<void> {
+    const { queue, clock, plan, changed, onError } = this.#context;
+    this.#settling += leases.length;
+    try {
+      this.#expiry.expired += await plan(() => planExpired(queue, leases));
+    } catch (error) {
+      onError(error, `expired events of ${queue.name}`);
+      clock.setTimer(() => {
+        queue.release(leases.map(({ token }) => token));
+        changed();
+      }, AGAIN_MS);
+    }
+    this.#settling -= leases.length;
+    changed();
+  }
+}
+
+/** When the event of a lease expires, Unix ms; undefined: never. */
+function expiryOf({ entry, record }: Lease): number | undefined {
+  // A retry's event is in its row, of which the entry knows only the name.
+  return record ? expiryOfLine(record.line) : entry.expiresAt;
+}
+
+/** Settles expired events, and counts them; the result is how many there were. */
+export function planExpired(queue: DeliveryQueue, leases: readonly Lease[]): Plan<number> {
+  const changes: StateChange[] = [];
+  const settled = new Marks();
+  const counts = new Map<string, number>();
+  // Some may have been released with the connection of their consumer.
+  const over = leases.filter(({ token, settling }) => queue.ready.leases.get(token) && !settling);
+  for (const lease of over) {
+    lease.settling = true;
+    const { entry } = lease;
+    const { topic, kind } = entry;
+    counts.set(topic, (counts.get(topic) ?? queue.expired.get(topic) ?? 0) + 1);
+    if (entry.unanswered !== undefined) changes.push(answeredChange(queue.name, entry));
+    if (kind === "retry") changes.push(removeRetry(queue, entry));
+    const lane = kind === "stream" ? queue.lanes.get(topic) : undefined;
+    if (lane) settled.add(lane, entry.seq);
+  }
+  const lanes = cursorPlan(queue, settled);
+  changes.push(...lanes.changes);
+  for (const [topic, count] of counts) {
+    changes.push({ op: "expired.put", record: { subscription: queue.name, topic, count } });
+  }
+  return {
+    changes,
+    result: over.length,
+    dead: [],
+    apply() {
+      lanes.apply();
+      for (const [topic, count] of counts) queue.expired.set(topic, count);
+      for (const lease of over) {
+        if (lease.entry.unanswered !== undefined) queue.counts.answered(lease.entry);
+        finish(queue, lease);
+      }
+    },
+    rollback() {
+      settled.undo();
+      for (const lease of over) lease.settling = false;
+    },
+  };
+}
