@@ -129,6 +129,16 @@ class Tour {
   async rest(): Promise<void> {
     await this.#visit("POST", `${EVENTS}/{event}/redact`, { body: { reason: "a password" } });
     await this.#visit("DELETE", SUBSCRIPTION);
+    const event = { topic: NAME, type: NAME, key: NAME, payload: {} };
+    await this.#visit("POST", "/v1/events", { body: [event] });
+    await this.#visit("GET", "/v1/topics/{topic}/newest", { query: `?key=${NAME}` });
+    const { json } = await this.#visit("POST", EVENTS, {
+      query: "?type=tour&delayMs=600000",
+      body: {},
+    });
+    await this.#visit("GET", "/v1/scheduled");
+    await this.#visit("POST", "/v1/scheduled/cancel", { body: { ids: [json.scheduled.id] } });
+    await this.#visit("GET", "/v1/asyncapi");
     await this.#visit("DELETE", "/v1/topics/{topic}");
     await this.#visit("POST", "/v1/damage/accept");
     await this.#visit("GET", "/v1/status");
