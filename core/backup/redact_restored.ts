@@ -6,6 +6,8 @@ import { exists } from "../base/if_there.ts";
 import { defined } from "../base/defined.ts";
 import { type StoredEvent, toWireLine } from "../event/event.ts";
 import { redactedEvent, redactedKey, redactedMetadata } from "../event/redaction.ts";
+import { redactSpooled } from "../spool/redact.ts";
+import { SPOOL_FOLDER } from "../spool/spool_folder.ts";
 import { SqliteState } from "../state/sqlite.ts";
 import type { RedactionRecord } from "../state/state.ts";
 import { verifyStateDatabase } from "../state/verify.ts";
@@ -40,7 +42,11 @@ export async function redactRestored(
   const stores = openStores(folder);
   try {
     let count = 0;
-    for (const record of records) if (await redactOne(record, { state, stores })) count++;
+    for (const record of records) {
+      // It must not be taken in as it was.
+      const spooled = redactSpooled(`${folder}/${SPOOL_FOLDER}`, record);
+      if (await redactOne(record, { state, stores }) || spooled > 0) count++;
+    }
     state.commitSync(records.map((record) => ({
       op: "redaction.put",
       record: { ...record, done: true },

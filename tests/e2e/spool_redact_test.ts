@@ -30,3 +30,24 @@ Deno.test("evs redact removes an event from the spool by its id, and leaves the 
   await until(async () => (await at.replay("t")).length === 3);
   assert.deepEqual((await at.replay("t", "?from=2")).map(({ id }) => id), ["p-1", "p-3"]);
 });
+
+Deno.test("evs restore removes what is redacted from the spool of an older backup", async () => {
+  await using at = await startDaemon();
+  await at.http("PUT", "/v1/schemas/number", { type: "integer" });
+  await at.stop();
+  const args = ["publish", "t", "number", "--spool", "--id", "mine"];
+  assert.equal((await evs([...args, JSON.stringify(SECRET)], { at })).code, 0);
+  await at.start();
+  await until(async () => (await at.http("GET", "/v1/status")).json.spool?.[0]?.refused === 1);
+  const older = `${at.folder}/older.evsbackup`;
+  assert.equal((await evs(["backup", older], { at })).code, 0);
+  assert.ok((await at.http("DELETE", "/v1/schemas/number")).status < 300);
+  assert.equal((await evs(["spool", "retry", "--refused"], { at })).code, 0);
+  await until(async () => (await at.replay("t")).length === 1);
+  assert.equal((await evs(["redact", "t", "mine", "--yes"], { at })).code, 0);
+  await at.stop();
+  const restored = await evs(["restore", older, "--force"], { at });
+  assert.equal(restored.code, 0, restored.stderr);
+  assert.equal(JSON.parse(restored.stdout).redacted, 1);
+  assert.deepEqual(filesWith(at.dataDir, [SECRET]), []);
+});
