@@ -32,13 +32,12 @@ import { closedBroker } from "../base/errors.ts";
 import { type Event, toEvent } from "../event/event.ts";
 import { Publisher } from "./publisher.ts";
 import { Retention } from "./retention.ts";
-import { Redactor } from "./redactor.ts";
+import { redactedEventsOf, Redactor } from "./redactor.ts";
 import type { RedactOptions, RedactReply } from "../protocol/redaction.ts";
 import type { JsonSchemaRegistry } from "../schema/registry.ts";
 import { GuardedState } from "../state/guarded_state.ts";
 import { MemoryState } from "../state/memory.ts";
 import type { Scheduling } from "../protocol/scheduled.ts";
-import { RedactedEvents } from "../state/redactions.ts";
 import type { StateSnapshot } from "../state/state.ts";
 import type { Commit, PublishStream } from "../store/journal.ts";
 import { newestOfKey } from "../store/by_key.ts";
@@ -165,7 +164,7 @@ export class EventBroker<E = any> extends Broker<E> {
     const { dedupWindow, deadLetterQueue: foreign } = options;
     this.#held = foreign &&
       attachCustomQueue(foreign, { subscriptions: () => this.subscriptions, store, onError });
-    const redacted = new RedactedEvents(snapshot.redactions, { areAll: isKept(options.state) });
+    const redacted = redactedEventsOf(snapshot, options);
     const expiry = this.expiry = new ExpiryClock({ clock, state, onError }, snapshot);
     const shared = { clock, random, store, topics: this.topics, expiry, onError, redacted, state };
     this.ends = new TopicEnds({ store, state, known: options.knownEnds, onError }, snapshot);
@@ -492,9 +491,4 @@ export class EventBroker<E = any> extends Broker<E> {
   #assertOpen(): void {
     if (this.#closed) throw closedBroker();
   }
-}
-
-/** False for a state that knows nothing of earlier processes. */
-function isKept(state: BrokerOptions["state"]): boolean {
-  return state !== undefined && !(state instanceof MemoryState);
 }

@@ -24,11 +24,14 @@ import {
 } from "../event/redaction.ts";
 import { REDACT_OPTIONS, type RedactOptions, type RedactReply } from "../protocol/redaction.ts";
 import { findEvent, noSuchEvent } from "../reading/find_event.ts";
-import type { EventIdentity, RedactedEvents } from "../state/redactions.ts";
-import type { RedactionRecord, State } from "../state/state.ts";
+import { MemoryState } from "../state/memory.ts";
+import { type EventIdentity, RedactedEvents } from "../state/redactions.ts";
+import type { RedactionRecord, State, StateSnapshot } from "../state/state.ts";
 import { eventOfSlot } from "../store/file/lines.ts";
+import { MemoryEventStore } from "../store/memory.ts";
 import { canRedact, type JournalStore } from "../store/store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
+import type { BrokerOptions } from "./broker_options.ts";
 import type { ScheduledItem } from "./due_list.ts";
 import type { ScheduledEvents } from "./scheduled_events.ts";
 
@@ -45,6 +48,16 @@ export interface RedactorContext {
   /** The application's own queue for dead letters. */
   queue?: DeadLetterQueue | undefined;
   onError(error: unknown, context: string): void;
+}
+
+/** The redacted events that a state knows: not all, if the events are kept and the state is not. */
+export function redactedEventsOf(
+  { redactions }: Pick<StateSnapshot, "redactions">,
+  { state, eventStore, stores }: BrokerOptions,
+): RedactedEvents {
+  const isKept = state !== undefined && !(state instanceof MemoryState);
+  const inMemory = eventStore === undefined || eventStore instanceof MemoryEventStore;
+  return new RedactedEvents(redactions, { areAll: isKept || (inMemory && stores === undefined) });
 }
 
 const LF = 0x0a;
