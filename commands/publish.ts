@@ -31,7 +31,7 @@ export const route = verb<PublishFlags, [topic?: string, type?: string, payload?
     "or one per line. Their ids, types, times and subjects become those of the events, and everything else is kept. " +
     "--key and --key-pointer are for events without a subject.\n" +
     "With --atomic, standard input has events for any topics, one per line or in an array, and all of them are stored or none: " +
-    "objects with topic, type and payload, and id, key, schemaVersion, metadata and expected where they are needed " +
+    "objects with topic, type and payload, and id, key, schemaVersion, metadata, ttlMs and expected where they are needed " +
     '(a seq, "none", "exists" or "any" of the key, else of the topic, or {"topic":…,"key":…}). What tail prints is such a line.\n' +
     "With --delay or --at the event is kept and published when it is due, also if the daemon is restarted meanwhile; " +
     "one that was due while no daemon ran is published when one starts. Its payload is checked now. " +

@@ -1,7 +1,7 @@
 /**
  * `evs publish --atomic`: events for any topics from standard input, one per line or as a JSON
  * array, stored all or none. Each says itself what `POST /v1/events` takes of it, so no other flag
- * of `publish` goes with it.
+ * of `publish` goes with it; those of every command do.
  */
 import { EventRefusedError, EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
 import { isJsonObject } from "../../core/json/json_object.ts";
@@ -9,6 +9,7 @@ import { parseJson, splitElements } from "../../core/json/json.ts";
 import { badByteOf } from "../../core/json/utf8.ts";
 import type { PublishAllReply } from "../../core/protocol/publish_all.ts";
 import type { EvsContext } from "../cli/context.ts";
+import { COMMON_FLAGS } from "../cli/define.ts";
 import { inheritedCause } from "./cause.ts";
 import { payloadBytes } from "./payload.ts";
 import { told } from "./receipt.ts";
@@ -46,7 +47,7 @@ export async function publishAtomic(context: EvsContext, given: AtomicArguments)
 
 function refuseOthers({ flags, words }: AtomicArguments): void {
   const names = Object.entries(flags)
-    .filter(([name, value]) => name !== "atomic" && value !== undefined)
+    .filter(([name, value]) => name !== "atomic" && value !== undefined && !(name in COMMON_FLAGS))
     .map(([name]) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
   const wrong = words.some((word) => word !== undefined) ? "a TOPIC, TYPE or PAYLOAD" : names[0];
   if (wrong === undefined) return;

@@ -106,6 +106,11 @@ Deno.test("publish --atomic refuses topics of different stores, other flags and 
     assert.equal(code, 2, stderr);
     assert.match(stderr, /does not go with --atomic: each event names its own/);
   }
+  const common = ["--json", "--verbose", "--color", "never", "--wait", "5s", "--socket", at.socket];
+  const event = linesOf({ topic: "t", type: "x", payload: 1 });
+  const taken = await evs(["publish", "--atomic", ...common], { at, stdin: event });
+  assert.equal(taken.code, 0, taken.stderr);
+  assert.equal(JSON.parse(taken.stdout).count, 1);
   const without = await evs(["publish"], { at });
   assert.deepEqual([without.code, without.stderr], [
     2,
