@@ -62,7 +62,7 @@ export const route = verb<RedactFlags, [topic: string, event: string]>({
 
 function wordsOf({ topic, seq, id, created, deadLetters, undelivered }: RedactReply): string {
   const event = seq === 0
-    ? `scheduled event ${id} of ${topic}`
+    ? `event ${id} of ${topic}, not published yet,`
     : `event ${seq} of ${topic} (${id})`;
   if (!created) return `${event} was redacted before`;
   const also = [

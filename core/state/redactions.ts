@@ -6,7 +6,7 @@ export const REDACTED = "redacted";
 
 /** The attempts without what the handler said: it may have printed the event. */
 export function withoutTexts(attempts: readonly Attempt[]): Attempt[] {
-  return attempts.map(({ stderr: _stderr, stack: _stack, ...attempt }) => ({
+  return attempts.map(({ stderr: _stderr, stack: _stack, signal: _signal, ...attempt }) => ({
     ...attempt,
     error: REDACTED,
   }));

@@ -1,6 +1,7 @@
 /** The route that redacts an event. */
 import { checkRedaction, MOST_OF_BY, MOST_OF_REASON } from "../../core/event/redaction.ts";
 import { NotFoundError } from "../../core/base/errors.ts";
+import { findEvent } from "../../core/reading/find_event.ts";
 import type { RedactOptions, RedactReply } from "../../core/protocol/redaction.ts";
 import { redactSpooled } from "../../core/spool/redact.ts";
 import type { Services } from "../services.ts";
@@ -25,11 +26,11 @@ async function redactEverywhere(
   topic: string,
   { event, body }: { event: string; body: RedactOptions },
 ): Promise<RedactReply> {
-  const removed = await removeSpooled(spool, { topic, id: event });
+  // Digits mean a seq where there is one: a spooled event with that id is another one.
+  const id = (broker.topics.get(topic) && findEvent(broker.store, topic, event)?.id) ?? event;
+  const removed = await removeSpooled(spool, { topic, id });
   try {
-    const reply = await broker.redact(topic, event, body);
-    if (reply.id !== event) await removeSpooled(spool, { topic, id: reply.id });
-    return reply;
+    return await broker.redact(topic, event, body);
   } catch (error) {
     if (removed === 0 || !(error instanceof NotFoundError)) throw error;
     // It was in the spool alone: nobody has seen it, and nobody will.

@@ -31,6 +31,21 @@ Deno.test("evs redact removes an event from the spool by its id, and leaves the 
   assert.deepEqual((await at.replay("t", "?from=2")).map(({ id }) => id), ["p-1", "p-3"]);
 });
 
+Deno.test("evs redact of a seq leaves a spooled event alone that has these digits as its id", async () => {
+  await using at = await startDaemon();
+  await at.publish("t", "x", 1);
+  await at.http("PUT", "/v1/schemas/number", { type: "integer" });
+  await at.stop();
+  const args = ["publish", "t", "number", '"two"', "--spool", "--id", "1"];
+  assert.equal((await evs(args, { at })).code, 0);
+  await at.start();
+  await until(async () => (await at.http("GET", "/v1/status")).json.spool?.[0]?.refused === 1);
+  const redacted = await evs(["redact", "t", "1", "--yes"], { at });
+  assert.equal(redacted.code, 0, redacted.stderr);
+  assert.equal(JSON.parse(redacted.stdout).seq, 1);
+  assert.equal((await at.http("GET", "/v1/status")).json.spool[0].refused, 1);
+});
+
 Deno.test("evs restore removes what is redacted from the spool of an older backup", async () => {
   await using at = await startDaemon();
   await at.http("PUT", "/v1/schemas/number", { type: "integer" });
