@@ -5,12 +5,7 @@ import {
   type RefusedSpoolLine,
   type SpooledFile,
 } from "../../core/spool/spool_file.ts";
-import {
-  listSpool,
-  parseSpoolName,
-  readSpooled,
-  REFUSED_FOLDER,
-} from "../../core/spool/spool_folder.ts";
+import { listSpool, readSpooled, REFUSED_FOLDER } from "../../core/spool/spool_folder.ts";
 import type { SpoolPlace } from "./place.ts";
 
 /** What became of a file. */
@@ -49,7 +44,7 @@ export function* filesOf({ folders }: Pick<SpoolPlace, "folders">): Generator<Fo
 }
 
 function* filesIn(folder: string, state: SpoolState): Generator<FoundFile> {
-  for (const { name, events, bytes } of listSpool(folder)) {
+  for (const { name, events, bytes, tag } of listSpool(folder)) {
     const path = `${folder}/${name}`;
     const content = readSpooled(path);
     // It was taken in meanwhile.
@@ -57,7 +52,7 @@ function* filesIn(folder: string, state: SpoolState): Generator<FoundFile> {
     const file = decodeSpooled(content);
     const { at, topic, query, refused } = file?.request ?? {};
     const info: SpoolFileInfo = {
-      id: parseSpoolName(name)!.tag,
+      id: tag,
       state: file === undefined ? "damaged" : state,
       ...topic !== undefined && { topic },
       ...query?.["type"] !== undefined && { type: query["type"] },

@@ -26,7 +26,9 @@ export const route = verb<ListFlags>({
     const place = await spoolPlace(this);
     const rows = [...filesOf(place)].map(({ info }) => info)
       .filter(({ state }) => !refused || state !== "waiting");
-    if (rows.length === 0) return this.note("the spool is empty");
+    if (rows.length === 0) {
+      return this.note(refused ? "nothing in the spool was refused" : "the spool is empty");
+    }
     const now = this.clock.now();
     await this.printRows(rows, (row) => ({
       id: row.id,

@@ -14,9 +14,11 @@ import { folderOf, type Paths } from "../../core/protocol/paths.ts";
 import { encodeSpooled, type SpooledFile } from "../../core/spool/spool_file.ts";
 import {
   listSpool,
+  MOST_NUMBER,
   newTag,
   REFUSED_FOLDER,
   removeUnfinished,
+  type SpoolEntry,
   spoolName,
   syncSpool,
   tryLockSpool,
@@ -99,7 +101,7 @@ export class SpoolWriter {
       events += entry.events;
       bytes += entry.bytes;
     }
-    if (events <= maxEvents && bytes <= maxBytes) return (waiting.at(-1)?.number ?? 0) + 1;
+    if (events <= maxEvents && bytes <= maxBytes) return nextNumber(folder, waiting);
     const there = { events: events - added.events, bytes: bytes - added.bytes };
     throw new CannotStoreError(
       `the spool ${folder} is full: it has ${formatCount(there.events)} events, ` +
@@ -197,4 +199,14 @@ function asSpoolError(error: unknown, { folder, isNamed }: SpoolPlace): unknown 
       cause: error,
     },
   );
+}
+
+function nextNumber(folder: string, waiting: readonly SpoolEntry[]): number {
+  const last = waiting.at(-1);
+  if (last === undefined || last.number < MOST_NUMBER) return (last?.number ?? 0) + 1;
+  throw new CannotStoreError(`no number is left after ${last.name} in the spool ${folder}`, {
+    code: "spool/unusable",
+    hint: `evs spool list says what is there; evs spool remove ${last.tag} removes it`,
+    details: { folder, file: last.name },
+  });
 }

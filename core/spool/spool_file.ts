@@ -78,7 +78,8 @@ function parsed(text: string): SpooledRequest | undefined {
   }
   if (!isJsonObject(value)) return undefined;
   const { at, topic, query, refused = [] } = value;
-  const isOurs = typeof at === "number" && typeof topic === "string" && isJsonObject(query) &&
+  const isTime = Number.isSafeInteger(at) && (at as number) >= 0;
+  const isOurs = isTime && typeof topic === "string" && isJsonObject(query) &&
     Object.values(query).every((one) => typeof one === "string") && Array.isArray(refused);
   return isOurs ? value as unknown as SpooledRequest : undefined;
 }

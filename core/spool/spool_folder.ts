@@ -18,20 +18,22 @@ export interface SpoolEntry {
   number: number;
   events: number;
   bytes: number;
+  /** Eight random hexadecimal digits: the id of the file. */
+  tag: string;
 }
 
-const NAME = /^(\d{12})-(\d{1,9})-(\d{1,12})-([0-9a-f]{8})\.spool$/;
+const NAME = /^(\d{12,15})-(\d{1,9})-(\d{1,12})-([0-9a-f]{8})\.spool$/;
+/** The highest number of a file: its name has room for no more. */
+export const MOST_NUMBER = 999_999_999_999_999;
 const UNFINISHED = /^\.new-[0-9a-f]{8}$/;
 
-/** The name of a file. `tag`: eight random hexadecimal digits. */
-export function spoolName(
-  { number, events, bytes, tag }: Omit<SpoolEntry, "name"> & { tag: string },
-): string {
+/** The name of a file. */
+export function spoolName({ number, events, bytes, tag }: Omit<SpoolEntry, "name">): string {
   return `${String(number).padStart(12, "0")}-${events}-${bytes}-${tag}.spool`;
 }
 
 /** What a name says; undefined if it is not a file of ours. */
-export function parseSpoolName(name: string): (SpoolEntry & { tag: string }) | undefined {
+export function parseSpoolName(name: string): SpoolEntry | undefined {
   const [, number, events, bytes, tag = ""] = NAME.exec(name) ?? [];
   if (number === undefined) return undefined;
   return { name, number: Number(number), events: Number(events), bytes: Number(bytes), tag };

@@ -297,7 +297,7 @@ export class SpoolIntake {
       const { request } = file;
       const { body, kept } = keepLines(file, (line) => refused.has(line));
       const bytes = encodeSpooled({ request: { ...request, refused: reasons }, body });
-      const name = spoolName({ ...entry, events: kept, bytes: bytes.length, tag: tagOf(entry) });
+      const name = spoolName({ ...entry, events: kept, bytes: bytes.length });
       writeSpooled({ folder: this.#refusedFolder(), name }, bytes, { mode: 0o600 });
       const { code, message } = reasons[0]!;
       log.warning("spooled events were refused: {count} for {topic}: evs spool list", {
@@ -341,8 +341,4 @@ function refuseAll(taken: Taken, error: EvsError): void {
     return false;
   });
   taken.events = [];
-}
-
-function tagOf({ name }: SpoolEntry): string {
-  return name.slice(-"01234567.spool".length, -".spool".length);
 }

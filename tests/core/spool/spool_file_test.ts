@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { decodeSpooled, encodeSpooled, keepLines } from "../../../core/spool/spool_file.ts";
 import { redactSpooled } from "../../../core/spool/redact.ts";
 import { linesIn } from "../../../core/base/bytes.ts";
+import { crc32 } from "../../../core/base/checksum.ts";
 import {
   countSpool,
   listSpool,
@@ -139,5 +140,21 @@ Deno.test("redactSpooled removes an event wherever it is, and leaves the others 
     for (const bytes of left) assert.doesNotMatch(decoder.decode(bytes), /secret/);
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("decodeSpooled takes no file whose time is no time", () => {
+  const body = encoder.encode("1\n");
+  for (const at of ["1e999", "-1", "0.5", '"0"', "null"]) {
+    const head = `{"at":0,"topic":"t","query":{"type":"x"}}`;
+    const whole = encodeSpooled({ request: JSON.parse(head), body });
+    assert.ok(decodeSpooled(whole));
+    const text = decoder.decode(whole).replace('"at":0', `"at":${at}`);
+    const begin = text.indexOf("{");
+    const sum = (crc32(encoder.encode(text.slice(begin))) >>> 0).toString(16).padStart(8, "0");
+    const bytes = encoder.encode(
+      text.slice(0, begin).replace(/[0-9a-f]{8}/, sum) + text.slice(begin),
+    );
+    assert.equal(decodeSpooled(bytes), undefined, at);
   }
 });
