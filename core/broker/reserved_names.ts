@@ -18,6 +18,9 @@ const RESERVED = [
   "ttlMs",
 ] as const;
 
+/** What other interfaces call an option: the flag, and the parameter of the HTTP route. */
+const ELSEWHERE = new Map([["ttl", "ttlMs"], ["delayMs", "schedule"]]);
+
 /** Names with at least this many letters that are one edit away from an option are taken for it; */
 const ONE_EDIT = 5;
 /** with at least this many, names that are two edits away. */
@@ -30,7 +33,7 @@ const MOST_KEPT = 1000;
 /** Throws `InvalidArgumentError` for a name that can only be a misspelled option. */
 export function refuseSlip(name: string): void {
   if (harmless.has(name)) return;
-  const meant = RESERVED.find((option) => isSlip(name, option));
+  const meant = ELSEWHERE.get(name) ?? RESERVED.find((option) => isSlip(name, option));
   if (meant !== undefined) {
     throw new InvalidArgumentError(`publish has no option ${JSON.stringify(name)}`, {
       details: { field: name },

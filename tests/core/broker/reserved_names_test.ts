@@ -37,6 +37,8 @@ Deno.test("EventBroker.publish refuses a name that is one or two edits or a case
     ttlms: "ttlMs",
     ttlM: "",
     ttl_Ms: "ttlMs",
+    ttl: "ttlMs",
+    delayMs: "schedule",
     ID: "id",
     Key: "key",
   };
@@ -74,7 +76,6 @@ Deno.test("EventBroker.publish puts every other name into the metadata", async (
     "keys",
     "kex",
     "tags",
-    "ttl",
     "time",
     "sign",
     "single",
