@@ -66,7 +66,7 @@ function targetOf(link: string, file: string, steps = 0): string {
 function notOurs(file: string): InvalidArgumentError {
   return new InvalidArgumentError(`${file} is no file of ours`, {
     code: "context/invalid-file",
-    hint: `look at it, then remove it: ls -l ${file}`,
+    hint: `look at it, then remove it: ls -l ${shellQuote(file)}`,
     details: { file },
   });
 }

@@ -149,6 +149,7 @@ export function chosenContext(
     current: string | undefined;
   },
 ): ChosenContext | undefined {
+  if (given === NO_CONTEXT) return undefined;
   if (given !== undefined) return { name: given, by: "--context" };
   if (env("EVS_SOCKET") || env("EVS_DATA_DIR")) return undefined;
   const name = env("EVS_CONTEXT");

@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { verb } from "../cli/define.ts";
 import { changeContexts } from "./change.ts";
-import { type ContextPlaces, isContextName, PLACE_VARIABLES } from "./contexts.ts";
+import { type ContextPlaces, isContextName, NO_CONTEXT, PLACE_VARIABLES } from "./contexts.ts";
 import { contextArgument, contextCells, contextRow } from "./shared.ts";
 
 export const route = verb<NonNullable<unknown>, [context: string]>({
@@ -18,6 +18,12 @@ export const route = verb<NonNullable<unknown>, [context: string]>({
   needsDaemon: false,
   parameters: { positional: contextArgument },
   async run(_flags, name) {
+    if (name === NO_CONTEXT) {
+      throw new InvalidArgumentError("none is no name for a context: EVS_CONTEXT=none means none", {
+        code: "context/invalid-name",
+        hint: "evs context set staging --data-dir FOLDER",
+      });
+    }
     if (!isContextName(name)) {
       throw new InvalidArgumentError(
         `a context's name has 1 to 64 characters of A-Z a-z 0-9 . _ -, not ${JSON.stringify(name)}`,
