@@ -40,7 +40,7 @@ export interface Bucket {
 }
 
 /** The number of tokens in the bucket. */
-export function tokensAt({ nextAt, everyMs }: Bucket, now: number): number {
+function tokensAt({ nextAt, everyMs }: Bucket, now: number): number {
   const most = Math.max(1, Math.floor(BURST_MS / everyMs));
   return now < nextAt ? 0 : Math.min(most, Math.floor((now - nextAt) / everyMs) + 1);
 }

@@ -116,7 +116,7 @@ function expiryOf({ entry, record }: Lease): number | undefined {
 }
 
 /** Settles expired events, and counts them; the result is how many there were. */
-export function planExpired(queue: DeliveryQueue, leases: readonly Lease[]): Plan<number> {
+function planExpired(queue: DeliveryQueue, leases: readonly Lease[]): Plan<number> {
   const changes: StateChange[] = [];
   const settled = new Marks();
   const counts = new Map<string, number>();

@@ -25,7 +25,7 @@ export const CORE_ATTRIBUTES: readonly string[] = [
   "dataschema",
 ];
 /** Members of the JSON format that hold the data, and can therefore be no attributes. */
-export const DATA_MEMBERS: readonly string[] = ["data", "data_base64"];
+const DATA_MEMBERS: readonly string[] = ["data", "data_base64"];
 
 /** The version that is spoken. */
 export const SPEC_VERSION = "1.0";
