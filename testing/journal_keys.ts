@@ -10,7 +10,8 @@ export function testKeys(test: Register<JournalStore>): void {
   test("reads the events of one key in order, a page at a time", async (under) => {
     const events = Array.from(
       { length: 2500 },
-      (_, i) => newEvent(i % 2 ? { key: i % 3 ? "a" : "b" } : {}),
+      (_, i) =>
+        newEvent(i % 2 ? { key: i % 3 ? "a" : "b", ...i % 5 ? {} : { expiresAt: 2e12 } } : {}),
     );
     await under.store.append([{ topic: "t", events }, {
       topic: "u",

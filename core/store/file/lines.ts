@@ -94,10 +94,11 @@ export function idMatcher(id: string): (line: Uint8Array) => boolean {
 
 /**
  * Returns {@link eachLine} for the lines that may have this key: those that do, and those whose
- * payload looks like it. A search in text takes a fraction of what parsing each line would.
+ * metadata or payload looks like it. A search in text takes a fraction of what parsing each line
+ * would.
  */
 export function keyedLines(key: string): typeof eachLine {
-  const wanted = searchable.decode(encoder.encode(`,"key":${JSON.stringify(key)},"metadata":`));
+  const wanted = searchable.decode(encoder.encode(`,"key":${JSON.stringify(key)},`));
   return (bytes, visit) => {
     const text = searchable.decode(bytes);
     for (let at = text.indexOf(wanted); at >= 0;) {
