@@ -86,7 +86,7 @@ async function spooledIds(): Promise<string[]> {
   const { filesOf } = await import("../spool/files.ts");
   const { spoolPlace } = await import("../spool/place.ts");
   const place = await spoolPlace({ paths: pathsHere(), env: environment });
-  return [...filesOf(place)].map(({ info }) => info.id);
+  return [...filesOf(place)].map(({ id }) => id);
 }
 
 /** What may follow the words typed after `evs docs`; nothing if no page is installed. */

@@ -1,10 +1,6 @@
 /** The files of a spool, as `evs spool` shows and changes them. */
 import { InvalidArgumentError, NotFoundError } from "../../core/base/errors.ts";
-import {
-  decodeSpooled,
-  type RefusedSpoolLine,
-  type SpooledFile,
-} from "../../core/spool/spool_file.ts";
+import { decodeSpooled, type RefusedSpoolLine } from "../../core/spool/spool_file.ts";
 import { listSpool, readSpooled, REFUSED_FOLDER } from "../../core/spool/spool_folder.ts";
 import type { SpoolPlace } from "./place.ts";
 
@@ -28,22 +24,15 @@ export interface SpoolFileInfo {
   path: string;
 }
 
-/** A file with its content. */
-export interface FoundFile {
-  info: SpoolFileInfo;
-  /** Undefined if it is damaged. */
-  file: SpooledFile | undefined;
-}
-
 /** All files, in the order in which they are taken in, and then what was refused. */
-export function* filesOf({ folders }: Pick<SpoolPlace, "folders">): Generator<FoundFile> {
+export function* filesOf({ folders }: Pick<SpoolPlace, "folders">): Generator<SpoolFileInfo> {
   for (const folder of folders) {
     yield* filesIn(folder, "waiting");
     yield* filesIn(`${folder}/${REFUSED_FOLDER}`, "refused");
   }
 }
 
-function* filesIn(folder: string, state: SpoolState): Generator<FoundFile> {
+function* filesIn(folder: string, state: SpoolState): Generator<SpoolFileInfo> {
   for (const { name, events, bytes, tag } of listSpool(folder)) {
     const path = `${folder}/${name}`;
     const content = readSpooled(path);
@@ -51,7 +40,7 @@ function* filesIn(folder: string, state: SpoolState): Generator<FoundFile> {
     if (content === undefined) continue;
     const file = decodeSpooled(content);
     const { at, topic, query, refused } = file?.request ?? {};
-    const info: SpoolFileInfo = {
+    yield {
       id: tag,
       state: file === undefined ? "damaged" : state,
       ...topic !== undefined && { topic },
@@ -62,7 +51,6 @@ function* filesIn(folder: string, state: SpoolState): Generator<FoundFile> {
       ...refused !== undefined && { refused },
       path,
     };
-    yield { info, file };
   }
 }
 
@@ -77,7 +65,7 @@ export interface SpoolSelection {
 export function selected(
   place: Pick<SpoolPlace, "folders">,
   { ids, refused }: SpoolSelection,
-): FoundFile[] {
+): SpoolFileInfo[] {
   if (refused === (ids.length > 0)) {
     throw new InvalidArgumentError("name files by their ids, or all that were refused", {
       code: "argument/usage",
@@ -85,9 +73,9 @@ export function selected(
     });
   }
   const found = [...filesOf(place)];
-  if (refused) return found.filter(({ info }) => info.state !== "waiting");
-  const missing = ids.filter((id) => !found.some(({ info }) => info.id === id));
-  if (missing.length === 0) return found.filter(({ info }) => ids.includes(info.id));
+  if (refused) return found.filter(({ state }) => state !== "waiting");
+  const missing = ids.filter((id) => !found.some((file) => file.id === id));
+  if (missing.length === 0) return found.filter(({ id }) => ids.includes(id));
   throw new NotFoundError("spool", `the spool has no file ${missing.join(", ")}`, {
     hint: "evs spool list shows what is there; the rest was taken in, or removed",
     details: { missing },

@@ -24,7 +24,7 @@ export const route = verb<ListFlags>({
   needsDaemon: false,
   async run(this: EvsContext, { refused = false }: ListFlags): Promise<void> {
     const place = await spoolPlace(this);
-    const rows = [...filesOf(place)].map(({ info }) => info)
+    const rows = [...filesOf(place)]
       .filter(({ state }) => !refused || state !== "waiting");
     if (rows.length === 0) {
       return this.note(refused ? "nothing in the spool was refused" : "the spool is empty");

@@ -36,13 +36,13 @@ export const route = verb<RemoveFlags, string[]>({
     ...ids: string[]
   ): Promise<void> {
     const files = selected(await spoolPlace(this), { ids, refused });
-    const events = files.reduce((sum, { info }) => sum + info.events, 0);
+    const events = files.reduce((sum, file) => sum + file.events, 0);
     const what = `${plural(files.length, "file")} with ${plural(events, "event")}`;
     if (files.length > 0 && !await this.confirm(`Remove ${what} for good?`, { yes })) {
       return this.say("Nothing was removed.");
     }
-    const removed = files.filter(({ info: { path } }) => ifThere(() => removeFile(path)));
-    for (const folder of new Set(files.map(({ info: { path } }) => folderOf(path)))) {
+    const removed = files.filter(({ path }) => ifThere(() => removeFile(path)));
+    for (const folder of new Set(files.map(({ path }) => folderOf(path)))) {
       syncSpool(folder);
     }
     if (this.forPeople) this.print(`Removed ${what}.`);

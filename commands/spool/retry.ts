@@ -1,7 +1,5 @@
 /** `evs spool retry`: has what was refused taken in once more. */
-import { ifThere } from "../../core/base/if_there.ts";
 import { folderOf } from "../../core/protocol/paths.ts";
-import { syncSpool } from "../../core/spool/spool_folder.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { plainText, verb } from "../cli/define.ts";
 import { plural } from "../terminal/table.ts";
@@ -35,17 +33,14 @@ export const route = verb<RetryFlags, string[]>({
     const { paths, clock } = this;
     const place = await spoolPlace(this);
     let [files, events] = [0, 0];
-    for (const { info, file } of selected(place, { ids, refused })) {
-      if (info.state !== "refused" || file === undefined) continue;
-      const { refused: _, ...request } = file.request;
-      const folder = folderOf(folderOf(info.path));
+    for (const file of selected(place, { ids, refused })) {
+      if (file.state !== "refused") continue;
+      const folder = folderOf(folderOf(file.path));
       const writer = new SpoolWriter({ place: { ...place, folder }, paths, clock });
-      // In both places for a moment: its ids say that it is the same.
-      await writer.put({ ...file, request }, info.events, { replaces: info });
-      ifThere(() => Deno.removeSync(info.path));
-      syncSpool(folderOf(info.path));
+      const count = await writer.putBack(file);
+      if (count === undefined) continue;
       files++;
-      events += info.events;
+      events += count;
     }
     if (this.forPeople) {
       this.print(`Put back ${plural(files, "file")} with ${plural(events, "event")}.`);

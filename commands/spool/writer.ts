@@ -4,31 +4,35 @@
  */
 import type { Clock } from "../../core/base/clock.ts";
 import { CannotStoreError } from "../../core/base/errors.ts";
-import { lstat } from "../../core/base/if_there.ts";
+import { ifThere, lstat } from "../../core/base/if_there.ts";
 import { osError, osReason } from "../../core/base/os_error.ts";
 import { formatBytes } from "../../core/base/units.ts";
 import { holding, nudge } from "../../core/client/daemon_process.ts";
 import { settleRestore } from "../../core/data_dir/cut_restore.ts";
 import { socketCandidates } from "../../core/protocol/holder.ts";
 import { folderOf, type Paths } from "../../core/protocol/paths.ts";
-import { encodeSpooled, type SpooledFile } from "../../core/spool/spool_file.ts";
+import {
+  decodeSpooled,
+  encodeSpooled,
+  keepLines,
+  type SpooledFile,
+} from "../../core/spool/spool_file.ts";
 import {
   listSpool,
+  lockSpool,
   MOST_NUMBER,
   newTag,
+  readSpooled,
   REFUSED_FOLDER,
   removeUnfinished,
   type SpoolEntry,
   spoolName,
   syncSpool,
-  tryLockSpool,
   writeSpooled,
 } from "../../core/spool/spool_folder.ts";
 import { formatCount } from "../terminal/table.ts";
 import type { SpoolPlace } from "./place.ts";
 
-/** How long to wait for others who write, ms. */
-const PATIENCE_MS = 30_000;
 const OTHERS_WRITE = 0o002;
 const GROUP_WRITES = 0o020;
 
@@ -49,46 +53,68 @@ export class SpoolWriter {
 
   /**
    * Adds a file with this many events. It is durable when it resolves, and a daemon that runs has
-   * been told. Throws `CannotStoreError` if it cannot be added; then nothing of it was. `replaces`: a
-   * file of the spool that it takes the place of, for the bounds.
+   * been told. Throws `CannotStoreError` if it cannot be added; then nothing of it was.
    */
-  async put(
-    file: SpooledFile,
-    events: number,
-    { replaces = { events: 0, bytes: 0 } }: { replaces?: { events: number; bytes: number } } = {},
-  ): Promise<void> {
-    const { place } = this.#context;
-    try {
-      makeFolder(place);
-      using _lock = await this.#lock();
-      removeUnfinished(place.folder);
-      const bytes = encodeSpooled(file);
-      const number = this.#admit({
-        events: events - replaces.events,
-        bytes: bytes.length - replaces.bytes,
-      });
-      const name = spoolName({ number, events, bytes: bytes.length, tag: newTag() });
-      writeSpooled({ folder: place.folder, name }, bytes, newFileIn(place.folder));
-    } catch (error) {
-      throw asSpoolError(error, place);
-    }
+  async put(file: SpooledFile, events: number): Promise<void> {
+    await this.#change((folder) => {
+      removeUnfinished(folder);
+      this.#add(file, { events, tag: newTag(), replaces: { events: 0, bytes: 0 } });
+    });
     await this.#tell();
   }
 
-  async #lock(): Promise<Disposable> {
-    const { place: { folder }, clock } = this.#context;
-    const until = clock.monotonic() + PATIENCE_MS;
-    for (let pause = 1;; pause = Math.min(2 * pause, 20)) {
-      const lock = tryLockSpool(folder);
-      if (lock !== undefined) return lock;
-      if (clock.monotonic() >= until) {
-        throw new CannotStoreError(`somebody else holds the lock on ${folder}`, {
-          code: "spool/unusable",
-          hint: `who it is: fuser -v ${folder}`,
-        });
-      }
-      await new Promise<void>((resolve) => void clock.setTimer(resolve, pause));
+  /**
+   * Has a file that was refused wait once more, under its id; returns how many events it has, and
+   * undefined if it is not there any more. It is read under the lock: a line may have been redacted
+   * since it was listed.
+   */
+  async putBack({ path, id }: { path: string; id: string }): Promise<number | undefined> {
+    const events = await this.#change(() => {
+      const content = readSpooled(path);
+      const file = content && decodeSpooled(content);
+      if (file === undefined) return undefined;
+      const { refused: _refused, ...request } = file.request;
+      const { kept } = keepLines(file, () => true);
+      const replaces = { events: kept, bytes: content!.length };
+      // In both places for a moment: its ids say that it is the same.
+      this.#add({ ...file, request }, { events: kept, tag: id, replaces });
+      ifThere(() => Deno.removeSync(path));
+      syncSpool(folderOf(path));
+      return kept;
+    });
+    if (events !== undefined) await this.#tell();
+    return events;
+  }
+
+  /** Does it while nobody else changes the spool. */
+  async #change<T>(work: (folder: string) => T): Promise<T> {
+    const { place, clock } = this.#context;
+    try {
+      makeFolder(place);
+      using _lock = await lockSpool(place.folder, clock);
+      return work(place.folder);
+    } catch (error) {
+      throw asSpoolError(error, place);
     }
+  }
+
+  /** `replaces`: what it takes the place of, for the bounds. */
+  #add(
+    file: SpooledFile,
+    { events, tag, replaces }: {
+      events: number;
+      tag: string;
+      replaces: { events: number; bytes: number };
+    },
+  ): void {
+    const { folder } = this.#context.place;
+    const bytes = encodeSpooled(file);
+    const number = this.#admit({
+      events: events - replaces.events,
+      bytes: bytes.length - replaces.bytes,
+    });
+    const name = spoolName({ number, events, bytes: bytes.length, tag });
+    writeSpooled({ folder, name }, bytes, newFileIn(folder));
   }
 
   /** The number for a new file. Throws if it does not fit. */

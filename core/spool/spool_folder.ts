@@ -3,9 +3,13 @@
  *
  * A file is written under another name, synced, and renamed: under its own name it is whole. The
  * name has its number, its events and its bytes, so that the bounds need no look into files. Whoever
- * adds a file holds the lock on the folder and takes the next number: the numbers are the order.
+ * adds, moves or changes a file holds the lock on the folder. A new one gets the next number: the
+ * numbers are the order.
  */
+import type { Clock } from "../base/clock.ts";
+import { CannotStoreError } from "../base/errors.ts";
 import { ifThere } from "../base/if_there.ts";
+import { shellQuote } from "../base/shell_quote.ts";
 
 /** The folder in a data dir, unless the config names another one. */
 export const SPOOL_FOLDER = "spool";
@@ -23,6 +27,8 @@ export interface SpoolEntry {
 }
 
 const NAME = /^(\d{12,15})-(\d{1,9})-(\d{1,12})-([0-9a-f]{8})\.spool$/;
+/** How long to wait for others who write, ms. */
+const PATIENCE_MS = 30_000;
 /** The highest number of a file: its name has room for no more. */
 export const MOST_NUMBER = 999_999_999_999_999;
 const UNFINISHED = /^\.new-[0-9a-f]{8}$/;
@@ -140,6 +146,27 @@ export function readSpooled(path: string): Uint8Array | undefined {
 export function removeUnfinished(folder: string): void {
   for (const { name } of entriesOf(folder)) {
     if (UNFINISHED.test(name)) ifThere(() => Deno.removeSync(`${folder}/${name}`));
+  }
+}
+
+/**
+ * The lock on a spool, once nobody else has it. Throws `CannotStoreError` if that takes too long.
+ */
+export async function lockSpool(
+  folder: string,
+  clock: Pick<Clock, "monotonic" | "setTimer">,
+): Promise<Disposable> {
+  const until = clock.monotonic() + PATIENCE_MS;
+  for (let pause = 1;; pause = Math.min(2 * pause, 20)) {
+    const lock = tryLockSpool(folder);
+    if (lock !== undefined) return lock;
+    if (clock.monotonic() >= until) {
+      throw new CannotStoreError(`somebody else holds the lock on ${folder}`, {
+        code: "spool/unusable",
+        hint: `who it is: fuser -v ${shellQuote(folder)}`,
+      });
+    }
+    await new Promise<void>((resolve) => void clock.setTimer(resolve, pause));
   }
 }
 

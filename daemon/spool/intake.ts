@@ -8,7 +8,7 @@
  */
 import { EvsError, ExitCode } from "../../core/base/errors.ts";
 import type { Clock } from "../../core/base/clock.ts";
-import { ifThere } from "../../core/base/if_there.ts";
+import { ifThere, lstat } from "../../core/base/if_there.ts";
 import type { EventBroker } from "../../core/broker/event_broker.ts";
 import { assertStored } from "../../core/broker/expectation.ts";
 import {
@@ -20,6 +20,7 @@ import {
 import {
   countSpool,
   listSpool,
+  lockSpool,
   readSpooled,
   REFUSED_FOLDER,
   removeUnfinished,
@@ -131,10 +132,14 @@ export class SpoolIntake {
     return { folder, ...countSpool(folder) };
   }
 
-  /** Runs `work` while nothing is being taken in: it may change the files. */
+  /** Runs `work` while nothing is taken in and nobody else changes the files: it may. */
   async between<T>(work: (folder: string) => T): Promise<T> {
-    while (this.#running !== undefined) await this.#running;
-    return work(this.#context.folder);
+    const { folder, clock } = this.#context;
+    for (;;) {
+      while (this.#running !== undefined) await this.#running;
+      using _lock = lstat(folder) && await lockSpool(folder, clock);
+      if (this.#running === undefined) return work(folder);
+    }
   }
 
   /** Ends it; resolves when nothing is being stored. */
