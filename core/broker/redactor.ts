@@ -90,6 +90,20 @@ export class Redactor {
     return this.#inTurn(() => this.#redact(topic, event, options));
   }
 
+  /**
+   * Records that an event was redacted which the broker does not have: an older backup may have it.
+   * Durable when it resolves.
+   */
+  record(topic: string, id: string, options: RedactOptions = {}): Promise<RedactReply> {
+    return this.#inTurn(async () => {
+      const { state, redacted } = this.#context;
+      const record = { ...this.#recordOf({ topic, seq: 0, id }, options), done: true };
+      await state.commit([{ op: "redaction.put", record }]);
+      redacted.put(record);
+      return replyOf(record, { created: true });
+    });
+  }
+
   /** What the events of a key have as their key: those that were redacted have its digest. */
   async keysOf(topic: string, key: string): Promise<string[]> {
     return this.#context.redacted.has(topic) ? [key, await redactedKey(topic, key)] : [key];

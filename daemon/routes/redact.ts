@@ -34,8 +34,7 @@ async function redactEverywhere(
   } catch (error) {
     if (removed === 0 || !(error instanceof NotFoundError)) throw error;
     // It was in the spool alone: nobody has seen it, and nobody will.
-    const at = Date.now();
-    return { topic, seq: 0, id: event, at, ...body, created: true, deadLetters: 0, undelivered: 0 };
+    return await broker.redactor.record(topic, event, body);
   }
 }
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { evs, until } from "../helpers/evs.ts";
+import { tryLockSpool } from "../../core/spool/spool_folder.ts";
 import { filesWith } from "../helpers/leftovers.ts";
 
 const SECRET = "correct-horse-battery-staple";
@@ -16,6 +17,8 @@ Deno.test("evs redact removes an event from the spool by its id, and leaves the 
   assert.equal((await evs(args, { at, stdin })).code, 0);
   await at.start();
   await until(async () => (await at.http("GET", "/v1/status")).json.spool?.[0]?.refused === 3);
+  const older = `${at.folder}/older.evsbackup`;
+  assert.equal((await evs(["backup", older], { at })).code, 0);
   assert.notDeepEqual(filesWith(at.dataDir, [SECRET]), []);
   const redacted = await evs(["redact", "t", "p-2", "--yes"], { at });
   assert.equal(redacted.code, 0, redacted.stderr);
@@ -29,6 +32,29 @@ Deno.test("evs redact removes an event from the spool by its id, and leaves the 
   assert.equal((await evs(["spool", "retry", "--refused"], { at })).code, 0);
   await until(async () => (await at.replay("t")).length === 3);
   assert.deepEqual((await at.replay("t", "?from=2")).map(({ id }) => id), ["p-1", "p-3"]);
+  await at.stop();
+  const restored = await evs(["restore", older, "--force"], { at });
+  assert.equal(restored.code, 0, restored.stderr);
+  assert.equal(JSON.parse(restored.stdout).redacted, 1);
+  assert.deepEqual(filesWith(at.dataDir, [SECRET]), [], "the backup was made before");
+});
+
+Deno.test("evs redact waits for whoever changes the spool", async () => {
+  await using at = await startDaemon();
+  await at.stop();
+  assert.equal((await evs(["publish", "t", "x", "1", "--spool", "--id", "a"], { at })).code, 0);
+  await at.start();
+  await until(async () => (await at.replay("t")).length === 1);
+  let isAnswered = false;
+  const lock = tryLockSpool(`${at.dataDir}/spool`)!;
+  const redacting = at.http("POST", "/v1/topics/t/events/1/redact", {}).then((answer) => {
+    isAnswered = true;
+    return answer;
+  });
+  for (let i = 0; i < 20; i++) await at.http("GET", "/v1/health");
+  assert.equal(isAnswered, false);
+  lock[Symbol.dispose]();
+  assert.equal((await redacting).status, 200);
 });
 
 Deno.test("evs redact of a seq leaves a spooled event alone that has these digits as its id", async () => {
