@@ -30,6 +30,8 @@ const DASH = 0x2d;
 /** The most bytes that one call of `crypto.getRandomValues` can fill. */
 const LARGEST_FILL = 65_536;
 const COUNTER_LIMIT = 2 ** 12;
+/** The time in an id, with its dashes: "019a2b3c-4d5e-". */
+const PREFIX_BYTES = 14;
 
 /**
  * Generates UUIDv7s (RFC 9562, section 5.7) that strictly ascend within this source, even if the
@@ -74,20 +76,29 @@ export class IdSource {
   bytes(count: number, now: number): Uint8Array<ArrayBuffer> {
     const ids = new Uint8Array(count * OWN_ID_BYTES);
     const random = new Uint8Array(count * RANDOM_BYTES);
-    for (let from = 0; from < random.length; from += LARGEST_FILL) {
-      this.#fill(random.subarray(from, from + LARGEST_FILL));
+    for (let filled = 0; filled < random.length; filled += LARGEST_FILL) {
+      this.#fill(random.subarray(filled, filled + LARGEST_FILL));
     }
+    // Byte by byte: a call of `copyWithin` costs more than the 14 bytes that it would copy.
+    const prefix = new Uint8Array(PREFIX_BYTES);
     let shown = -1;
+    let at = 0;
     for (let i = 0; i < count; i++) {
       if (now > this.#time) this.#begin(now);
       else if (++this.#counter >= COUNTER_LIMIT) this.#begin(this.#time + 1);
-      const at = i * OWN_ID_BYTES;
-      if (shown === this.#time) ids.copyWithin(at, at - OWN_ID_BYTES, at);
-      else {
-        for (let c = 0; c < this.#prefix.length; c++) ids[at + c] = this.#prefix.charCodeAt(c);
+      if (shown !== this.#time) {
+        for (let c = 0; c < PREFIX_BYTES; c++) prefix[c] = this.#prefix.charCodeAt(c);
         shown = this.#time;
       }
-      writeTail(ids, { at: at + this.#prefix.length, counter: this.#counter, random, from: i * 8 });
+      for (let c = 0; c < PREFIX_BYTES; c++) ids[at++] = prefix[c]!;
+      const from = i * RANDOM_BYTES;
+      at = writeHex(ids, at, 0x70 | (this.#counter >> 8));
+      at = writeHex(ids, at, this.#counter & 0xff);
+      ids[at++] = DASH;
+      at = writeHex(ids, at, 0x80 | (random[from]! & 0x3f));
+      at = writeHex(ids, at, random[from + 1]!);
+      ids[at++] = DASH;
+      for (let r = 2; r < RANDOM_BYTES; r++) at = writeHex(ids, at, random[from + r]!);
     }
     return ids;
   }
@@ -103,21 +114,6 @@ export class IdSource {
     const hex = time.toString(16).padStart(12, "0");
     this.#prefix = `${hex.slice(0, 8)}-${hex.slice(8)}-`;
   }
-}
-
-/** Writes what follows the time in an id: version and counter, variant and random bits. */
-function writeTail(
-  ids: Uint8Array,
-  tail: { at: number; counter: number; random: Uint8Array; from: number },
-): void {
-  const { random, from, counter } = tail;
-  let at = writeHex(ids, tail.at, 0x70 | (counter >> 8));
-  at = writeHex(ids, at, counter & 0xff);
-  ids[at++] = DASH;
-  at = writeHex(ids, at, 0x80 | (random[from]! & 0x3f));
-  at = writeHex(ids, at, random[from + 1]!);
-  ids[at++] = DASH;
-  for (let i = 2; i < RANDOM_BYTES; i++) at = writeHex(ids, at, random[from + i]!);
 }
 
 function writeHex(ids: Uint8Array, at: number, byte: number): number {
