@@ -106,13 +106,17 @@ function asBackupError(error: unknown, place: string): unknown {
 }
 
 async function copyAll(dataDir: string, staging: string): Promise<string[]> {
-  // Before the events: what is taken in meanwhile is then in both, and known by its ids.
-  const paths = copySpool(dataDir, staging);
-  for (const name of ["state.db", "events.db"]) {
-    if (!exists(`${dataDir}/${name}`) || Deno.statSync(`${dataDir}/${name}`).size === 0) continue;
+  const paths: string[] = [];
+  const copy = async (name: string) => {
+    if (!exists(`${dataDir}/${name}`) || Deno.statSync(`${dataDir}/${name}`).size === 0) return;
     await copyDatabase(`${dataDir}/${name}`, `${staging}/${name}`);
     paths.push(name);
-  }
+  };
+  await copy("state.db");
+  // Before the events: what is taken in meanwhile is then in both, and known by its ids. After the
+  // state: of a redaction that is finished there, nothing is left here.
+  paths.push(...copySpool(dataDir, staging));
+  await copy("events.db");
   if (exists(`${dataDir}/events`)) paths.push(...copyFileStore(dataDir, staging));
   return paths;
 }

@@ -8,15 +8,14 @@ import { type StoredEvent, toWireLine } from "../event/event.ts";
 import { redactedEvent, redactedKey, redactedMetadata } from "../event/redaction.ts";
 import { redactSpooled } from "../spool/redact.ts";
 import { SPOOL_FOLDER } from "../spool/spool_folder.ts";
+import { ALL_OF_ID, RedactedEvents } from "../state/redactions.ts";
 import { SqliteState } from "../state/sqlite.ts";
 import type { RedactionRecord } from "../state/state.ts";
 import { verifyStateDatabase } from "../state/verify.ts";
 import { FileEventStore } from "../store/file/file_event_store.ts";
-import { eventOfSlot } from "../store/file/lines.ts";
+import { storedOfLine } from "../store/file/lines.ts";
 import { SqliteEventStore } from "../store/sqlite/sqlite_event_store.ts";
 import type { JournalStore } from "../store/store.ts";
-
-const LF = 0x0a;
 
 /** The redactions that the data dir knows; none if it has no state that can be read. */
 export function knownRedactions(dataDir: string): RedactionRecord[] {
@@ -42,7 +41,11 @@ export async function redactRestored(
   const stores = openStores(folder);
   try {
     let count = 0;
+    const before = new RedactedEvents(state.load().redactions);
     for (const record of records) {
+      // The backup is younger than the redaction: what it has under this id came later.
+      const known = before.get(record);
+      if (known?.done && known.at === record.at) continue;
       // It must not be taken in as it was.
       const spooled = redactSpooled(`${folder}/${SPOOL_FOLDER}`, record);
       if (await redactOne(record, { state, stores }) || spooled > 0) count++;
@@ -98,7 +101,7 @@ async function redactScheduled(record: RedactionRecord, state: SqliteState): Pro
   // Else the redacted event is an earlier one with this id.
   if (!waiting || (seq !== 0 && seq <= waiting.afterSeq)) return false;
   const { number } = waiting;
-  const content = eventOfSlot(state.scheduledLine(number)!.subarray(0, -1)); // no line feed
+  const content = storedOfLine(state.scheduledLine(number)!);
   const event = redactedEvent(content, await contentOf(content, redactedMetadata(record)));
   const { key } = event;
   state.commitSync([
@@ -117,10 +120,10 @@ function copyIn(
   state: SqliteState,
   { topic, seq, id }: RedactionRecord,
 ): StoredEvent | undefined {
-  const { records } = state.deadLetters({ ids: [id], topic }, { limit: 1 });
-  const retry = state.load().retries.find((one) => one.topic === topic && one.id === id);
-  const rows = [...records, retry && state.retry(retry.subscription, topic, id)];
-  const lines = rows.flatMap((row) => row?.line ?? []);
-  const events = lines.map((line) => eventOfSlot(line.at(-1) === LF ? line.subarray(0, -1) : line));
+  const { records } = state.deadLetters({ ids: [id], topic }, { limit: ALL_OF_ID });
+  const { retries } = state.load();
+  const rows = retries.filter((one) => one.topic === topic && one.id === id)
+    .map(({ subscription }) => state.retry(subscription, topic, id));
+  const events = [...records, ...rows].flatMap((row) => row ? storedOfLine(row.line) : []);
   return events.find((event) => event.id === id && event.seq === seq);
 }

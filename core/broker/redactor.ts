@@ -25,9 +25,9 @@ import {
 import { REDACT_OPTIONS, type RedactOptions, type RedactReply } from "../protocol/redaction.ts";
 import { findEvent, noSuchEvent } from "../reading/find_event.ts";
 import { MemoryState } from "../state/memory.ts";
-import { type EventIdentity, RedactedEvents } from "../state/redactions.ts";
+import { ALL_OF_ID, type EventIdentity, RedactedEvents } from "../state/redactions.ts";
 import type { RedactionRecord, State, StateSnapshot } from "../state/state.ts";
-import { eventOfSlot } from "../store/file/lines.ts";
+import { storedOfLine } from "../store/file/lines.ts";
 import { MemoryEventStore } from "../store/memory.ts";
 import { canRedact, type JournalStore } from "../store/store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
@@ -59,8 +59,6 @@ export function redactedEventsOf(
   const inMemory = eventStore === undefined || eventStore instanceof MemoryEventStore;
   return new RedactedEvents(redactions, { areAll: isKept || (inMemory && stores === undefined) });
 }
-
-const LF = 0x0a;
 
 /** Redacts events, one at a time. */
 export class Redactor {
@@ -137,7 +135,7 @@ export class Redactor {
     const found = this.#find(topic, wanted);
     // One that is just being published has its record after that.
     if (found && found.id !== wanted) await scheduled.find(topic, found.id);
-    const before = found && redacted.get(found);
+    const before = found && redacted.of(found);
     // An id may be scheduled that was published before the store forgot ids.
     if (item && (!found || before?.done)) return await this.#redactScheduled(item, options);
     if (!found) throw noSuchEvent(store, topic, wanted);
@@ -200,7 +198,7 @@ export class Redactor {
     const { topic, seq, id } = record;
     const [stored] = store.readPage(topic, { from: seq, to: seq, limit: 1 }).events;
     const isStored = stored?.id === id;
-    const found = isStored ? stored : this.#copyOf(record);
+    const found = isStored ? stored : this.#copiesOf(record).find((copy) => copy.seq === seq);
     let counts = { deadLetters: 0, undelivered: 0 };
     if (found) {
       const { event, content } = await redactedBy(record, found);
@@ -255,23 +253,22 @@ export class Redactor {
     onError(error, `the redaction of ${topic} ${event.seq}`);
   }
 
-  #find(topic: string, wanted: string): EventIdentity | undefined {
-    const stored = findEvent(this.#context.store, topic, wanted);
-    return stored ?? this.#copyOf({ topic, id: wanted });
+  /** An id may be that of several events: those that are not redacted come first. */
+  #find(topic: string, wanted: string): StoredEvent | undefined {
+    const { store, redacted } = this.#context;
+    const stored = findEvent(store, topic, wanted);
+    if (stored && (stored.id !== wanted || !redacted.of(stored)?.done)) return stored;
+    const copies = this.#copiesOf({ topic, id: wanted });
+    return copies.find((copy) => !redacted.of(copy)?.done) ?? stored ?? copies[0];
   }
 
-  /** A copy of an event that the topic no longer has: that of a dead letter, or of a retry. */
-  #copyOf(
-    { topic, id, seq }: { topic: string; id: string; seq?: number },
-  ): StoredEvent | undefined {
+  /** Copies of events that the topic may no longer have: those of dead letters and of retries. */
+  #copiesOf({ topic, id }: { topic: string; id: string }): StoredEvent[] {
     const { state, subscriptions } = this.#context;
-    const { records } = state.deadLetters({ ids: [id], topic }, { limit: 1 });
+    const { records } = state.deadLetters({ ids: [id], topic }, { limit: ALL_OF_ID });
     const retries = subscriptions.of(topic).map((driver) => driver.ledger.retry(topic, id));
-    const lines = [...records, ...retries].flatMap((record) => record?.line ?? []);
-    const events = lines.map((line) =>
-      eventOfSlot(line.at(-1) === LF ? line.subarray(0, -1) : line)
-    );
-    return events.find((event) => event.id === id && (seq === undefined || event.seq === seq));
+    return [...records, ...retries].flatMap((record) => record ? storedOfLine(record.line) : [])
+      .filter((event) => event.id === id);
   }
 }
 

@@ -19,6 +19,7 @@ import { countBySubscription, ResumableAction } from "./resumable.ts";
 import { deadLetterName, namesDeadLetter } from "../state/dead_letter_name.ts";
 import { SmallTransactions } from "./small_transactions.ts";
 import { RedactedEvents } from "../state/redactions.ts";
+import { storedOfLine } from "../store/file/lines.ts";
 import { inKeyOrder } from "./order.ts";
 import { didYouMean } from "../base/suggest.ts";
 import type {
@@ -99,20 +100,26 @@ export class DeadLetters {
 
   /** Finds what {@link retry} redelivers; it can be run again if it is refused. */
   async retrying(action: DeadLetterAction): Promise<ResumableAction> {
-    if (action.to !== undefined) this.#subscriptions.require(action.to);
+    const [state, subscriptions] = [this.#state, this.#subscriptions];
+    if (action.to !== undefined) subscriptions.require(action.to);
+    const redacted: DeadLetterRecord[] = [];
+    const isRedacted = (record: DeadLetterRecord) =>
+      this.#redacted.get(record) !== undefined &&
+      this.#redacted.of(storedOfLine(record.line)) !== undefined;
     const keys = await this.#find(action, {
       // An edited copy is already on its way. The original can still be sent if it is named.
-      passOver: (record) =>
-        action.ids === undefined &&
-        (this.#redacted.get(record) !== undefined || copyOf(this.#state, record) !== undefined),
+      passOver(record) {
+        const isOver = isRedacted(record);
+        if (isOver) redacted.push(record);
+        return action.ids === undefined && (isOver || copyOf(state, record) !== undefined);
+      },
     });
-    refuseRedacted(keys.filter((key) => this.#redacted.get(key) !== undefined));
+    if (action.ids !== undefined) refuseRedacted(redacted);
     this.#assertKnown(action, keys, "retried");
     if (action.to === undefined) {
       const names = Object.keys(countBySubscription(keys));
-      refuseGone(this.#subscriptions, { names, done: "retried" });
+      refuseGone(subscriptions, { names, done: "retried" });
     }
-    const [state, subscriptions] = [this.#state, this.#subscriptions];
     return new ResumableAction({
       action,
       keys: inKeyOrder(keys),
@@ -210,7 +217,7 @@ function unknownSubscription(
   });
 }
 
-function refuseRedacted(keys: readonly Redelivery[]): void {
+function refuseRedacted(keys: readonly DeadLetterRecord[]): void {
   if (keys.length === 0) return;
   const names = keys.map(deadLetterName);
   throw new ConflictError(

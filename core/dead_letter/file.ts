@@ -210,6 +210,8 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
       for (const { topic, id, place } of [...this.#held.values()]) {
         if (topic !== event.topic || id !== event.id) continue;
         const { stack: _stack, ...before } = log.read(place) as AddedEntry;
+        // Another event of the same id.
+        if ((before.event.seq ?? event.seq) !== event.seq) continue;
         await this.#append(log, { ...before, error: REDACTED, event });
       }
       await this.#rewrite(log);

@@ -26,7 +26,7 @@ import { SeqSet } from "./seq_set.ts";
 import { ReadyQueue } from "./ready_queue.ts";
 import { DeliveryCounts } from "./delivery_counts.ts";
 import { ALONE_AFTER, type OpenDelivery, ReturnedLeases } from "./unanswered.ts";
-import { idOf, type WireEvent } from "./wire_event.ts";
+import { storedOf, type WireEvent } from "./wire_event.ts";
 
 /** The start of a queue: its part of a state snapshot. */
 export interface QueueStart {
@@ -208,7 +208,7 @@ export class DeliveryQueue {
     if (!lane || page.next <= lane.readNext) return;
     const { readNext } = lane;
     const read = page.events.filter(({ seq }) => seq >= readNext && seq < page.next);
-    const events = this.#redactedEvents?.without(topic, read, idOf) ?? read;
+    const events = this.#redactedEvents?.without(topic, read, storedOf) ?? read;
     for (const event of events.length < read.length ? read : []) {
       if (!events.includes(event) && !lane.settled.has(event.seq)) this.redacted++;
     }

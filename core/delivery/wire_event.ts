@@ -104,9 +104,9 @@ export class WireEvent {
   }
 }
 
-/** The id of an event in either form. */
-export function idOf(event: StoredEvent | WireEvent): string {
-  return event instanceof WireEvent ? event.stored.id : event.id;
+/** The whole event, in either form. */
+export function storedOf(event: StoredEvent | WireEvent): StoredEvent {
+  return event instanceof WireEvent ? event.stored : event;
 }
 
 /** When the event of a wire line, with or without its line feed, expires; undefined: never. */

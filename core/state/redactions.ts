@@ -1,8 +1,13 @@
 /** The redacted events of a broker, and what is left of their failures. */
+import type { StoredEvent } from "../event/event.ts";
+import { storedRedactionOf } from "../event/redaction.ts";
 import type { Attempt, RedactionRecord } from "./state.ts";
 
 /** The reason of a redacted dead letter, and the error of each of its attempts. */
 export const REDACTED = "redacted";
+
+/** More dead letters of one id than there can be: each subscription has one at most. */
+export const ALL_OF_ID = 1_000_000;
 
 /** The attempts without what the handler said: it may have printed the event. */
 export function withoutTexts(attempts: readonly Attempt[]): Attempt[] {
@@ -12,7 +17,7 @@ export function withoutTexts(attempts: readonly Attempt[]): Attempt[] {
   }));
 }
 
-/** Identifies an event: after a restored backup, a seq may have another event. */
+/** Identifies an event, as far as that goes: after a restored backup, it may be another one. */
 export interface EventIdentity {
   topic: string;
   seq: number;
@@ -45,9 +50,19 @@ export class RedactedEvents {
     return this.#topics.has(topic);
   }
 
-  /** The record of an event; undefined if it was not redacted. */
+  /** The record under what identifies an event; undefined if there is none. */
   get({ topic, seq, id }: EventIdentity): RedactionRecord | undefined {
     return this.#topics.get(topic)?.get(seq)?.find((record) => record.id === id);
+  }
+
+  /**
+   * The record of a redacted event; undefined if it was not redacted. A redaction that is finished
+   * has left its marker: an event without it is another one, which was published under the same id
+   * after an older backup was restored.
+   */
+  of(event: StoredEvent): RedactionRecord | undefined {
+    const record = this.get(event);
+    return record?.done && storedRedactionOf(event) === undefined ? undefined : record;
   }
 
   /**
@@ -56,14 +71,14 @@ export class RedactedEvents {
   without<E extends { readonly seq: number }>(
     topic: string,
     events: readonly E[],
-    idOf: (event: E) => string,
+    storedOf: (event: E) => StoredEvent,
   ): readonly E[] {
     const ofTopic = this.#topics.get(topic);
     const scheduled = this.#scheduled.get(topic);
     if (!ofTopic && !scheduled) return events;
     return events.filter((event) =>
-      !ofTopic?.get(event.seq)?.some(({ id }) => id === idOf(event)) &&
-      !(event.seq > (scheduled?.get(idOf(event)) ?? Infinity))
+      !(ofTopic?.has(event.seq) && this.of(storedOf(event))) &&
+      !(scheduled && event.seq > (scheduled.get(storedOf(event).id) ?? Infinity))
     );
   }
 

@@ -182,7 +182,7 @@ export class MemoryEventStore implements JournalStore {
   }
 
   find(topic: string, id: string): StoredEvent | undefined {
-    return this.#topics.get(topic)?.events.find((event) => event.id === id);
+    return this.#topics.get(topic)?.events.findLast((event) => event.id === id);
   }
 
   seekAge(topic: string, age: number): Promise<number> {

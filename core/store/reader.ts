@@ -30,7 +30,7 @@ export interface EventReader {
    * has no index for that.
    */
   lastSeqOfKey?(topic: string, key: string): number | undefined;
-  /** The event with this id, if it exists. */
+  /** The newest event with this id, if there is one. */
   find(topic: string, id: string): StoredEvent | undefined;
   /**
    * The lowest seq whose timestamp is at or after `timestamp` and not after `latest` (default: no

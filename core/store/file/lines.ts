@@ -66,6 +66,11 @@ export function eventOfSlot(line: Uint8Array): StoredEvent {
   return event;
 }
 
+/** The event of a wire line of the state, with or without its line feed. */
+export function storedOfLine(line: Uint8Array): StoredEvent {
+  return eventOfSlot(line.at(-1) === LF ? line.subarray(0, -1) : line);
+}
+
 /**
  * Returns a function that compares bytes to tell whether the line beginning at `start` has one of
  * these types.

@@ -135,7 +135,6 @@ export class FileReader implements EventReader {
         eachLine(bytes ?? EMPTY, (start, end) => {
           const line = bytes!.subarray(start, end);
           if (isIt(line)) found = line;
-          return !found;
         });
         const event = found && eventOfSlot(found);
         if (event && event.seq >= view.firstSeq) return event;

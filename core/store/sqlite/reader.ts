@@ -168,13 +168,14 @@ export class SqliteReader implements EventReader {
     // Our ids ascend with the seq, except for events created at once and stored apart: a few blocks
     // at most.
     const blocks = this.#prepare(
-      "SELECT block FROM blocks WHERE topic = ? AND min_id <= ? AND max_id >= ? ORDER BY block",
+      "SELECT block FROM blocks WHERE topic = ? AND min_id <= ? AND max_id >= ? ORDER BY block DESC",
     ).all(row.id, id, id) as { block: number }[];
     for (const { block } of blocks) {
+      let found: StoredEvent | undefined;
       for (const page of this.#block(row, block)) {
-        const found = page.find((event) => event.id === id);
-        if (found) return found;
+        found = page.findLast((event) => event.id === id) ?? found;
       }
+      if (found) return found;
     }
     return undefined;
   }
