@@ -64,10 +64,11 @@ export const route = verb({
 });
 
 /** What is in a folder of the spool, and where to look. */
-function spoolText({ folder, waiting, refused }: SpoolStatus): string {
+function spoolText({ folder, waiting, refused, faults = [] }: SpoolStatus): string {
   const parts = [
     ...(waiting === 0 ? [] : [`${formatCount(waiting)} to take in`]),
     ...(refused === 0 ? [] : [`${formatCount(refused)} refused; why: evs spool list`]),
+    ...faults.map(({ path, what }) => `${path} ${what}`),
   ];
   return `${folder}: ${parts.join(", ")}`;
 }

@@ -1,18 +1,26 @@
 /** The files of a spool, as `evs spool` shows and changes them. */
 import { InvalidArgumentError, NotFoundError } from "../../core/base/errors.ts";
 import { decodeSpooled, type RefusedSpoolLine } from "../../core/spool/spool_file.ts";
-import { listSpool, readSpooled, REFUSED_FOLDER } from "../../core/spool/spool_folder.ts";
+import {
+  lookIntoSpool,
+  parseSpoolName,
+  readIfReadable,
+  REFUSED_FOLDER,
+  type SpoolEntry,
+} from "../../core/spool/spool_folder.ts";
+import { folderOf } from "../../core/protocol/paths.ts";
+import type { SpoolFault } from "../../core/protocol/status.ts";
 import type { SpoolPlace } from "./place.ts";
 
 /** What became of a file. */
-export type SpoolState = "waiting" | "refused" | "damaged";
+export type SpoolState = "waiting" | "refused" | "damaged" | "unreadable";
 
 /** A file of the spool. */
 export interface SpoolFileInfo {
   /** From its name. */
   id: string;
   state: SpoolState;
-  /** Undefined if it is damaged. */
+  /** Undefined if it is damaged or unreadable. */
   topic?: string;
   type?: string;
   events: number;
@@ -21,6 +29,8 @@ export interface SpoolFileInfo {
   spooledAt?: number;
   /** Why a daemon did not accept it: the first lines. */
   refused?: readonly RefusedSpoolLine[];
+  /** Of what is unreadable: why. */
+  what?: string;
   path: string;
 }
 
@@ -32,12 +42,28 @@ export function* filesOf({ folders }: Pick<SpoolPlace, "folders">): Generator<Sp
   }
 }
 
+/** What is odd about the folders themselves, so that what they have is not known. */
+export function folderFaults({ folders }: Pick<SpoolPlace, "folders">): SpoolFault[] {
+  return folders.flatMap((folder) => [folder, `${folder}/${REFUSED_FOLDER}`])
+    .flatMap((folder) => lookIntoSpool(folder).faults.filter(({ path }) => path === folder));
+}
+
 function* filesIn(folder: string, state: SpoolState): Generator<SpoolFileInfo> {
-  for (const { name, events, bytes, tag } of listSpool(folder)) {
+  const { entries, faults } = lookIntoSpool(folder);
+  for (const fault of faults) {
+    const entry = parseSpoolName(fault.path.slice(folder.length + 1));
+    if (entry !== undefined) yield unreadable(entry, fault);
+  }
+  for (const entry of entries) {
+    const { name, events, bytes, tag } = entry;
     const path = `${folder}/${name}`;
-    const content = readSpooled(path);
+    const content = readIfReadable(path);
     // It was taken in meanwhile.
     if (content === undefined) continue;
+    if (!(content instanceof Uint8Array)) {
+      yield unreadable(entry, content);
+      continue;
+    }
     const file = decodeSpooled(content);
     const { at, topic, query, refused } = file?.request ?? {};
     yield {
@@ -52,6 +78,23 @@ function* filesIn(folder: string, state: SpoolState): Generator<SpoolFileInfo> {
       path,
     };
   }
+}
+
+function unreadable(
+  { tag, events, bytes }: SpoolEntry,
+  { path, what }: SpoolFault,
+): SpoolFileInfo {
+  return { id: tag, state: "unreadable", events, bytes, what, path };
+}
+
+/**
+ * Where a file is that was listed: a redaction changes its name, not its id. As listed if it is not
+ * there any more.
+ */
+export function pathNow({ path, id }: Pick<SpoolFileInfo, "path" | "id">): string {
+  const folder = folderOf(path);
+  const entry = lookIntoSpool(folder).entries.find(({ tag }) => tag === id);
+  return entry === undefined ? path : `${folder}/${entry.name}`;
 }
 
 /** Which files a command means. */
@@ -73,7 +116,7 @@ export function selected(
     });
   }
   const found = [...filesOf(place)];
-  if (refused) return found.filter(({ state }) => state !== "waiting");
+  if (refused) return found.filter(({ state }) => state === "refused" || state === "damaged");
   const missing = ids.filter((id) => !found.some((file) => file.id === id));
   if (missing.length === 0) return found.filter(({ id }) => ids.includes(id));
   throw new NotFoundError("spool", `the spool has no file ${missing.join(", ")}`, {

@@ -2,7 +2,7 @@
 import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
 import { age } from "../terminal/age.ts";
-import { filesOf, type SpoolFileInfo } from "./files.ts";
+import { filesOf, folderFaults, type SpoolFileInfo } from "./files.ts";
 import { spoolPlace } from "./place.ts";
 
 type ListFlags = { refused?: boolean };
@@ -26,7 +26,10 @@ export const route = verb<ListFlags>({
     const place = await spoolPlace(this);
     const rows = [...filesOf(place)]
       .filter(({ state }) => !refused || state !== "waiting");
+    const faults = folderFaults(place);
+    for (const { path, what } of faults) this.say(`${path} ${what}`);
     if (rows.length === 0) {
+      if (faults.length > 0) return;
       return this.note(refused ? "nothing in the spool was refused" : "the spool is empty");
     }
     const now = this.clock.now();
@@ -42,7 +45,8 @@ export const route = verb<ListFlags>({
   },
 });
 
-function reasonOf({ state, refused: [first, ...more] = [] }: SpoolFileInfo): string {
+function reasonOf({ state, what, refused: [first, ...more] = [] }: SpoolFileInfo): string {
+  if (what !== undefined) return `it ${what}`;
   if (state === "damaged") return "it does not match its checksum";
   if (first === undefined) return "";
   const others = more.length === 0 ? "" : `; and ${more.length} more`;

@@ -5,7 +5,7 @@ import { syncSpool } from "../../core/spool/spool_folder.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { plainText, verb } from "../cli/define.ts";
 import { plural } from "../terminal/table.ts";
-import { selected } from "./files.ts";
+import { pathNow, selected } from "./files.ts";
 import { spoolPlace } from "./place.ts";
 
 type RemoveFlags = { refused?: boolean; yes?: boolean };
@@ -41,7 +41,7 @@ export const route = verb<RemoveFlags, string[]>({
     if (files.length > 0 && !await this.confirm(`Remove ${what} for good?`, { yes })) {
       return this.say("Nothing was removed.");
     }
-    const removed = files.filter(({ path }) => ifThere(() => removeFile(path)));
+    const removed = files.filter((file) => ifThere(() => removeFile(pathNow(file))));
     for (const folder of new Set(files.map(({ path }) => folderOf(path)))) {
       syncSpool(folder);
     }

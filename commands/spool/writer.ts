@@ -31,6 +31,7 @@ import {
   writeSpooled,
 } from "../../core/spool/spool_folder.ts";
 import { formatCount } from "../terminal/table.ts";
+import { pathNow } from "./files.ts";
 import type { SpoolPlace } from "./place.ts";
 
 const OTHERS_WRITE = 0o002;
@@ -68,8 +69,9 @@ export class SpoolWriter {
    * undefined if it is not there any more. It is read under the lock: a line may have been redacted
    * since it was listed.
    */
-  async putBack({ path, id }: { path: string; id: string }): Promise<number | undefined> {
+  async putBack(listed: { path: string; id: string }): Promise<number | undefined> {
     const events = await this.#change(() => {
+      const path = pathNow(listed);
       const content = readSpooled(path);
       const file = content && decodeSpooled(content);
       if (file === undefined) return undefined;
@@ -77,7 +79,7 @@ export class SpoolWriter {
       const { kept } = keepLines(file, () => true);
       const replaces = { events: kept, bytes: content!.length };
       // In both places for a moment: its ids say that it is the same.
-      this.#add({ ...file, request }, { events: kept, tag: id, replaces });
+      this.#add({ ...file, request }, { events: kept, tag: listed.id, replaces });
       ifThere(() => Deno.removeSync(path));
       syncSpool(folderOf(path));
       return kept;

@@ -12,6 +12,13 @@ export interface Alert {
   message: string;
 }
 
+/** Something odd in the place of a spool: it is left alone. */
+export interface SpoolFault {
+  path: string;
+  /** What is odd about it, as in "PATH is a symbolic link, not a file". */
+  what: string;
+}
+
 /** What publishers left in a folder of the spool while no daemon answered. */
 export interface SpoolStatus {
   folder: string;
@@ -19,6 +26,8 @@ export interface SpoolStatus {
   waiting: number;
   /** Events that were refused and put aside. */
   refused: number;
+  /** What is odd there and is left alone: the first ten; absent if nothing is. */
+  faults?: SpoolFault[];
 }
 
 /** `GET /v1/status`. */

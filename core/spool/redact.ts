@@ -10,7 +10,15 @@ import {
   type SpooledRequest,
 } from "./spool_file.ts";
 import { ifThere } from "../base/if_there.ts";
-import { listSpool, readSpooled, REFUSED_FOLDER, syncSpool, writeSpooled } from "./spool_folder.ts";
+import {
+  listSpool,
+  readIfReadable,
+  REFUSED_FOLDER,
+  type SpoolEntry,
+  spoolName,
+  syncSpool,
+  writeSpooled,
+} from "./spool_folder.ts";
 
 /** The event to remove. */
 export interface RedactedEvent {
@@ -28,9 +36,11 @@ export function redactSpooled(folder: string, event: RedactedEvent): number {
 
 function redactFolder(folder: string, { topic, id }: RedactedEvent): number {
   let count = 0;
-  for (const { name } of listSpool(folder)) {
-    const path = `${folder}/${name}`;
-    const file = decodeSpooled(readSpooled(path) ?? new Uint8Array(0));
+  for (const entry of listSpool(folder)) {
+    const path = `${folder}/${entry.name}`;
+    const bytes = readIfReadable(path);
+    // What cannot be read cannot be taken in, either.
+    const file = bytes instanceof Uint8Array ? decodeSpooled(bytes) : undefined;
     if (file?.request.topic !== topic) continue;
     let found = 0;
     const { body, kept } = keepLines(file, (line, bytes) => {
@@ -43,17 +53,30 @@ function redactFolder(folder: string, { topic, id }: RedactedEvent): number {
     const { request } = file;
     // An id of one event stands in the query, with what else is said of it there.
     if (kept === 0) ifThere(() => Deno.removeSync(path));
-    else rewrite({ folder, name }, encodeSpooled({ request: without(request, body), body }));
+    else {
+      const left = encodeSpooled({ request: without(request, body), body });
+      rewrite({ folder, entry, events: kept }, left);
+    }
     syncSpool(folder);
   }
   return count;
 }
 
-/** Under its own name, so that it keeps its place; the counts in the name are those of before. */
-function rewrite(place: { folder: string; name: string }, bytes: Uint8Array): void {
-  const { mode, uid, gid } = Deno.lstatSync(`${place.folder}/${place.name}`);
+/**
+ * In its place and under its id. Only then does its name get the new counts: never are there two
+ * files of it, one of them as it was.
+ */
+function rewrite(
+  { folder, entry, events }: { folder: string; entry: SpoolEntry; events: number },
+  bytes: Uint8Array,
+): void {
+  const { name } = entry;
+  const { mode, uid, gid } = Deno.lstatSync(`${folder}/${name}`);
   const isOurs = uid === Deno.uid();
-  writeSpooled(place, bytes, { mode: (mode ?? 0o600) & 0o777, ...(isOurs ? {} : { gid }) });
+  const file = { mode: (mode ?? 0o600) & 0o777, ...(isOurs ? {} : { gid }) };
+  writeSpooled({ folder, name }, bytes, file);
+  const renamed = spoolName({ ...entry, events, bytes: bytes.length });
+  Deno.renameSync(`${folder}/${name}`, `${folder}/${renamed}`);
 }
 
 /** The reasons for lines that are no longer there may quote them. */

@@ -8,8 +8,10 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { CannotStoreError } from "../base/errors.ts";
-import { ifThere } from "../base/if_there.ts";
+import { ifThere, lstat } from "../base/if_there.ts";
+import { osReason } from "../base/os_error.ts";
 import { shellQuote } from "../base/shell_quote.ts";
+import type { SpoolFault } from "../protocol/status.ts";
 
 /** The folder in a data dir, unless the config names another one. */
 export const SPOOL_FOLDER = "spool";
@@ -53,14 +55,47 @@ export function newTag(): string {
   ).join("");
 }
 
+/** What is in a folder: whole files, in order, and what has the place of one and is none. */
+export interface SpoolContent {
+  entries: SpoolEntry[];
+  faults: SpoolFault[];
+}
+
+/**
+ * Looks into a folder; nothing is in it if there is no such folder. Never throws, because others may
+ * write there: whatever is odd is a fault.
+ */
+export function lookIntoSpool(folder: string): SpoolContent {
+  const entries: SpoolEntry[] = [];
+  const faults: SpoolFault[] = [];
+  try {
+    const info = lstat(folder);
+    if (info && !info.isDirectory) faults.push({ path: folder, what: oddity(info, "folder") });
+    for (const found of info?.isDirectory ? entriesOf(folder) : []) {
+      const entry = parseSpoolName(found.name);
+      if (entry === undefined) continue;
+      if (found.isFile) entries.push(entry);
+      else faults.push({ path: `${folder}/${found.name}`, what: oddity(found, "file") });
+    }
+  } catch (error) {
+    faults.push({ path: folder, what: `cannot be read: ${osReason(error)}` });
+  }
+  entries.sort((a, b) => a.number - b.number || (a.name < b.name ? -1 : 1));
+  faults.sort((a, b) => a.path < b.path ? -1 : 1);
+  return { entries, faults };
+}
+
+function oddity(
+  { isSymlink, isDirectory }: { isSymlink: boolean; isDirectory: boolean },
+  wanted: "file" | "folder",
+): string {
+  const is = isSymlink ? "a symbolic link, " : isDirectory ? "a folder, " : "";
+  return `is ${is}not a ${is === "" && wanted === "file" ? "plain " : ""}${wanted}`;
+}
+
 /** The files in a folder, in order; none if there is no such folder. */
 export function listSpool(folder: string): SpoolEntry[] {
-  const found: SpoolEntry[] = [];
-  for (const { name, isFile } of entriesOf(folder)) {
-    const entry = isFile ? parseSpoolName(name) : undefined;
-    if (entry !== undefined) found.push(entry);
-  }
-  return found.sort((a, b) => a.number - b.number || (a.name < b.name ? -1 : 1));
+  return lookIntoSpool(folder).entries;
 }
 
 /** What waits, and what was refused. */
@@ -142,8 +177,18 @@ export function readSpooled(path: string): Uint8Array | undefined {
   });
 }
 
+/** The same, or why they cannot be read. */
+export function readIfReadable(path: string): Uint8Array | SpoolFault | undefined {
+  try {
+    return readSpooled(path);
+  } catch (error) {
+    return { path, what: `cannot be read: ${osReason(error)}` };
+  }
+}
+
 /** What a killed publisher left unfinished is removed. Call it while holding the lock. */
 export function removeUnfinished(folder: string): void {
+  if (!lstat(folder)?.isDirectory) return;
   for (const { name } of entriesOf(folder)) {
     if (UNFINISHED.test(name)) ifThere(() => Deno.removeSync(`${folder}/${name}`));
   }

@@ -8,9 +8,12 @@
  */
 import { EvsError, ExitCode } from "../../core/base/errors.ts";
 import type { Clock } from "../../core/base/clock.ts";
-import { ifThere, lstat } from "../../core/base/if_there.ts";
+import { exists, ifThere, lstat } from "../../core/base/if_there.ts";
+import { osReason } from "../../core/base/os_error.ts";
+import { attempt } from "../../core/base/thrown.ts";
 import type { EventBroker } from "../../core/broker/event_broker.ts";
 import { assertStored } from "../../core/broker/expectation.ts";
+import type { SpoolFault, SpoolStatus } from "../../core/protocol/status.ts";
 import {
   decodeSpooled,
   encodeSpooled,
@@ -19,12 +22,11 @@ import {
 } from "../../core/spool/spool_file.ts";
 import {
   countSpool,
-  listSpool,
   lockSpool,
-  readSpooled,
+  lookIntoSpool,
+  readIfReadable,
   REFUSED_FOLDER,
   removeUnfinished,
-  type SpoolCounts,
   type SpoolEntry,
   spoolName,
   syncSpool,
@@ -43,6 +45,8 @@ import {
 const [MOST_FILES, MOST_BYTES] = [256, 1024 * 1024];
 /** The pauses after a failure, ms. */
 const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [1000, 30_000];
+/** So many odd things are told. */
+const MOST_FAULTS = 10;
 /** How long a start waits for it: what takes longer goes on beside everything else, ms. */
 const START_MS = 1000;
 /** However many connect, it looks this often, ms. */
@@ -75,8 +79,9 @@ interface Taken extends DecodedFile {
 /** Takes in the spool of one daemon. */
 export class SpoolIntake {
   readonly #context: IntakeContext;
-  /** Files that cannot be read; they are told once. */
-  readonly #unreadable = new Set<string>();
+  /** What the last pass found odd, and this one, by its path: each is told once. */
+  #faults = new Map<string, string>();
+  #found = new Map<string, string>();
   #running: Promise<void> | undefined;
   /** Something came while a pass was running. */
   #again = false;
@@ -127,9 +132,13 @@ export class SpoolIntake {
   }
 
   /** What is there now. */
-  counts(): SpoolCounts & { folder: string } {
+  counts(): SpoolStatus {
     const { folder } = this.#context;
-    return { folder, ...countSpool(folder) };
+    // Of the last pass: they may be gone since.
+    const found = new Map(this.#faults.entries().filter(([path]) => isStillThere(path)));
+    for (const { path, what } of faultsIn(folder)) found.set(path, what);
+    const faults = Array.from(found, ([path, what]) => ({ path, what })).slice(0, MOST_FAULTS);
+    return { folder, ...countSpool(folder), ...(faults.length === 0 ? {} : { faults }) };
   }
 
   /** Runs `work` while nothing is taken in and nobody else changes the files: it may. */
@@ -137,7 +146,9 @@ export class SpoolIntake {
     const { folder, clock } = this.#context;
     for (;;) {
       while (this.#running !== undefined) await this.#running;
-      using _lock = lstat(folder) && await lockSpool(folder, clock);
+      // What is no folder, or cannot be read, has nothing that could be taken in.
+      const isThere = lstat(folder) && faultsIn(folder).every(({ path }) => path !== folder);
+      using _lock = isThere ? await lockSpool(folder, clock) : undefined;
       if (this.#running === undefined) return work(folder);
     }
   }
@@ -159,7 +170,8 @@ export class SpoolIntake {
       removeUnfinished(folder);
       removeUnfinished(`${folder}/${REFUSED_FOLDER}`);
     } catch (error) {
-      unexpected(error, "the spool");
+      // What is odd there is told when it is taken in.
+      if (faultsIn(folder).length === 0) unexpected(error, "the spool");
     }
   }
 
@@ -170,7 +182,9 @@ export class SpoolIntake {
     try {
       while (this.#again && !this.#isStopped) {
         this.#again = false;
+        this.#found = new Map();
         isDone = await this.#pass();
+        this.#faults = this.#found;
       }
     } catch (error) {
       isDone = false;
@@ -192,7 +206,8 @@ export class SpoolIntake {
   /** Takes in every file once; false if some have to be tried again. */
   async #pass(): Promise<boolean> {
     const { folder, log } = this.#context;
-    const entries = listSpool(folder).filter(({ name }) => !this.#unreadable.has(name));
+    const { entries } = lookIntoSpool(folder);
+    for (const fault of faultsIn(folder).slice(0, MOST_FAULTS)) this.#tell(fault);
     /** Topics of which something has to wait, and so all that is behind it. */
     const held = new Set<string>();
     let [files, events, refused] = [0, 0, 0];
@@ -200,10 +215,10 @@ export class SpoolIntake {
       const [window, next] = await this.#read(entries, at);
       at = next;
       for (const taken of await this.#store(window, held)) {
+        if (!this.#finish(taken, held)) continue;
         files++;
         events += taken.events.length;
         refused += taken.refused.size;
-        this.#finish(taken);
       }
       syncSpool(folder);
     }
@@ -231,26 +246,39 @@ export class SpoolIntake {
   }
 
   #readFile({ name }: SpoolEntry): Uint8Array | undefined {
-    const { folder, log } = this.#context;
-    try {
-      return readSpooled(`${folder}/${name}`);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
-      this.#unreadable.add(name);
-      log.warning("a file of the spool cannot be read by the daemon's user: it is left there", {
-        file: `${folder}/${name}`,
-        error,
-      });
-      return undefined;
-    }
+    const found = readIfReadable(`${this.#context.folder}/${name}`);
+    if (found === undefined || found instanceof Uint8Array) return found;
+    this.#tell(found);
+    return undefined;
+  }
+
+  #tell({ path, what }: SpoolFault): void {
+    const isKnown = this.#faults.get(path) === what || this.#found.get(path) === what;
+    this.#found.set(path, what);
+    if (isKnown) return;
+    this.#context.log.warning("the spool: {file} {what}: it is left alone", { file: path, what });
+  }
+
+  /** Others may write there: what they put in the way is told in words, and tried again. */
+  #cannot(error: unknown, { path, context }: { path: string; context: string }): void {
+    if (IN_THE_WAY.some((kind) => error instanceof kind)) {
+      this.#tell({ path, what: `cannot be changed: ${osReason(error)}` });
+    } else if (!(error instanceof OddFolderError)) this.#context.unexpected(error, context);
   }
 
   /** A damaged file: nobody knows what its events were. */
   #putAside({ name }: SpoolEntry): void {
     const { folder, log } = this.#context;
-    const refusedFolder = this.#refusedFolder();
-    Deno.renameSync(`${folder}/${name}`, `${refusedFolder}/${name}`);
-    syncSpool(refusedFolder);
+    const path = `${folder}/${name}`;
+    let refusedFolder: string;
+    try {
+      refusedFolder = this.#refusedFolder();
+      Deno.renameSync(path, `${refusedFolder}/${name}`);
+      syncSpool(refusedFolder);
+    } catch (error) {
+      this.#tell({ path, what: "does not match its checksum, and cannot be put aside" });
+      return this.#cannot(error, { path, context: "putting aside a damaged file of the spool" });
+    }
     log.warning("damage: a file of the spool does not match its checksum: it was put aside", {
       file: `${refusedFolder}/${name}`,
     });
@@ -264,20 +292,31 @@ export class SpoolIntake {
         async ([topic, group]) => {
           if (held.has(topic)) return;
           try {
-            await this.#append(topic, group);
+            await this.#storeOrRefuse(topic, group);
           } catch (error) {
-            if (!isFinal(error)) {
-              held.add(topic);
-              this.#context.unexpected(error, `taking in the spool for ${topic}`);
-              return;
-            }
-            for (const taken of group) refuseAll(taken, error);
+            held.add(topic);
+            if (error instanceof OddFolderError) return;
+            return this.#context.unexpected(error, `taking in the spool for ${topic}`);
           }
           done.push(...group);
         },
       ),
     );
     return done;
+  }
+
+  /** Rejects if the files have to stay as they are. */
+  async #storeOrRefuse(topic: string, group: readonly Taken[]): Promise<void> {
+    const hasRefused = () => group.some(({ refused }) => refused.size > 0);
+    // Before anything is stored: else it would be stored at each attempt.
+    if (hasRefused()) this.#refusedFolder();
+    try {
+      await this.#append(topic, group);
+    } catch (error) {
+      if (!isFinal(error)) throw error;
+      for (const taken of group) refuseAll(taken, error);
+      if (hasRefused()) this.#refusedFolder();
+    }
   }
 
   async #append(topic: string, group: readonly Taken[]): Promise<void> {
@@ -295,8 +334,23 @@ export class SpoolIntake {
     assertStored(topic, await admitted(() => broker.append({ topic, events })));
   }
 
-  /** Its events are durable: it can go. What was refused is durable elsewhere before that. */
-  #finish({ entry, file, refused, reasons }: Taken): void {
+  /**
+   * Its events are durable: it can go. What was refused is durable elsewhere before that. False if
+   * it has to stay.
+   */
+  #finish(taken: Taken, held: Set<string>): boolean {
+    const path = `${this.#context.folder}/${taken.entry.name}`;
+    try {
+      this.#remove(taken);
+      return true;
+    } catch (error) {
+      held.add(taken.file.request.topic);
+      this.#cannot(error, { path, context: "removing what was taken in from the spool" });
+      return false;
+    }
+  }
+
+  #remove({ entry, file, refused, reasons }: Taken): void {
     const { folder, log } = this.#context;
     if (refused.size > 0) {
       const { request } = file;
@@ -315,6 +369,7 @@ export class SpoolIntake {
     ifThere(() => Deno.removeSync(`${folder}/${entry.name}`));
   }
 
+  /** Throws `OddFolderError`, once that is told, if something else has its place. */
   #refusedFolder(): string {
     const path = `${this.#context.folder}/${REFUSED_FOLDER}`;
     try {
@@ -322,9 +377,29 @@ export class SpoolIntake {
       syncSpool(this.#context.folder);
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+      const fault = lookIntoSpool(path).faults.find((one) => one.path === path);
+      if (fault === undefined) return path;
+      this.#tell(fault);
+      throw new OddFolderError(`${fault.path} ${fault.what}`);
     }
     return path;
   }
+}
+
+/** What becomes of changing a file whose place others have changed. */
+const { PermissionDenied, NotADirectory, IsADirectory } = Deno.errors;
+const IN_THE_WAY = [PermissionDenied, NotADirectory, IsADirectory];
+
+/** Nothing can be put aside as long as something odd is in the place of the folder for that. */
+class OddFolderError extends Error {}
+
+function isStillThere(path: string): boolean {
+  return attempt(() => exists(path)) ?? true;
+}
+
+/** What is odd in a spool, and in the folder for what was refused. */
+function faultsIn(folder: string): SpoolFault[] {
+  return [folder, `${folder}/${REFUSED_FOLDER}`].flatMap((one) => lookIntoSpool(one).faults);
 }
 
 /** The exit codes of what is the same when it is tried again: about the event, or its topic. */

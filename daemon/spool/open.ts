@@ -18,7 +18,7 @@ export interface Spool {
   /** Somebody has connected. */
   visited(): void;
   start(): Promise<unknown>;
-  /** Those in which something is. */
+  /** Those in which something is, or is odd. */
   counts(): SpoolStatus[];
   /** Does something with the files of each folder while nothing of it is being taken in. */
   between<T>(work: (folder: string) => T): Promise<T[]>;
@@ -40,7 +40,8 @@ export function openSpool(services: Services): Spool {
     visited: () => intakes.forEach((one) => one.visited()),
     start: () => Promise.all(intakes.map((one) => one.start())),
     counts: () =>
-      intakes.map((one) => one.counts()).filter(({ waiting, refused }) => waiting + refused > 0),
+      intakes.map((one) => one.counts())
+        .filter(({ waiting, refused, faults = [] }) => waiting + refused + faults.length > 0),
     between: (work) => Promise.all(intakes.map((one) => one.between(work))),
     stop: () => Promise.all(intakes.map((one) => one.stop())),
   };

@@ -25,6 +25,10 @@ Deno.test("evs redact removes an event from the spool by its id, and leaves the 
   const { topic, seq, id, created } = JSON.parse(redacted.stdout);
   assert.deepEqual([topic, seq, id, created], ["t", 0, "p-2", true]);
   assert.deepEqual(filesWith(at.dataDir, [SECRET]), []);
+  const list = JSON.parse((await evs(["spool", "list"], { at })).stdout);
+  assert.deepEqual([list.events, list.bytes], [2, Deno.statSync(list.path).size]);
+  assert.equal((await at.http("GET", "/v1/status")).json.spool[0].refused, 2);
+  assert.match((await evs(["doctor", "--json"], { at })).stdout, /"2 events refused/);
   const again = await evs(["redact", "t", "p-2", "--yes"], { at });
   assert.equal(again.code, 1, "it is nowhere any more");
   const unchecked = await at.http("DELETE", "/v1/schemas/number");

@@ -99,3 +99,36 @@ chmod 777 '${folder}'`,
   assert.equal(code, 7);
   assert.match(stderr, /spool can be written by everybody; nothing in it was touched/);
 });
+
+Deno.test("a file of the spool that the daemon's user cannot read is told, and read once it can be", async () => {
+  const { place: made, env, folder } = await placeWithSpool();
+  await using place = made;
+  await Deno.mkdir(folder);
+  await Deno.chown(folder, OTHER, GROUP.gid);
+  await Deno.chmod(folder, 0o2770);
+  const member = { ...env, EVS_DATA_DIR: `${place.folder}/nowhere/data` };
+  const publish = (args: string) => `${without(GROUP.gid)} evs publish t n ${args} --spool --json`;
+  const { id } = JSON.parse(await place.run(publish("1"), member));
+  const [file] = [...Deno.readDirSync(folder)];
+  const path = `${folder}/${file!.name}`;
+  await Deno.chmod(path, 0);
+  await place.run(publish("2"), member);
+  const asUser = (command: string) => place.run(`${without(GROUP.gid)} ${command}`, env);
+  await place.run(START + untilStored(1), env);
+  const spool = async () => JSON.stringify(JSON.parse(await asUser("evs status --json")).spool);
+  const faults = [{ path, what: "cannot be read: permission denied" }];
+  const told = JSON.stringify([{ folder, waiting: 1, refused: 0, faults }]);
+  await until(async () => await spool() === told);
+  const listed = JSON.parse(await asUser("evs spool list"));
+  assert.deepEqual([listed.state, listed.what], [
+    "unreadable",
+    "cannot be read: permission denied",
+  ]);
+  assert.match(await asUser("evs doctor --json"), /"it cannot be read: permission denied: it is/);
+  assert.equal(JSON.parse(await asUser("evs redact t 1 --yes")).created, true);
+  await Deno.chmod(path, 0o640);
+  await place.run(untilStored(2), env);
+  assert.equal(JSON.parse(await asUser("evs get t 2")).id, id);
+  await until(async () => await spool() === undefined);
+  await place.run("evs daemon stop", env);
+});

@@ -1,14 +1,19 @@
 /** The spool: every file by its checksum, what waits, and what was refused. */
-import { ifThere } from "../../base/if_there.ts";
+import type { SpoolFault } from "../../protocol/status.ts";
 import { decodeSpooled } from "../../spool/spool_file.ts";
-import { listSpool, readSpooled, REFUSED_FOLDER, SPOOL_FOLDER } from "../../spool/spool_folder.ts";
+import {
+  lookIntoSpool,
+  readIfReadable,
+  REFUSED_FOLDER,
+  SPOOL_FOLDER,
+} from "../../spool/spool_folder.ts";
+import { shellQuote } from "../../base/shell_quote.ts";
 import type { Check, Finding } from "./check.ts";
 
 export const spool: Check = {
   name: "spool",
   *look({ dataDir, spool: folders = [`${dataDir}/${SPOOL_FOLDER}`], status }): Generator<Finding> {
     for (const folder of folders) {
-      if (!ifThere(() => Deno.statSync(folder))) continue;
       const where = folder.startsWith(`${dataDir}/`) ? folder.slice(dataDir.length + 1) : folder;
       const waiting = yield* verify(folder, where);
       const refused = yield* verify(`${folder}/${REFUSED_FOLDER}`, `${where}/${REFUSED_FOLDER}`);
@@ -35,10 +40,17 @@ export const spool: Check = {
 /** Reads each file; returns the number of intact events. */
 function* verify(folder: string, where: string): Generator<Finding, number> {
   let intact = 0;
-  for (const entry of listSpool(folder)) {
-    const bytes = readSpooled(`${folder}/${entry.name}`);
+  const { entries, faults } = lookIntoSpool(folder);
+  const tell = (fault: SpoolFault) => odd(fault, where + fault.path.slice(folder.length));
+  yield* faults.map(tell);
+  for (const entry of entries) {
+    const bytes = readIfReadable(`${folder}/${entry.name}`);
     // It was taken in meanwhile.
     if (bytes === undefined) continue;
+    if (!(bytes instanceof Uint8Array)) {
+      yield tell(bytes);
+      continue;
+    }
     if (decodeSpooled(bytes) !== undefined) {
       intact += entry.events;
       continue;
@@ -52,6 +64,15 @@ function* verify(folder: string, where: string): Generator<Finding, number> {
     };
   }
   return intact;
+}
+
+function odd({ path, what }: SpoolFault, where: string): Finding {
+  return {
+    level: "warning",
+    where,
+    what: `it ${what}: it is left alone, and nothing of it is taken in`,
+    hint: `look at what it is (ls -l ${shellQuote(path)}), and move it away or make it readable`,
+  };
 }
 
 function events(count: number): string {
