@@ -113,9 +113,13 @@ export function openLog(
   return { logger: getLogger("evs"), close: () => file.close() };
 }
 
+/** What every line has: a fact of the same name must not hide it. */
+const OF_ALL: readonly string[] = ["time", "level", "message"];
+
 /** Formats one record as a line. Errors keep their code and stack. */
 export function logLine(record: LogRecord): string {
-  const properties = Object.entries(record.properties).map(([name, value]) => [name, plain(value)]);
+  const properties = Object.entries(record.properties)
+    .map(([name, value]) => [OF_ALL.includes(name) ? `${name}_` : name, plain(value)]);
   return `${
     JSON.stringify({
       time: new Date(record.timestamp).toISOString(),

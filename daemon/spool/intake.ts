@@ -358,12 +358,12 @@ export class SpoolIntake {
       const bytes = encodeSpooled({ request: { ...request, refused: reasons }, body });
       const name = spoolName({ ...entry, events: kept, bytes: bytes.length });
       writeSpooled({ folder: this.#refusedFolder(), name }, bytes, { mode: 0o600 });
-      const { code, message } = reasons[0]!;
+      const { code, message: reason } = reasons[0]!;
       log.warning("spooled events were refused: {count} for {topic}: evs spool list", {
         count: refused.size,
         topic: request.topic,
         code,
-        message,
+        reason,
       });
     }
     ifThere(() => Deno.removeSync(`${folder}/${entry.name}`));

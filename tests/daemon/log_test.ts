@@ -1,6 +1,9 @@
-/** The daemon's log: a log that cannot be rotated is still written, and says so. */
+/**
+ * The daemon's log: a log that cannot be rotated is still written, and says so; no fact of an entry
+ * hides its text.
+ */
 import assert from "node:assert/strict";
-import { RotatingFile } from "../../daemon/log.ts";
+import { logLine, RotatingFile } from "../../daemon/log.ts";
 import { inFolder } from "../helpers/start.ts";
 
 const encoder = new TextEncoder();
@@ -26,5 +29,25 @@ Deno.test("RotatingFile keeps every line and loses no old file when no new one c
     assert.equal(Deno.readTextFileSync(`${path}.2`), "one 1234\n");
     assert.deepEqual(Deno.statSync(path).mode! & 0o777, 0o600);
     return Promise.resolve();
+  });
+});
+
+Deno.test("logLine keeps the text, the level and the time where a fact has such a name", () => {
+  const line = logLine({
+    category: ["evs"],
+    level: "warning",
+    timestamp: 0,
+    message: ["refused: ", 2, " for t"],
+    rawMessage: "refused: {count} for t",
+    properties: { count: 2, message: "mine", level: 7, time: "noon" },
+  });
+  assert.deepEqual(JSON.parse(line), {
+    time: "1970-01-01T00:00:00.000Z",
+    level: "warning",
+    message: "refused: 2 for t",
+    count: 2,
+    message_: "mine",
+    level_: 7,
+    time_: "noon",
   });
 });

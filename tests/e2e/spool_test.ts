@@ -240,6 +240,14 @@ Deno.test("a daemon puts aside what it refuses from the spool, and evs spool ret
   await at.start();
   await takenIn(at);
   assert.deepEqual(await payloads(at), [1, 3, 5, "last"]);
+  const logged = async () =>
+    (await Deno.readTextFile(`${at.dataDir}/log/daemon.log`)).trim().split("\n")
+      .map((line) => JSON.parse(line)).filter(({ message }) => /were refused/.test(message));
+  await until(async () => (await logged()).length === 3);
+  const told = (await logged()).find(({ count }) => count === 2);
+  assert.equal(told.message, "spooled events were refused: 2 for t: evs spool list");
+  assert.deepEqual([told.level, told.code], ["warning", "event/schema-violation"]);
+  assert.match(told.reason, /must be a whole number/);
   const { spool } = (await at.http("GET", "/v1/status")).json;
   assert.deepEqual(spool, [{ folder: `${at.dataDir}/spool`, waiting: 0, refused: 4 }]);
   assert.match((await at.http("GET", "/metrics")).text, /^evs_spool_refused 4$/m);
