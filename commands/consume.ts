@@ -22,7 +22,7 @@ import { escapeJson } from "./terminal/escape.ts";
 import { shellQuote } from "../core/base/shell_quote.ts";
 import type { StdinForm } from "./consumer/input.ts";
 import { passSignals } from "./terminal/signals.ts";
-import { localOffset } from "./terminal/local_time.ts";
+import { typedOffset } from "./terminal/local_time.ts";
 
 /** The flags of `evs consume`. */
 export type ConsumeFlags = {
@@ -65,7 +65,7 @@ export const consumeParameters = {
     name: { kind: "parsed", parse: plainText, brief: "The subscription", placeholder: "NAME" },
     from: {
       kind: "parsed",
-      parse: localOffset,
+      parse: typedOffset,
       brief: "Where a new subscription starts: start (default), end, a seq, -N, @time",
       placeholder: "OFFSET",
       optional: true,

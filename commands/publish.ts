@@ -158,7 +158,13 @@ export const route = verb<PublishFlags, [topic?: string, type?: string, payload?
         placeholder: "DURATION",
         optional: true,
       },
-      at: textFlag("Publish it at this time, such as 2031-12-01T08:00", "TIME"),
+      at: {
+        kind: "parsed",
+        parse: async (input) => (await loadLater()).timeOf(input),
+        brief: "Publish it at this time, such as 2031-12-01T08:00",
+        placeholder: "TIME",
+        optional: true,
+      },
       spool: {
         kind: "boolean",
         brief: "While no daemon answers, keep it for the next one",
@@ -282,7 +288,7 @@ async function scheduleOf(
   { delay, at }: PublishFlags,
 ): Promise<Pick<PublishQuery, "delayMs" | "at">> {
   if (delay !== undefined) return { delayMs: (await loadLater()).delayOf(delay) };
-  return at === undefined ? {} : { at: (await loadLater()).timeOf(at) };
+  return at === undefined ? {} : { at };
 }
 
 function loadLater(): Promise<typeof import("./publisher/later.ts")> {

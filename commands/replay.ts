@@ -20,7 +20,7 @@ import { FORMAT_HELP } from "./reading/format.ts";
 import { compilePattern, isPattern } from "../core/event/topic_options.ts";
 import { seqAt } from "../core/client/positions.ts";
 import { Progress } from "./terminal/progress.ts";
-import { localOffset } from "./terminal/local_time.ts";
+import { typedOffset } from "./terminal/local_time.ts";
 
 interface ReplayFlags extends SelectionFlags, OutputFlags {
   to?: string;
@@ -66,7 +66,7 @@ export const route = verb<ReplayFlags, string[]>({
       ...selectionFlags,
       to: {
         kind: "parsed",
-        parse: localOffset,
+        parse: typedOffset,
         brief: "Where to end: a seq is included, a time is not",
         placeholder: "OFFSET",
         optional: true,

@@ -1,16 +1,28 @@
 /** The flags of everything that starts a daemon. */
+import { parseDurability } from "../../core/event/durability.ts";
 import { defined } from "../../core/base/defined.ts";
 import type { FlagParametersForType } from "@stricli/core";
 import type { LaunchOptions } from "../../core/client/launch.ts";
 import type { Paths } from "../../core/protocol/paths.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { textFlag } from "../cli/define.ts";
 
 export type LaunchFlags = {
   store?: "sqlite" | "file" | "memory";
   durability?: string;
   force?: boolean;
 };
+
+/** `--durability` as typed; the daemon reads it itself. */
+export const durabilityFlag = {
+  kind: "parsed",
+  parse(input: string): string {
+    parseDurability(input);
+    return input;
+  },
+  brief: "When an event is acknowledged: once synced (always), or before; default always",
+  placeholder: "always|os|interval:DURATION",
+  optional: true,
+} as const;
 
 export const launchFlags: FlagParametersForType<LaunchFlags, EvsContext> = {
   store: {
@@ -19,10 +31,7 @@ export const launchFlags: FlagParametersForType<LaunchFlags, EvsContext> = {
     brief: "Where events are stored; default sqlite",
     optional: true,
   },
-  durability: textFlag(
-    "When an event is acknowledged: once synced (always), or before; default always",
-    "always|os|interval:DURATION",
-  ),
+  durability: durabilityFlag,
   force: {
     kind: "boolean",
     brief: "Start even on a network file system",

@@ -8,7 +8,17 @@ import { localOffset } from "../terminal/local_time.ts";
 
 /** The value of `--at` as the daemon takes it: without a zone it is local time. */
 export function timeOf(typed: string): string {
-  return new Date(parseMoment(localOffset(`@${typed}`).slice(1))).toISOString();
+  const local = localOffset(`@${typed}`).slice(1);
+  try {
+    return new Date(parseMoment(local)).toISOString();
+  } catch (cause) {
+    throw new InvalidArgumentError(
+      `--at is a time, such as 2031-12-01T08:00 (local time), 2031-12-01T08:00:00Z or Unix ms, not ${
+        JSON.stringify(typed.slice(0, 80))
+      }`,
+      { cause },
+    );
+  }
 }
 
 /** The value of `--delay` as the daemon takes it, ms. */

@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { plainText, textFlag } from "../cli/define.ts";
 import { load } from "../cli/lazy.ts";
-import { localOffset } from "../terminal/local_time.ts";
+import { typedOffset } from "../terminal/local_time.ts";
 import { type FormatPart, parseFormat } from "./format.ts";
 
 /** Which of the events to read. */
@@ -15,7 +15,7 @@ export interface SelectionFlags {
 export const selectionFlags = {
   from: {
     kind: "parsed",
-    parse: localOffset,
+    parse: typedOffset,
     brief: "Where to start: start, end, a seq, -N (the last N), @2026-11-23T10:00:00, @-1h",
     placeholder: "OFFSET",
     optional: true,

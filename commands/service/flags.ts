@@ -1,5 +1,6 @@
 /** The flags that the commands of `evs service` share. */
 import type { FlagParametersForType } from "@stricli/core";
+import { durabilityFlag } from "../daemon/flags.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { textFlag } from "../cli/define.ts";
 
@@ -25,10 +26,10 @@ export const daemonFlags: FlagParametersForType<DaemonFlags, EvsContext> = {
     brief: "Where events are stored; default as configured",
     optional: true,
   },
-  durability: textFlag(
-    "When an event is acknowledged; default as configured",
-    "always|os|interval:DURATION",
-  ),
+  durability: {
+    ...durabilityFlag,
+    brief: "When an event is acknowledged; default as configured",
+  },
 };
 
 /** Who runs a consumer. */

@@ -5,7 +5,7 @@ import { ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { plainText, verb } from "../cli/define.ts";
 import { plural } from "../terminal/table.ts";
-import { localOffset } from "../terminal/local_time.ts";
+import { typedOffset } from "../terminal/local_time.ts";
 
 type SeekFlags = { dryRun: boolean; yes: boolean };
 
@@ -27,7 +27,7 @@ export const route = verb<SeekFlags, [string, string]>({
       kind: "tuple",
       parameters: [
         { parse: plainText, brief: "The subscription", placeholder: "NAME" },
-        { parse: localOffset, brief: "start, end, a seq, -N, @time", placeholder: "OFFSET" },
+        { parse: typedOffset, brief: "start, end, a seq, -N, @time", placeholder: "OFFSET" },
       ],
     },
   },

@@ -1,4 +1,5 @@
 /** Times as people read and write them: in local time, shown with the offset. */
+import { parseOffset } from "../../core/event/offset.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 
 /** `@2026-11-23` with a time of day or without, and no zone. */
@@ -33,6 +34,22 @@ export function localOffset(text: string): string {
     );
   }
   return `@${date.toISOString()}`;
+}
+
+/** The same for what must be an offset. Throws `InvalidArgumentError` for anything else. */
+export function typedOffset(text: string): string {
+  const offset = localOffset(text);
+  try {
+    parseOffset(offset);
+  } catch (cause) {
+    throw new InvalidArgumentError(
+      `an offset is start, end, a seq, -N (the last N), @TIME such as @2026-11-23T10:00, or @-1h, not ${
+        JSON.stringify(text.slice(0, 80))
+      }`,
+      { cause },
+    );
+  }
+  return offset;
 }
 
 /**
