@@ -1,5 +1,6 @@
 /** Named contexts: every command finds the daemon of the context that is used. */
 import assert from "node:assert/strict";
+import { completedBy } from "../helpers/completed_names.ts";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { evs, type EvsResult } from "../helpers/evs.ts";
 import { testFolder } from "../helpers/folder.ts";
@@ -77,10 +78,7 @@ Deno.test("status says which context is used, and handlers of consume use its da
     const handler = ["sh", "-c", 'echo "$EVS_SOCKET"'];
     const out = ok(await run(["consume", "t", "--name", "c", "--until-empty", "--", ...handler]));
     assert.equal(out, `${a.socket}\n`);
-    assert.deepEqual(
-      ok(await run(["completions", "names", "topics"])).split("\n").filter(Boolean),
-      ["t"],
-    );
+    assert.deepEqual(await completedBy(run, ["topics"]), ["t"]);
     assert.equal(ok(await run(["completions", "names", "contexts"])), "a\n");
   });
 });

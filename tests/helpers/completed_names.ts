@@ -1,6 +1,6 @@
 /** What `evs completions names` offers, asked as often as a busy daemon needs. */
 import assert from "node:assert/strict";
-import { evs } from "./evs.ts";
+import { evs, type EvsResult } from "./evs.ts";
 
 const ATTEMPTS = 20;
 
@@ -12,8 +12,16 @@ export async function completedNames(
   query: readonly string[],
   at: { socket: string; dataDir: string },
 ): Promise<string[]> {
+  return await completedBy((args) => evs(args, { at }), query);
+}
+
+/** The same where `run` runs `evs`. */
+export async function completedBy(
+  run: (args: string[]) => Promise<EvsResult>,
+  query: readonly string[],
+): Promise<string[]> {
   for (let attempt = 1;; attempt++) {
-    const { code, stdout, stderr } = await evs(["completions", "names", ...query], { at });
+    const { code, stdout, stderr } = await run(["completions", "names", ...query]);
     assert.deepEqual([code, stderr], [0, ""]);
     if (stdout !== "" || attempt === ATTEMPTS) return stdout.split("\n").slice(0, -1);
   }
