@@ -188,29 +188,47 @@ Deno.test("connect() schedules, lists and cancels like a broker of this process"
   assert.equal((await broker.publish("t", "x", 4, { schedule: { at: 5 } })).seq, 2);
 });
 
+/**
+ * Schedules the payloads, the first to be published last; returns where their topic's events are,
+ * and when all of them are due. A machine that stands still may not be done by then: in that case
+ * it is done again, with more time.
+ */
+async function scheduleSoon(
+  at: TestDaemon,
+  payloads: readonly string[],
+): Promise<{ path: string; due: number }> {
+  for (let ms = 1500;; ms *= 2) {
+    const path = `/v1/topics/in-${ms}/events`;
+    const due = Date.now() + ms;
+    let inTime = true;
+    for (const [i, payload] of payloads.entries()) {
+      const query = `?type=x&id=id-${i}&at=${new Date(due - i).toISOString()}`;
+      const { json, text, status } = await at.http("POST", path + query, payload);
+      assert.equal(status, 200, text);
+      inTime &&= json.count === 0;
+    }
+    if (inTime) return { path, due };
+  }
+}
+
 for (const store of STORES) {
   Deno.test(`a daemon keeps scheduled events over restarts and publishes those that were due meanwhile at its start, in order: ${store}`, async () => {
     await using at = await startDaemon({ store });
     const given = ["9007199254740993", '{"a":1.0,"a":2}', '"\\u0000"'];
-    const due = Date.now() + 1500;
-    for (const [i, payload] of given.entries()) {
-      const query = `?type=x&id=id-${i}&at=${new Date(due + 10 - i).toISOString()}`;
-      const answer = await at.http("POST", events + query, payload);
-      assert.equal(answer.json.count, 0, answer.text);
-    }
-    await at.http("POST", `${events}?type=x&delayMs=${HOUR}`, "1");
+    const { path, due } = await scheduleSoon(at, given);
+    await at.http("POST", `${path}?type=x&delayMs=${HOUR}`, "1");
     await at.stop();
     await at.start();
     assert.ok((await at.http("GET", "/v1/scheduled")).json.total >= 1);
     await at.kill();
-    await until(() => Date.now() > due + 10);
+    await until(() => Date.now() > due);
     await at.start();
     await until(async () => (await at.http("GET", "/v1/scheduled")).json.total === 1);
-    const text = (await at.http("GET", events)).text;
+    const text = (await at.http("GET", path)).text;
     const lines = text.split("\n").filter(Boolean);
     assert.deepEqual(lines.map((line) => /"payload":(.*)}$/.exec(line)![1]), given.toReversed());
     assert.deepEqual(lines.map((line) => JSON.parse(line).id), ["id-2", "id-1", "id-0"]);
-    const repeat = await at.http("POST", `${events}?type=x&id=id-0`, "0");
+    const repeat = await at.http("POST", `${path}?type=x&id=id-0`, "0");
     assert.equal(repeat.json.duplicates, 1, "its id is remembered");
     await at.stop();
     assert.equal((await evs(["doctor"], { at })).code, 0);
