@@ -246,10 +246,12 @@ for (const store of ["sqlite", "file"]) {
     const redact = (topic: string) =>
       daemon.http("POST", `/v1/topics/${topic}/events/2/redact`, { by: "anna" })
         .then(({ status }) => status, () => undefined);
-    let longest = 50;
-    let [acknowledged, undone] = [0, 0];
+    let took = 50;
+    let finished = 0;
     const ends = new Map<string, boolean>();
-    for (let round = 0; round < rounds; round++) {
+    // On a busy machine most kills may come too early or too late: then there are more of them.
+    const isOver = (round: number) => round >= rounds && (finished > 0 || round >= 20 * rounds);
+    for (let round = 0; !isOver(round); round++) {
       const topic = `users-${round}`;
       const secret = `${SECRET}-${round}-`;
       await publishThree(daemon, secret, topic);
@@ -259,18 +261,16 @@ for (const store of ["sqlite", "file"]) {
       const answer = redact(topic);
       await Promise.race([
         answer,
-        new Promise((resolve) => setTimeout(resolve, random(Math.ceil(longest * 1.2)))),
+        new Promise((resolve) => setTimeout(resolve, random(Math.ceil(took * 1.2)))),
       ]);
       await daemon.kill();
       const status = await answer;
-      if (status !== undefined) longest = Math.max(longest, performance.now() - before);
+      if (status !== undefined) took = performance.now() - before;
       await daemon.start();
       const events = await daemon.replay(topic);
       const isRedacted = redactionOf(events[1]!) !== undefined;
-      if (status === 200) {
-        acknowledged++;
-        assert.ok(isRedacted, `${topic}: acknowledged, and there again`);
-      } else if (!isRedacted) undone++;
+      if (status === 200) assert.ok(isRedacted, `${topic}: acknowledged, and there again`);
+      else if (isRedacted) finished++;
       ends.set(topic, isRedacted);
       assert.deepEqual(events.map(({ payload }) => payload?.password), [
         "one",
@@ -291,6 +291,6 @@ for (const store of ["sqlite", "file"]) {
     assert.deepEqual(filesWith(daemon.dataDir, [SECRET]), []);
     await daemon.stop();
     assert.equal((await evs(["doctor"], { at: daemon })).code, 0);
-    assert.ok(rounds < 5 || acknowledged + undone < rounds, "some were cut and finished");
+    assert.ok(finished > 0, "some were cut and finished");
   });
 }
