@@ -389,6 +389,8 @@ Deno.test("spool.folder names a spool outside the data dir, which a daemon takes
         JSON.parse(line).payload
       );
     await until(async () => (await events()).length === 2);
+    // Files go after their events are stored.
+    await until(() => [...Deno.readDirSync(folder)].length === 0);
     // Spooled by somebody who does not know the data dir, and so cannot send a signal.
     const { pid } = JSON.parse(started.stdout);
     Deno.kill(pid, "SIGSTOP");

@@ -66,6 +66,7 @@ Deno.test("members of socket_group spool into the folder that the config names, 
   assert.equal(JSON.parse(stderr).error.code, "spool/unusable");
 
   await place.run(START + untilStored(1), env);
+  await until(() => [...Deno.readDirSync(folder)].length === 0);
   assert.equal(modeOf(folder), "2770", "it was not ours to change");
   // It stands still, and finds what was spooled when it goes on, without being asked.
   const { pid } = JSON.parse(await Deno.readTextFile(`${env.EVS_DATA_DIR}/daemon.json`));
