@@ -52,7 +52,7 @@ Deno.test("evs consume says what retention deleted before it was delivered, when
   await overtake(at);
   assert.doesNotMatch(consume.stderr, /missed/);
   await at.http("POST", "/v1/subscriptions/s/resume");
-  assert.equal((await consume.ended).code, 0);
+  assert.equal((await consume.end()).code, 0);
   assert.equal(consume.stderr.split(WORDS).length, 2, consume.stderr);
 
   // Nobody was consuming: the first consumer is notified, and none after it.

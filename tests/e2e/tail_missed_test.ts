@@ -92,7 +92,7 @@ Deno.test("evs tail says what it missed when retention overtakes it", async () =
   const [, from, to, count] = /missed (\d+)\.\.(\d+) of t \((\d+) events\)/.exec(tail.stderr)!
     .map(Number);
   assert.equal(count, to! - from! + 1);
-  await until(() => tail.stdout.includes('"seq":1001,'));
+  await until(() => tail.stdout.endsWith("\n") && tail.stdout.includes('"seq":1001,'));
   tail.child.kill("SIGTERM");
   await tail.end();
   const seqs = tail.stdout.trim().split("\n").map((text) => JSON.parse(text).seq as number);
