@@ -1,4 +1,14 @@
-/** The daemon's counters, and their text for Prometheus (exposition format 0.0.4). */
+/**
+ * The daemon's counters, and the text of its metrics: Prometheus' text format 0.0.4, or OpenMetrics
+ * 1.0.0 for those who ask for it.
+ */
+import type { Histogram } from "../core/base/histogram.ts";
+import type { TopicMeter } from "../core/broker/topic_meters.ts";
+import { DeliveryTally } from "../core/delivery/delivery_tally.ts";
+import { LabelSlots } from "./label_slots.ts";
+
+/** How many topics, and how many subscriptions, have metrics of their own. */
+const MOST_LABELLED = 1000;
 
 /** Counters increase for the life of the process; gauges are computed when they are read. */
 export class Metrics {
@@ -10,19 +20,155 @@ export class Metrics {
   descriptorExhaustions = 0;
   /** Followers connected now. */
   tails = 0;
+  /** What publishers were refused, by the code of the error. */
+  readonly refusals = new Map<string, number>();
+  /** Events published to topics that are gone, of those without metrics of their own. */
+  gonePublished = 0;
+  /** The same for the deliveries of subscriptions. */
+  readonly goneDeliveries = new DeliveryTally();
+  readonly topics = new LabelSlots<TopicMeter | undefined>(MOST_LABELLED, (meter) => {
+    this.gonePublished += meter?.published ?? 0;
+  });
+  readonly subscriptions = new LabelSlots<DeliveryTally>(
+    MOST_LABELLED,
+    (tally) => this.goneDeliveries.add(tally),
+  );
+
+  /** Counts an event, or a publish as a whole, that was refused. */
+  refuse(code: string): void {
+    this.refused++;
+    this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
+  }
 }
 
-/** One line of the exposition. */
-export interface Sample {
+/** Some samples of one name. */
+export interface Family {
+  /** With `_total` where it is a counter. */
   name: string;
   help: string;
-  type: "counter" | "gauge";
-  value: number;
+  type: "counter" | "gauge" | "histogram";
+  /** The base unit, which is also the last word of the name. */
+  unit?: "seconds" | "bytes";
 }
 
-/** The samples as text. */
-export function exposition(samples: readonly Sample[]): string {
-  return samples.map(({ name, help, type, value }) =>
-    `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${name} ${value}\n`
-  ).join("");
+/** The labels of a sample, as they are written between braces; empty: none. */
+export type Labels = string;
+
+/** One label. */
+export function label(name: string, value: string): Labels {
+  const escaped = value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+  return `${name}="${escaped}"`;
+}
+
+/** Which of the two formats. */
+export type MetricsFormat = "text" | "openmetrics";
+
+/** The content type of each format. */
+export const METRICS_TYPES: Readonly<Record<MetricsFormat, string>> = {
+  text: "text/plain; version=0.0.4; charset=utf-8",
+  openmetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8",
+};
+
+/** The format that an `Accept` header asks for. */
+export function formatFor(accept: string | undefined): MetricsFormat {
+  const weights = { text: 0, openmetrics: 0 };
+  for (const range of (accept ?? "*/*").toLowerCase().split(",")) {
+    const [type = "", ...parameters] = range.split(";").map((part) => part.trim());
+    const given = parameters.find((parameter) => parameter.startsWith("q="))?.slice(2);
+    const weight = given === undefined ? 1 : Number(given) || 0;
+    if (type === "application/openmetrics-text") {
+      weights.openmetrics = Math.max(weights.openmetrics, weight);
+    } else if (type === "text/plain") weights.text = Math.max(weights.text, weight);
+  }
+  return weights.openmetrics > 0 && weights.openmetrics >= weights.text ? "openmetrics" : "text";
+}
+
+const encoder = new TextEncoder();
+const FIRST_BYTES = 64 * 1024;
+/** How much text is turned into bytes together. */
+const TOGETHER = 8192;
+
+/**
+ * Writes families, each with all of its samples. Turned into bytes a little at a time, which costs
+ * half of what one string of a hundred thousand pieces does.
+ */
+export class Exposition {
+  readonly #isOpen: boolean;
+  #bytes = new Uint8Array(FIRST_BYTES);
+  #length = 0;
+  /** What is not in the bytes yet. */
+  #text = "";
+  #name = "";
+
+  constructor(format: MetricsFormat) {
+    this.#isOpen = format === "openmetrics";
+  }
+
+  /** Begins a family. */
+  family({ name, help, type, unit }: Family): this {
+    this.#name = name;
+    const named = this.#isOpen && type === "counter" ? name.slice(0, -"_total".length) : name;
+    this.#text += `# HELP ${named} ${help}\n# TYPE ${named} ${type}\n`;
+    // In the text format that is a comment.
+    if (unit !== undefined) this.#text += `# UNIT ${named} ${unit}\n`;
+    return this;
+  }
+
+  /** Adds a sample of a counter or a gauge. */
+  sample(value: number, labels: Labels = ""): this {
+    this.#text += labels === ""
+      ? `${this.#name} ${numeral(value)}\n`
+      : `${this.#name}{${labels}} ${numeral(value)}\n`;
+    if (this.#text.length > TOGETHER) this.#encode();
+    return this;
+  }
+
+  /** Adds a distribution. */
+  histogram({ bounds, counts, sum }: Histogram, labels: Labels = ""): this {
+    const name = this.#name;
+    const [before, braced] = labels === "" ? ["", ""] : [`${labels},`, `{${labels}}`];
+    let count = 0;
+    for (let i = 0; i < counts.length; i++) {
+      count += counts[i]!;
+      this.#text += `${name}_bucket{${before}${boundLabel(bounds[i] ?? Infinity)}} ${count}\n`;
+    }
+    this.#text += `${name}_sum${braced} ${numeral(sum)}\n${name}_count${braced} ${count}\n`;
+    if (this.#text.length > TOGETHER) this.#encode();
+    return this;
+  }
+
+  /** All of it. */
+  end(): Uint8Array {
+    if (this.#isOpen) this.#text += "# EOF\n";
+    this.#encode();
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  #encode(): void {
+    const most = this.#length + 3 * this.#text.length;
+    if (most > this.#bytes.length) {
+      const bytes = new Uint8Array(2 * most);
+      bytes.set(this.#bytes);
+      this.#bytes = bytes;
+    }
+    this.#length += encoder.encodeInto(this.#text, this.#bytes.subarray(this.#length)).written;
+    this.#text = "";
+  }
+}
+
+function numeral(value: number): string {
+  if (Number.isFinite(value)) return String(value);
+  return Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
+}
+
+const boundLabels = new Map<number, Labels>();
+
+/** OpenMetrics wants a point in it; to Prometheus it is a label's value, the same in both formats. */
+function boundLabel(value: number): Labels {
+  let known = boundLabels.get(value);
+  if (known === undefined) {
+    const text = Number.isInteger(value) ? `${value}.0` : numeral(value);
+    boundLabels.set(value, known = label("le", text));
+  }
+  return known;
 }

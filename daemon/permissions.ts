@@ -40,10 +40,11 @@ export function permissionsInForce(
     ? [`--allow-net=unix:${socket}`]
     : [];
   const whole = (["run", "ffi", "env", "import"] as const).filter((name) => granted({ name }));
+  const kinds = (["uid", "statfs"] as const).filter((kind) => granted({ name: "sys", kind }));
   const sys = granted({ name: "sys" })
     ? ["--allow-sys"]
-    : granted({ name: "sys", kind: "uid" })
-    ? ["--allow-sys=uid"]
+    : kinds.length > 0
+    ? [`--allow-sys=${kinds.join(",")}`]
     : [];
   return [
     ...net,

@@ -10,11 +10,13 @@ import type { Event, NewEvent } from "../event/event.ts";
 import type { Commit } from "../store/journal.ts";
 import { eventsOf, type StoreRequest } from "../store/pack.ts";
 import type { AppendOutcome } from "../store/store.ts";
+import type { TopicMeters } from "./topic_meters.ts";
 
 /** The receivers of commits. */
 export interface CommitDispatcherContext {
   subscriptions: SubscriptionManager;
   locals: LocalSubscriptions;
+  meters: TopicMeters;
   onError(error: unknown, context: string): void;
 }
 
@@ -40,7 +42,8 @@ export class CommitDispatcher {
 
   /** Passes on what became durable, or the events of a topic that stores nothing. */
   tell(commit: Commit): void {
-    const { subscriptions, locals, onError } = this.#context;
+    const { subscriptions, locals, meters, onError } = this.#context;
+    meters.note(commit);
     // A throwing listener must not look like a failed store.
     try {
       // Handlers of this process get unstored events directly (LocalSubscriptions.hand), not

@@ -53,6 +53,7 @@ import { TailStream } from "./tail_stream.ts";
 import { type TopicStores, topicStoresOf } from "../topic/stores.ts";
 import { TopicCatalog } from "../topic/catalog.ts";
 import { TopicEnds } from "./topic_ends.ts";
+import { TopicMeters } from "./topic_meters.ts";
 import { Topic } from "./topic_handle.ts";
 import {
   Broker,
@@ -89,6 +90,8 @@ export class EventBroker<E = any> extends Broker<E> {
   readonly ready: Promise<void>;
   /** @internal */
   readonly journals: Journals = new Journals();
+  /** @internal */
+  readonly meters: TopicMeters;
   /** The store for reads. */
   readonly store: JournalStore;
   /** @internal */
@@ -134,7 +137,6 @@ export class EventBroker<E = any> extends Broker<E> {
   constructor(options: BrokerOptions = {}) {
     super();
     const clock = this.clock = checkBrokerOptions(options).clock ?? systemClock;
-    const random = options.random ?? Math.random;
     const onError = this.#onError = guarded(options.onError ?? toConsole);
     this.#eventStore = options.eventStore ?? new MemoryEventStore({ clock });
     this.#stores = topicStoresOf(
@@ -165,8 +167,18 @@ export class EventBroker<E = any> extends Broker<E> {
     this.#held = foreign &&
       attachCustomQueue(foreign, { subscriptions: () => this.subscriptions, store, onError });
     const redacted = redactedEventsOf(snapshot, options);
+    const meters = this.meters = new TopicMeters({ clock, store, topics: this.topics });
     const expiry = this.expiry = new ExpiryClock({ clock, state, onError }, snapshot);
-    const shared = { clock, random, store, topics: this.topics, expiry, onError, redacted, state };
+    const shared = {
+      clock,
+      random: options.random ?? Math.random,
+      store,
+      topics: this.topics,
+      expiry,
+      onError,
+      redacted,
+      state,
+    };
     this.ends = new TopicEnds({ store, state, known: options.knownEnds, onError }, snapshot);
     this.subscriptions = new SubscriptionManager({
       ...shared,
@@ -195,16 +207,8 @@ export class EventBroker<E = any> extends Broker<E> {
       liveOnly: store instanceof ThreeMethodStore,
       ledger: () => new EphemeralLedger(state, foreign),
     });
-    this.#dispatcher = new CommitDispatcher({
-      subscriptions: this.subscriptions,
-      locals: this.#locals,
-      onError,
-    });
-    this.retention = new Retention({
-      ...shared,
-      subscriptions: this.subscriptions,
-      deadLetters: this.deadLetterLimits,
-    });
+    this.#dispatcher = new CommitDispatcher({ ...withQueue, meters, locals: this.#locals });
+    this.retention = new Retention({ ...withQueue, deadLetters: this.deadLetterLimits });
     const startup = new Startup(this.#locals);
     const writer = this.#writer = new EventWriter({
       topics: this.topics,

@@ -81,7 +81,7 @@ export function permissionFlags(options: LaunchOptions): string[] {
       )
     }`,
     `--allow-write=${withRealPaths([dataDir, folder, ...spool]).map(assertNoComma).join(",")}`,
-    "--allow-sys=uid",
+    "--allow-sys=uid,statfs",
   ];
 }
 

@@ -4,6 +4,7 @@
  * the callers store the changes that they get.
  */
 import type { BegunEvent, StateChange, UnansweredRecord } from "../state/state.ts";
+import { DeliveryTally } from "./delivery_tally.ts";
 import type { Entry } from "./entry.ts";
 import type { Lease } from "./leases.ts";
 import {
@@ -16,6 +17,8 @@ import {
 
 /** Counts the deliveries of an event that ended without an answer. */
 export class DeliveryCounts {
+  /** What became of deliveries since the start. */
+  readonly tally: DeliveryTally = new DeliveryTally();
   readonly #counts = new Map<string, number>();
   readonly #counted = new Set<Entry>();
   /** What other processes had begun when the previous broker process ended. */

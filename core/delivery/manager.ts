@@ -478,15 +478,9 @@ export class SubscriptionManager {
     for (const driver of this.of(topic)) driver.addTopic(topic, firstSeq);
   }
 
-  /** Totals for the status and the metrics. */
-  totals(): { subscriptions: number; paused: number; scheduled: number; leased: number } {
-    const totals = { subscriptions: this.#drivers.size, paused: 0, scheduled: 0, leased: 0 };
-    for (const { record, queue } of this.#drivers.all()) {
-      if (record.paused) totals.paused++;
-      totals.scheduled += queue.scheduled;
-      totals.leased += queue.leased;
-    }
-    return totals;
+  /** All drivers, by name. */
+  all(): readonly SubscriptionDriver[] {
+    return this.#drivers.all();
   }
 
   /** Writes pending commits; waiting callers get an error. */

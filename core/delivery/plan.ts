@@ -126,6 +126,8 @@ export function planSettle(
       lanes.apply();
       for (const step of steps) step();
       for (const lease of done) finish(queue, lease);
+      const failed = leases.length - done.length;
+      queue.counts.tally.note(done, { failed, dead: dead.length, mono: context.now.mono });
     },
     rollback() {
       settled.undo();

@@ -23,6 +23,8 @@ export class GuardedState implements State {
   readonly #state: State;
   readonly #failure = Promise.withResolvers<unknown>();
   #failed: unknown;
+  /** Dead letters per subscription; undefined after some were added or removed. */
+  #deadCounts: Map<string, number> | undefined;
 
   constructor(state: State) {
     this.#state = state;
@@ -50,6 +52,7 @@ export class GuardedState implements State {
     if (this.#failed !== undefined) throw refusal(this.#failed);
     try {
       await this.#state.commit(changes, options);
+      if (changes.some(({ op }) => op.startsWith("dead."))) this.#deadCounts = undefined;
     } catch (thrown) {
       throw this.#refused(thrown);
     }
@@ -95,7 +98,7 @@ export class GuardedState implements State {
   }
 
   deadLetterCounts(): Map<string, number> {
-    return this.#state.deadLetterCounts();
+    return this.#deadCounts ??= this.#state.deadLetterCounts();
   }
 
   close(): Promise<void> {

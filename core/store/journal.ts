@@ -8,6 +8,8 @@
  * no longer trusted: the journal rejects everything under way and everything that follows (contract
  * row 7).
  */
+import { type Clock, systemClock } from "../base/clock.ts";
+import { Histogram, SHORT } from "../base/histogram.ts";
 import { asError, thrownText } from "../base/thrown.ts";
 import { CannotStoreError, EvsError, InternalError } from "../base/errors.ts";
 import type { NewEvent } from "../event/event.ts";
@@ -62,10 +64,26 @@ const MAX_BATCH_BYTES = 16 * 1024 * 1024;
  */
 const LARGE_BATCH_BYTES = 256 * 1024;
 
+/** How long appends take. */
+export class AppendTimes {
+  readonly clock: Clock;
+  /** From the arrival of the first request of an append until all of it is durable. */
+  readonly publish: Histogram = new Histogram(SHORT);
+  /** What the store needs for an append: writing, and the sync where durability asks for one. */
+  readonly sync: Histogram = new Histogram(SHORT);
+
+  constructor(clock: Clock = systemClock) {
+    this.clock = clock;
+  }
+}
+
 /** Group commit over one store. */
 export class Journal {
   readonly store: JournalStore;
   readonly #options: { durability?: Durability } | undefined;
+  readonly #times: AppendTimes;
+  /** When the first of the waiting requests arrived, monotonic ms. */
+  #since = 0;
   /** Appends that became durable; `events / batches` is the mean batch size. */
   batches = 0;
   /** Events that became durable. */
@@ -79,9 +97,13 @@ export class Journal {
   #failure = Promise.withResolvers<unknown>();
 
   /** `durability` applies to all its appends; absent: the store's own. */
-  constructor(store: JournalStore, options: { durability?: Durability } = {}) {
+  constructor(
+    store: JournalStore,
+    { durability, times }: { durability?: Durability; times?: AppendTimes } = {},
+  ) {
     this.store = store;
-    this.#options = options.durability === undefined ? undefined : options;
+    this.#times = times ?? new AppendTimes();
+    this.#options = durability === undefined ? undefined : { durability };
   }
 
   /** The error after which nothing more is stored; undefined if there was none. */
@@ -101,6 +123,7 @@ export class Journal {
    */
   submit(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
     if (this.#failed !== undefined) return Promise.reject(refusal(this.#failed));
+    if (this.#waiting.length === 0) this.#since = this.#times.clock.monotonic();
     return new Promise((resolve, reject) => {
       this.#waiting.push({ request, stream, resolve, reject });
       this.#arrived?.();
@@ -114,6 +137,7 @@ export class Journal {
     conditions: readonly Condition[],
   ): Promise<AppendOutcome[]> {
     if (this.#failed !== undefined) return Promise.reject(refusal(this.#failed));
+    if (this.#waiting.length === 0) this.#since = this.#times.clock.monotonic();
     const group = { conditions };
     const outcomes = requests.map((request) =>
       new Promise<AppendOutcome>((resolve, reject) => {
@@ -148,7 +172,8 @@ export class Journal {
       const batch = this.#storable(takeBatch(this.#waiting));
       if (batch.length > 0) {
         const { promise: written, resolve } = Promise.withResolvers<void>();
-        const settled = this.#append(batch, { onWritten: resolve, before });
+        const since = this.#since;
+        const settled = this.#append(batch, { onWritten: resolve, before, since });
         // At most two are under way.
         await Promise.all([before, Promise.race([written, settled])]);
         before = settled;
@@ -173,7 +198,11 @@ export class Journal {
    */
   async #append(
     batch: readonly Waiting[],
-    { onWritten, before }: { onWritten: () => void; before: Promise<void> | undefined },
+    { onWritten, before, since }: {
+      onWritten: () => void;
+      before: Promise<void> | undefined;
+      since: number;
+    },
   ): Promise<void> {
     const requests = batch.map((waiting) => waiting.request);
     const large = requests.reduce((sum, request) => sum + payloadBytesOf(request), 0) >=
@@ -190,11 +219,17 @@ export class Journal {
         ...(large ? { onWritten: written } : {}),
         ...(groups.length > 0 ? { groups } : {}),
       };
-      const done = await this.store.append(merged, options).finally(() => before);
+      const { clock, publish, sync } = this.#times;
+      const begun = clock.monotonic();
+      const done = await this.store.append(merged, options).finally(() => {
+        sync.observe((clock.monotonic() - begun) / 1000);
+        return before;
+      });
       // An earlier append failed, so this one does not count either, whatever the store says.
       if (this.#failed !== undefined) throw this.#failed;
       const outcomes = splitOutcomes(done, { requests, spans });
       this.batches++;
+      publish.observe((clock.monotonic() - since) / 1000);
       merged.forEach((request, i) => this.#tell(request, done[i]!));
       batch.forEach(({ resolve }, i) => resolve(outcomes[i]!));
     } catch (thrown) {

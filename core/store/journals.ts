@@ -2,7 +2,7 @@
  * One journal per store and durability of a broker: a topic that waits for syncs delays none that
  * does not, and a slow store delays none in another.
  */
-import { type Commit, Journal, type PublishStream } from "./journal.ts";
+import { AppendTimes, type Commit, Journal, type PublishStream } from "./journal.ts";
 import type { Durability } from "../event/durability.ts";
 import type { StoreRequest } from "./pack.ts";
 import type { AppendOutcome, Condition, JournalStore } from "./store.ts";
@@ -20,6 +20,8 @@ export class Journals {
   readonly #listeners = new Set<(commit: Commit) => void>();
   readonly #failure = Promise.withResolvers<unknown>();
   #failed: unknown;
+  /** How long appends take, in all of them together. */
+  readonly times: AppendTimes = new AppendTimes();
 
   /** The error after which a journal stores nothing more; undefined if there was none. */
   get failed(): unknown {
@@ -78,7 +80,7 @@ export class Journals {
     if (!journals) this.#journals.set(store, journals = new Map());
     const there = journals.get(durability);
     if (there) return there;
-    const journal = new Journal(store, { durability });
+    const journal = new Journal(store, { durability, times: this.times });
     journals.set(durability, journal);
     journal.onCommit((commit) => {
       for (const listener of this.#listeners) listener(commit);

@@ -79,6 +79,11 @@ export class TopicCatalog {
     });
   }
 
+  /** The names of all topics, in no particular order. */
+  names(): string[] {
+    return [...this.#topics.keys()];
+  }
+
   /** All topics, by name. */
   list(): TopicRecord[] {
     return [...this.#topics.values()].sort((a, b) => a.name < b.name ? -1 : 1);

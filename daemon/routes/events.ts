@@ -1,4 +1,5 @@
 /** The routes of events. */
+import { EvsError } from "../../core/base/errors.ts";
 import type { Route } from "../http/router.ts";
 import { publish } from "./publish.ts";
 import { getNewest } from "./newest.ts";
@@ -7,6 +8,18 @@ import { publishQuery } from "./publish_options.ts";
 import { getEvent, readEvents, readQuery } from "./read.ts";
 import { keyName, topicPattern } from "./shapes.ts";
 
+/** Counts what it refuses. */
+function counted(handle: Route["handle"]): Route["handle"] {
+  return async (request, reply) => {
+    try {
+      await handle(request, reply);
+    } catch (error) {
+      if (error instanceof EvsError) request.services.metrics.refuse(error.code);
+      throw error;
+    }
+  };
+}
+
 /** Publish to one topic or several, read, follow, and one event. */
 export const eventRoutes: Route[] = [
   {
@@ -14,7 +27,7 @@ export const eventRoutes: Route[] = [
     path: "/v1/topics/{topic}/events",
     query: publishQuery,
     body: { shape: "raw", required: true },
-    handle: publish,
+    handle: counted(publish),
     pipelined: true,
   },
   { method: "GET", path: "/v1/topics/{topic}/events", query: readQuery, handle: readEvents },
@@ -23,7 +36,7 @@ export const eventRoutes: Route[] = [
     method: "POST",
     path: "/v1/events",
     body: { shape: "raw", required: true },
-    handle: publishAll,
+    handle: counted(publishAll),
   },
   {
     method: "GET",

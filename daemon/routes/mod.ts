@@ -5,6 +5,7 @@ import { damageRoutes } from "./damage.ts";
 import { deadLetterImportRoutes } from "./dead_letter_import.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
 import { eventRoutes } from "./events.ts";
+import { metricsRoutes } from "./metrics.ts";
 import { schemaVersionRoutes } from "./schema_versions.ts";
 import { schemaRoutes } from "./schemas.ts";
 import { statusRoutes } from "./status.ts";
@@ -29,4 +30,5 @@ export const routes: readonly Route[] = [
   ...asyncApiRoutes,
   ...damageRoutes,
   ...statusRoutes,
+  ...metricsRoutes,
 ];

@@ -180,7 +180,7 @@ class LinesPublish {
       refuse: (line, error) => {
         this.#tally.refuse(line, error);
         this.#turn.refused++;
-        services.metrics.refused++;
+        services.metrics.refuse(error.code);
         if (isLogged(error)) services.unexpected(error, `checking line ${line}`);
         return onError === "skip";
       },
@@ -229,6 +229,9 @@ class LinesPublish {
     this.#handedDown();
     await Promise.all(this.#inFlight);
     this.#tally.lines = lines.lines;
+    if (this.#failure instanceof EvsError) {
+      this.#request.services.metrics.refuse(this.#failure.code);
+    }
     if (this.#failure instanceof EvsError && isUnexpected(this.#failure)) {
       // The response reports only what was stored before it, so nothing else would report this
       // failure.

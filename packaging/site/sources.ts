@@ -30,7 +30,12 @@ export const MENU: readonly MenuPart[] = [
   },
   {
     title: "Operate",
-    sources: ["docs/operating.md", "docs/security.md", "docs/performance.md"],
+    sources: [
+      "docs/operating.md",
+      "docs/monitoring.md",
+      "docs/security.md",
+      "docs/performance.md",
+    ],
   },
   {
     title: "Reference",

@@ -1,0 +1,175 @@
+/**
+ * How much is published to each topic, and when: counted once per commit, in memory, without a
+ * timer. What is older than the process is read from the store, a little at a time.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Commit } from "../store/journal.ts";
+import type { EventReader } from "../store/reader.ts";
+
+/** The periods of the rates, like those of the load average: 1, 5 and 15 minutes, ms. */
+const PERIODS = [60_000, 300_000, 900_000] as const;
+/** What is published within this time is added to the rates at once, ms. */
+const STEP_MS = 1000;
+/** Most periods whose times are kept for one topic. */
+const MOST_STRETCHES = 64;
+/** Most events read within a second, so that many old events take no longer than that. */
+const MOST_READS = 50;
+/** Most times remembered of events that were read. */
+const MOST_REMEMBERED = 4096;
+
+/** Events per second, averaged over 1, 5 and 15 minutes with exponential decay. */
+export type Rates = readonly [number, number, number];
+
+/** Events that were published shortly one after the other. Monotonic ms. */
+interface Stretch {
+  seq: number;
+  begin: number;
+  end: number;
+}
+
+/** What is published to one topic. */
+export class TopicMeter {
+  /** Events published since the start. */
+  published = 0;
+  /** When the newest one was, monotonic ms. */
+  newest = 0;
+  #lastSeq = 0;
+  readonly #stretches: Stretch[] = [];
+  readonly #rates: [number, number, number] = [0, 0, 0];
+  /** Events that the rates do not contain yet, and until when they are up to date. */
+  #fresh = 0;
+  #at: number;
+
+  constructor(mono: number) {
+    this.#at = mono;
+  }
+
+  /** Counts events; `firstSeq` is 0 if they are not stored. */
+  note({ count, firstSeq }: { count: number; firstSeq: number }, mono: number): void {
+    this.published += count;
+    this.newest = mono;
+    if (mono - this.#at >= STEP_MS) this.#decay(mono);
+    this.#fresh += count;
+    if (firstSeq === 0) return;
+    this.#lastSeq = firstSeq + count - 1;
+    const last = this.#stretches.at(-1);
+    if (last && mono - last.begin < STEP_MS) last.end = mono;
+    else this.#begin({ seq: firstSeq, begin: mono, end: mono });
+  }
+
+  /** The rates now. */
+  rates(mono: number): Rates {
+    this.#decay(mono);
+    return [...this.#rates];
+  }
+
+  /**
+   * When an event was stored, monotonic ms; undefined if that was before the start. The longer ago,
+   * the less exact: it is right to about a fifth of its age.
+   */
+  storedAt(seq: number): number | undefined {
+    let low = 0;
+    let high = this.#stretches.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#stretches[middle]!.seq <= seq) low = middle + 1;
+      else high = middle;
+    }
+    const stretch = this.#stretches[low - 1];
+    if (!stretch || seq > this.#lastSeq) return undefined;
+    const end = this.#stretches[low]?.seq ?? this.#lastSeq + 1;
+    const share = (seq - stretch.seq) / Math.max(1, end - stretch.seq - 1);
+    return stretch.begin + share * (stretch.end - stretch.begin);
+  }
+
+  /** What was published since the last time counts as published then. */
+  #decay(mono: number): void {
+    const passed = mono - this.#at;
+    this.#at = mono;
+    for (const [i, period] of PERIODS.entries()) {
+      const rate = this.#rates[i]! + this.#fresh * 1000 / period;
+      this.#rates[i] = rate * Math.exp(-passed / period);
+    }
+    this.#fresh = 0;
+  }
+
+  #begin(stretch: Stretch): void {
+    const all = this.#stretches;
+    all.push(stretch);
+    if (all.length <= MOST_STRETCHES) return;
+    // Joins the neighbours whose time together is the shortest part of their age.
+    const spread = (i: number) =>
+      (all[i]!.end - all[i - 1]!.begin) / (stretch.begin - all[i - 1]!.begin);
+    let join = 1;
+    for (let i = 2; i < all.length - 1; i++) if (spread(i) < spread(join)) join = i;
+    all[join - 1]!.end = all[join]!.end;
+    all.splice(join, 1);
+  }
+}
+
+/** What the meters need. */
+export interface TopicMetersContext {
+  clock: Clock;
+  store: Pick<EventReader, "readPage">;
+  topics: { onRemove(listener: (name: string) => void): void };
+}
+
+/** The meters of all topics to which something was published. */
+export class TopicMeters {
+  readonly #meters = new Map<string, TopicMeter>();
+  readonly #context: TopicMetersContext;
+  /** The timestamps of events that were read, by topic and seq. */
+  readonly #read = new Map<string, number>();
+  /** How many were read since `since`. */
+  #reads = { since: -Infinity, count: 0 };
+
+  /** A meter ends with its topic. */
+  constructor(context: TopicMetersContext) {
+    this.#context = context;
+    context.topics.onRemove((name) => this.#meters.delete(name));
+  }
+
+  /** Counts what was stored, or passed on. */
+  note({ topic, firstSeq, lastSeq, events, ephemeral }: Commit): void {
+    const mono = this.#context.clock.monotonic();
+    let meter = this.#meters.get(topic);
+    if (!meter) this.#meters.set(topic, meter = new TopicMeter(mono));
+    meter.note({ count: ephemeral ? events!.length : lastSeq - firstSeq + 1, firstSeq }, mono);
+  }
+
+  /** The meter of a topic; undefined if nothing was published to it since the start. */
+  of(topic: string): TopicMeter | undefined {
+    return this.#meters.get(topic);
+  }
+
+  /**
+   * When an event was stored, Unix ms; the timestamp of one from before the start. Undefined if it
+   * is not there, or not known yet: of many old events only some are read at a time.
+   */
+  storedAt(topic: string, seq: number): number | undefined {
+    const { clock } = this.#context;
+    const mono = this.#meters.get(topic)?.storedAt(seq);
+    return mono === undefined
+      ? this.#timestampOf(topic, seq)
+      : clock.now() - clock.monotonic() + mono;
+  }
+
+  #timestampOf(topic: string, seq: number): number | undefined {
+    const name = `${topic}\n${seq}`;
+    const known = this.#read.get(name);
+    if (known !== undefined) return known;
+    const mono = this.#context.clock.monotonic();
+    if (mono - this.#reads.since >= STEP_MS) this.#reads = { since: mono, count: 0 };
+    if (++this.#reads.count > MOST_READS) return undefined;
+    const [event] = this.#context.store.readPage(topic, { from: seq, to: seq, limit: 1 }).events;
+    if (event === undefined) return undefined;
+    if (this.#read.size >= MOST_REMEMBERED) {
+      for (const oldest of this.#read.keys()) {
+        this.#read.delete(oldest);
+        break;
+      }
+    }
+    this.#read.set(name, event.timestamp);
+    return event.timestamp;
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * Prometheus' own tool accepts our metrics, in both formats, and our alert rules; the recipe of
+ * docs/monitoring.md works; and a scrape costs little.
+ */
+import assert from "node:assert/strict";
+import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
+import { processorTime } from "../helpers/measure.ts";
+import { metricsOf } from "../helpers/metrics.ts";
+import { heldInOneOf } from "../helpers/series.ts";
+import { needTools } from "../helpers/shell.ts";
+
+const page = await Deno.readTextFile(new URL("../../docs/monitoring.md", import.meta.url));
+
+/** The first block of code of a language on the page that has this text. */
+function blockOf(language: string, text: string): string {
+  const blocks = [...page.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)];
+  const found = blocks.find(([, kind, body]) => kind === language && body!.includes(text));
+  assert.ok(found, `docs/monitoring.md has ${language} with ${text}`);
+  return found[2]!;
+}
+
+async function promtool(args: string[], input?: string): Promise<string> {
+  const command = new Deno.Command("promtool", {
+    args,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  });
+  const child = command.spawn();
+  const writer = child.stdin.getWriter();
+  if (input !== undefined) await writer.write(new TextEncoder().encode(input));
+  await writer.close();
+  const { code, stdout, stderr } = await child.output();
+  const words = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+  assert.equal(code, 0, words);
+  return words;
+}
+
+/** A daemon of whose metrics none is missing. */
+async function busyDaemon(): Promise<TestDaemon> {
+  const at = await startDaemon();
+  await at.publish("orders", "made", 1, 2, 3);
+  await at.http("PUT", "/v1/subscriptions/mail", { topic: "orders" });
+  const { json } = await at.http("POST", "/v1/subscriptions/mail/lease", { max: 2 });
+  const [first, second] = json.deliveries;
+  await at.http("POST", "/v1/subscriptions/mail/ack", { leases: [first.lease] });
+  await at.http("POST", "/v1/subscriptions/mail/nack", {
+    deliveries: [{ lease: second.lease, error: "no", dead: true }],
+  });
+  await at.http("POST", "/v1/events", "[{}]");
+  return at;
+}
+
+Deno.test("promtool has nothing to say about the metrics of a daemon", async () => {
+  needTools("promtool");
+  await using at = await busyDaemon();
+  const { text } = await at.http("GET", "/metrics");
+  assert.match(text, /_handler_seconds_bucket\{subscription="mail"/);
+  assert.match(text, /_refusals_total\{code="event\/invalid-envelope"\}/);
+  assert.equal(await promtool(["check", "metrics"], text), "");
+});
+
+Deno.test("promtool reads the metrics of a daemon as OpenMetrics", async () => {
+  needTools("promtool");
+  await using at = await busyDaemon();
+  const accept = "application/openmetrics-text;version=1.0.0";
+  const { text } = await at.http("GET", "/metrics", undefined, { accept });
+  // It takes only samples with a time.
+  const now = Math.floor(Date.now() / 1000);
+  const timed = text.replaceAll(/^([^#].*)$/gm, `$1 ${now}`);
+  await Deno.writeTextFile(`${at.folder}/open.txt`, timed);
+  const out = `${at.folder}/blocks`;
+  const words = await promtool(
+    ["tsdb", "create-blocks-from", "openmetrics", `${at.folder}/open.txt`, out],
+  );
+  await Deno.mkdir(`${out}/wal`); // without one it reads nothing
+  const dumped = await promtool(["tsdb", "dump", out]);
+  assert.match(dumped, /\{__name__="evs_topic_published_total", topic="orders"\} 3 /, words);
+  const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#")).length;
+  assert.equal(dumped.split("\n").filter((line) => line.startsWith("{")).length, samples);
+});
+
+Deno.test("promtool accepts the alert rules of docs/monitoring.md, and each names series that there are", async () => {
+  needTools("promtool");
+  await using at = await busyDaemon();
+  const rules = `${at.folder}/evs.rules.yml`;
+  const text = blockOf("yaml", "groups:");
+  await Deno.writeTextFile(rules, text);
+  const count = text.split("- alert:").length - 1;
+  assert.match(await promtool(["check", "rules", rules]), new RegExp(`SUCCESS: ${count} rules`));
+  const there = new Set([...(await metricsOf(at)).keys()].map((name) => name.split("{")[0]));
+  const used = [...text.matchAll(/\bevs_\w+/g)].map(([name]) => name);
+  assert.ok(used.length >= count);
+  for (const name of used) assert.ok(there.has(name), name);
+});
+
+Deno.test("the recipe of docs/monitoring.md leaves a whole file for the node exporter, and the old one when it fails", async () => {
+  needTools("curl", "promtool");
+  await using at = await busyDaemon();
+  const script = `${at.folder}/evs-metrics`;
+  await Deno.writeTextFile(script, blockOf("sh", "# evs-metrics SOCKET FILE"), { mode: 0o755 });
+  const out = `${at.folder}/evs.prom`;
+  const run = () => new Deno.Command(script, { args: [at.socket, out], stderr: "piped" }).output();
+  const { code, stderr } = await run();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  const written = await Deno.readTextFile(out);
+  assert.match(written, /^evs_health 0$/m);
+  assert.equal(await promtool(["check", "metrics"], written), "");
+  await at.stop();
+  assert.notEqual((await run()).code, 0);
+  assert.equal(await Deno.readTextFile(out), written);
+  const left = Array.from(Deno.readDirSync(at.folder), ({ name }) => name);
+  assert.deepEqual(left.filter((name) => name.startsWith("evs.prom")), ["evs.prom"]);
+});
+
+/** What contract.md promises of a thousand subscriptions, ms. */
+const MOST_MS = 20;
+const SUBSCRIPTIONS = 1000;
+const SCRAPES = 50;
+
+Deno.test(`a scrape of ${SUBSCRIPTIONS} subscriptions takes the daemon under ${MOST_MS} ms`, async () => {
+  await using at = await startDaemon({ store: "memory" });
+  for (let topic = 0; topic < 100; topic++) await at.publish(`t${topic}`, "n", 1, 2);
+  const names = Array.from({ length: SUBSCRIPTIONS }, (_, n) => n);
+  const each = async (work: (n: number) => Promise<unknown>) => {
+    for (let from = 0; from < names.length; from += 50) {
+      await Promise.all(names.slice(from, from + 50).map(work));
+    }
+  };
+  await each((n) => at.http("PUT", `/v1/subscriptions/s${n}`, { topic: `t${n % 100}` }));
+  await each(async (n) => {
+    const { json } = await at.http("POST", `/v1/subscriptions/s${n}/lease`, { max: 2 });
+    const [{ lease }] = json.deliveries;
+    await at.http("POST", `/v1/subscriptions/s${n}/ack`, { leases: [lease] });
+  });
+  const samples = await metricsOf(at);
+  const handled = [...samples.keys()].filter((name) => /handler_seconds_count/.test(name));
+  assert.equal(handled.length, SUBSCRIPTIONS);
+  await heldInOneOf(async () => {
+    const before = processorTime(at.pid);
+    for (let scrape = 0; scrape < SCRAPES; scrape++) {
+      assert.equal((await at.http("GET", "/metrics")).status, 200);
+    }
+    const each = (processorTime(at.pid) - before) / SCRAPES;
+    return { holds: each < MOST_MS, figures: `${each} ms` };
+  });
+});
