@@ -2,6 +2,7 @@
  * Which scheduled events a topic has, and under which seq: those that may have been published before
  * are looked for, and those that were just published are counted off.
  */
+import { turn } from "../base/in_turns.ts";
 import type { AppendOutcome, JournalStore } from "../store/store.ts";
 import type { ScheduledItem } from "./due_list.ts";
 
@@ -24,7 +25,7 @@ export async function findPublished(
     }
     from = page.next;
     // A topic may be large: everything else has its turn.
-    await new Promise<void>((resolve) => setImmediate(() => resolve()));
+    await turn();
   }
   return found;
 }

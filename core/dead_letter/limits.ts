@@ -4,6 +4,7 @@
  * In small transactions, counted per subscription and topic.
  */
 import type { Clock } from "../base/clock.ts";
+import { turn } from "../base/in_turns.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { AgeClock } from "../store/age_clock.ts";
 import type {
@@ -96,7 +97,7 @@ export class DeadLetterLimits {
     for (const record of capped) {
       await this.#cap(record, subscriptions);
       // Counting takes a while where there are many topics: everything else has its turn.
-      await new Promise<void>((resolve) => setImmediate(() => resolve()));
+      await turn();
     }
   }
 

@@ -7,6 +7,7 @@
  * page is joined with its frame, so that it is one write.
  */
 import type http from "node:http";
+import { turn } from "../../core/base/in_turns.ts";
 import { countGarbage } from "../memory/scavenge.ts";
 
 /** A page of at least this size is not copied, bytes. */
@@ -14,11 +15,6 @@ const LARGE = 32 * 1024;
 
 const encoder = new TextEncoder();
 const CRLF = encoder.encode("\r\n");
-
-/** Yields to everything else that is ready. */
-export function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
 
 /** Sends lines as fast as the client reads. */
 export class LinesReply {

@@ -18,7 +18,7 @@ import { nearest } from "../../core/base/suggest.ts";
 import { Chunks } from "./chunks.ts";
 import { drainingError } from "./draining_error.ts";
 import type { Services } from "../services.ts";
-import { turn } from "./lines_reply.ts";
+import { turn } from "../../core/base/in_turns.ts";
 import type { ObjectShape, Parameters } from "./shape.ts";
 import { isJsonObject } from "../../core/json/json_object.ts";
 

@@ -1,7 +1,7 @@
 /** `GET /v1/asyncapi`: an AsyncAPI 3 document of all topics and schemas. */
+import { turn } from "../../core/base/in_turns.ts";
 import { VERSION } from "../../core/base/version.ts";
 import { asyncApiDocument } from "../../core/schema/asyncapi.ts";
-import { turn } from "../http/lines_reply.ts";
 import { type Route, type RouteRequest, sendBytes } from "../http/router.ts";
 
 /** So many of a topic's newest events show which types it has. */

@@ -7,6 +7,7 @@
  * (daemon/ingest/line_packer.ts), others as events.
  */
 import type http from "node:http";
+import { turn as otherWork } from "../../core/base/in_turns.ts";
 import { eventBytes } from "../../core/event/event_size.ts";
 import { EventRefusedError, EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
 import { assertStored } from "../../core/broker/expectation.ts";
@@ -25,7 +26,6 @@ import type { EventDecoder } from "../ingest/decode_event.ts";
 import { appendDistinct, distinctIds, knownIds } from "../ingest/distinct_sources.ts";
 import { LineDecoder } from "../ingest/decode_lines.ts";
 import { bodyOf, isLogged, isUnexpected, type RouteRequest, sendJson } from "../http/router.ts";
-import { turn as otherWork } from "../http/lines_reply.ts";
 import { countGarbage } from "../memory/scavenge.ts";
 import type { PublishParameters } from "./publish_options.ts";
 import { oneRequest, tagged } from "./publish_batch.ts";

@@ -35,7 +35,7 @@ import { assertTopicName, compilePattern, isPattern } from "../../core/event/top
 import { drainingError } from "../http/draining_error.ts";
 import { toCloudLine } from "../../core/event/cloud_event_text.ts";
 import { Heartbeat } from "../http/heartbeat.ts";
-import { LinesReply, turn } from "../http/lines_reply.ts";
+import { LinesReply } from "../http/lines_reply.ts";
 import { type RouteRequest, sendBytes } from "../http/router.ts";
 import { flag, flagIn, type Parameters, text, valueIn } from "../http/shape.ts";
 import { missedSse, SSE_COMMENT, sseRender } from "../http/sse.ts";
@@ -453,8 +453,5 @@ async function lastRanges(
   of: { topics: string[]; count: number },
 ): Promise<Range[]> {
   const steps = lastOf(request.services.broker.store, { ...of, ...selectionOf(query) });
-  for (let step = steps.next();; step = steps.next()) {
-    if (step.done) return step.value;
-    await turn();
-  }
+  return await inTurns(steps);
 }

@@ -1,6 +1,7 @@
 /** The events of a spooled file, decoded and checked as if they were published now. */
 import type { Clock } from "../../core/base/clock.ts";
 import { EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
+import { turn } from "../../core/base/in_turns.ts";
 import type { EventBroker } from "../../core/broker/event_broker.ts";
 import type { NewEvent } from "../../core/event/event.ts";
 import {
@@ -94,11 +95,6 @@ export async function decodeFile(
   }
   reader.end();
   return decoded;
-}
-
-/** Everything else has its turn. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => void setImmediate(() => resolve()));
 }
 
 /** Whoever may write into the folder writes what they like into a file. */
