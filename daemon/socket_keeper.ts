@@ -60,7 +60,7 @@ export class SocketKeeper {
   }
 
   /** Recreates the socket if it is gone. `listen` listens at `socket`, which is free then. */
-  lookAfter(listen: () => Promise<void>): Promise<void> {
+  lookAfter(listen: () => void): Promise<void> {
     return this.#looking ??= this.#lookAfter(listen).finally(() => this.#looking = undefined);
   }
 
@@ -74,14 +74,14 @@ export class SocketKeeper {
     this.#lock?.release();
   }
 
-  async #lookAfter(listen: () => Promise<void>): Promise<void> {
+  async #lookAfter(listen: () => void): Promise<void> {
     const { log, holder: { socket } } = this.#options;
     if (this.#closed || (this.#file !== undefined && identityAt(socket) === this.#file)) return;
     try {
       await this.take();
       // It may have started to stop meanwhile: then nobody should find it.
       if (this.#closed) return;
-      await listen();
+      listen();
       this.listening();
       log.logger.warning("the socket was gone and was made anew", { socket });
     } catch (error) {

@@ -5,7 +5,8 @@
  * would cost two hundred.
  */
 export class Chunks {
-  #bytes = new Uint8Array(0);
+  static readonly #none = new Uint8Array(0);
+  #bytes = Chunks.#none;
   #length = 0;
 
   get length(): number {
@@ -26,6 +27,11 @@ export class Chunks {
     this.#length = length;
   }
 
+  /** The bytes, until something is added or taken. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
   /** Returns all the bytes and empties the buffer. */
   take(): Uint8Array<ArrayBuffer> {
     const whole = this.#bytes.subarray(0, this.#length);
@@ -34,7 +40,7 @@ export class Chunks {
   }
 
   clear(): void {
-    this.#bytes = new Uint8Array(0);
+    this.#bytes = Chunks.#none;
     this.#length = 0;
   }
 }

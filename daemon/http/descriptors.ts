@@ -1,6 +1,6 @@
 /**
- * File descriptors. The runtime stops accepting for good once it finds none left, so connections
- * are limited to fewer than the process may open (contract row 17). The daemon's permissions do not
+ * File descriptors. Stores need them too, so connections are limited to fewer than the process may
+ * open (contract row 17). The daemon's permissions do not
  * let it ask for the limit (neither getrlimit nor /proc), so it finds out by opening files.
  */
 import { CannotStoreError } from "../../core/base/errors.ts";
@@ -9,12 +9,6 @@ import { CannotStoreError } from "../../core/base/errors.ts";
 const LEAST_RESERVE = 8;
 /** One in this many is reserved for stores that open a file per topic. */
 const RESERVED_PART = 4;
-
-/**
- * The usual length of the kernel's queue of connections waiting to be accepted, used when
- * descriptors are plentiful.
- */
-export const LONGEST_QUEUE = 511;
 
 /**
  * How many to look for before the daemon serves. The kernel grows its table in steps that take
@@ -48,17 +42,15 @@ export async function countDescriptors(path: string, most: number): Promise<numb
   return files.length;
 }
 
-function isExhausted(error: unknown): boolean {
+/** True for the error of an open or an accept that found no descriptor. */
+export function isExhausted(error: unknown): boolean {
   return (error as { code?: string }).code === "EMFILE";
 }
 
-/**
- * The descriptors needed for this many connections, with the reserve and a queue of the usual
- * length.
- */
+/** The descriptors needed for this many connections, with the reserve. */
 export function descriptorsFor(connections: number): number {
   const reserve = Math.ceil(connections / (RESERVED_PART - 1));
-  return connections + Math.max(LEAST_RESERVE, reserve, LONGEST_QUEUE);
+  return connections + Math.max(LEAST_RESERVE, reserve);
 }
 
 /**

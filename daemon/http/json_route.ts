@@ -1,5 +1,6 @@
 /** Checks requests against what their route declares. */
-import type http from "node:http";
+import type { Reply } from "./reply.ts";
+import type { IncomingRequest } from "./request.ts";
 import { readJson, type Route, type RouteRequest } from "./router.ts";
 import { checkQuery, object, type ObjectShape, readMembers } from "./shape.ts";
 
@@ -14,7 +15,7 @@ export function jsonRoute<T>(
       limit?: number;
       accept(
         request: RouteRequest,
-        answer: { body: T; reply: http.ServerResponse },
+        answer: { body: T; reply: Reply },
       ): Promise<void> | void;
     },
 ): Route {
@@ -41,6 +42,6 @@ export function checkRequest(route: Route, request: RouteRequest): Promise<void>
   return readJson(request).then((body) => void readMembers(nothing, body));
 }
 
-function hasBody({ headers }: http.IncomingMessage): boolean {
-  return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
+function hasBody({ body }: IncomingRequest): boolean {
+  return !body.isComplete || body.hasPieces;
 }

@@ -2,23 +2,18 @@
  * Maps a request to its route. A route's error becomes a response with its code; an unexpected
  * error is logged with its stack and counted, and affects only its request.
  */
-import { Buffer } from "node:buffer";
-import type http from "node:http";
 import {
-  EventRefusedError,
   EvsError,
   InternalError,
   InvalidArgumentError,
   NotFoundError,
 } from "../../core/base/errors.ts";
 import { faultPosition, place } from "../../core/json/json.ts";
-import { setPatientTimer } from "../../core/base/standstill.ts";
-import { systemClock } from "../../core/base/clock.ts";
 import { nearest } from "../../core/base/suggest.ts";
 import { Chunks } from "./chunks.ts";
-import { drainingError } from "./draining_error.ts";
 import type { Services } from "../services.ts";
-import { turn } from "../../core/base/in_turns.ts";
+import type { Reply } from "./reply.ts";
+import type { IncomingRequest } from "./request.ts";
 import type { ObjectShape, Parameters } from "./shape.ts";
 import { isJsonObject } from "../../core/json/json_object.ts";
 
@@ -27,10 +22,12 @@ export interface RouteRequest {
   /** The decoded parts of the path. */
   params: Record<string, string>;
   query: URLSearchParams;
-  raw: http.IncomingMessage;
+  raw: IncomingRequest;
   services: Services;
-  /** Aborted when the connection closes or the daemon stops. */
+  /** Aborted when the client waits for nothing new, has gone, or the daemon stops. */
   signal: AbortSignal;
+  /** Nobody takes the response any more, or the daemon stops: it is not worth going on. */
+  isCut: boolean;
   /** Identifies the connection: leases may be bound to it. */
   connection: string;
   /** How long to keep leases of this connection after it has closed, ms. */
@@ -51,7 +48,7 @@ export interface Route {
   body?: RouteBody;
   /** It starts before earlier responses have been sent, and keeps the order itself. */
   pipelined?: true;
-  handle(request: RouteRequest, reply: http.ServerResponse): Promise<void> | void;
+  handle(request: RouteRequest, reply: Reply): Promise<void> | void;
 }
 
 /** A body: one JSON object, or something that the route reads itself. */
@@ -62,17 +59,6 @@ export interface RouteBody {
 
 /** The maximum body of a request that is one small JSON object. */
 const MAX_REQUEST_BODY = 1024 * 1024;
-/** A body that has started is dropped after this long without a byte (contract row 18), ms. */
-export const BODY_IDLE = 10_000;
-/**
- * After this many pieces of a body, other work gets a turn: a piece may be one byte, with the next
- * one already there.
- */
-const PIECES_A_TURN = 64;
-/**
- * While the daemon stops, a body that has started may take this long to end, ms (contract row 19).
- */
-const REST_OF_BODY = 1000;
 
 /** Finds routes by method and path. */
 export class Router {
@@ -142,54 +128,45 @@ function matchParts(
   pattern: readonly string[],
   parts: readonly string[],
 ): Record<string, string> | undefined {
-  if (pattern.length !== parts.length) return undefined;
+  if (!matches(pattern, parts)) return undefined;
   const params: Record<string, string> = {};
   for (let i = 0; i < pattern.length; i++) {
     const expected = pattern[i]!;
-    const part = parts[i]!;
-    if (expected.startsWith("{")) {
-      if (part === "") return undefined;
-      params[expected.slice(1, -1)] = part;
-    } else if (expected !== part) return undefined;
+    if (expected.startsWith("{")) params[expected.slice(1, -1)] = parts[i]!;
   }
   return params;
 }
 
+function matches(pattern: readonly string[], parts: readonly string[]): boolean {
+  if (pattern.length !== parts.length) return false;
+  for (let i = 0; i < pattern.length; i++) {
+    const expected = pattern[i]!;
+    if (expected !== parts[i] && (!expected.startsWith("{") || parts[i] === "")) return false;
+  }
+  return true;
+}
+
 /** Sends JSON on one line. */
-export function sendJson(reply: http.ServerResponse, status: number, body: unknown): void {
-  if (reply.destroyed || reply.writableEnded) return;
-  const text = `${JSON.stringify(body)}\n`;
-  reply.writeHead(status, {
-    "content-type": "application/json",
-    "content-length": Buffer.byteLength(text),
-  });
-  // A string is sent together with the headers, in one piece.
-  reply.end(text);
+export function sendJson(reply: Reply, status: number, body: unknown): void {
+  reply.send(status, { type: "application/json", body: `${JSON.stringify(body)}\n` });
 }
 
 /** Sends bytes. */
 export function sendBytes(
-  reply: http.ServerResponse,
+  reply: Reply,
   { status, type, bytes }: { status: number; type: string; bytes: Uint8Array },
 ): void {
-  if (reply.destroyed || reply.writableEnded) return;
-  reply.writeHead(status, { "content-type": type, "content-length": bytes.length });
-  reply.end(bytes);
+  reply.send(status, { type, body: bytes });
 }
 
 /**
  * Sends an error; an unexpected one is reported as our bug. If the response has started, the
  * connection is closed.
  */
-export function sendError(reply: http.ServerResponse, error: unknown): void {
+export function sendError(reply: Reply, error: unknown): void {
   const known = asEvsError(error);
-  if (reply.headersSent) {
-    reply.destroy();
-    return;
-  }
-  if (known instanceof MethodNotAllowedError) reply.setHeader("allow", known.allowed.join(", "));
-  // The rest of a refused body is not read, so the connection cannot be reused.
-  if (!reply.req.complete) reply.shouldKeepAlive = false;
+  if (reply.isBegun) return reply.abort();
+  if (known instanceof MethodNotAllowedError) reply.header("allow", known.allowed.join(", "));
   sendJson(reply, known.status, { error: known.toBody() });
 }
 
@@ -220,67 +197,15 @@ export function isLogged(error: unknown): boolean {
  * The body as it arrives. Throws if it stalls, if the daemon stops and the rest does not arrive
  * soon, and if the connection breaks; it never ends early without an error.
  */
-export async function* bodyOf(request: RouteRequest): AsyncGenerator<Uint8Array, void, undefined> {
-  const { raw } = request;
-  if (raw.complete && !raw.destroyed) {
-    // A small body has arrived together with its headers: there is nothing to wait for.
-    for (let piece = raw.read(); piece !== null; piece = raw.read()) yield plainView(piece);
-    return;
+export async function* bodyOf(
+  { raw: { body } }: RouteRequest,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for (;;) {
+    const piece = body.take();
+    if (piece !== undefined) yield piece;
+    else if (body.isComplete) return;
+    else await body.arrival();
   }
-  const { signal } = request;
-  const stalled = () =>
-    raw.destroy(
-      new EventRefusedError(
-        "event/invalid-payload",
-        `the body stopped for ${BODY_IDLE / 1000} s and was given up`,
-      ),
-    );
-  const chunks = raw[Symbol.asyncIterator]();
-  let late = false;
-  let wait = newWait();
-  let ending: ReturnType<typeof setTimeout> | undefined;
-  const stopping = () => {
-    ending ??= setTimeout(() => {
-      late = true;
-      wait.reject(drainingError());
-    }, REST_OF_BODY);
-  };
-  if (signal.aborted) stopping();
-  signal.addEventListener("abort", stopping, { once: true });
-  let cancelTimer = setPatientTimer(systemClock, stalled, BODY_IDLE);
-  let pieces = 0;
-  try {
-    for (;;) {
-      chunks.next().then(wait.resolve, wait.reject);
-      const { value, done } = await wait.promise;
-      cancelTimer();
-      if (done) return;
-      if (late) throw drainingError();
-      wait = newWait();
-      yield plainView(value as Uint8Array);
-      if (++pieces % PIECES_A_TURN === 0) await turn();
-      cancelTimer = setPatientTimer(systemClock, stalled, BODY_IDLE);
-    }
-  } finally {
-    cancelTimer();
-    clearTimeout(ending);
-    signal.removeEventListener("abort", stopping);
-    // If the daemon is stopping, the body is left alone: the response goes out on the same
-    // connection.
-    if (!late) await chunks.return?.();
-  }
-}
-
-/** A promise for one piece of a body. If nobody awaits it when it rejects, that is not an error. */
-function newWait(): PromiseWithResolvers<IteratorResult<unknown>> {
-  const wait = Promise.withResolvers<IteratorResult<unknown>>();
-  wait.promise.catch(() => {});
-  return wait;
-}
-
-/** A Node Buffer searches and slices several times slower than the plain array underneath. */
-function plainView({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /**
@@ -320,20 +245,24 @@ function utf8(bytes: Uint8Array): string {
   }
 }
 
-/** The whole body, up to a limit. */
+/** The whole body, up to a limit. `tooLong` makes another error than `argument/too-large`. */
 export async function readBody(
   request: RouteRequest,
-  { limit }: { limit: number },
+  { limit, tooLong = bodyTooLong }: { limit: number; tooLong?(limit: number): EvsError },
 ): Promise<Uint8Array> {
+  const one = request.raw.body.takeWhole(limit);
+  if (one !== undefined) return one;
   const whole = new Chunks();
   for await (const chunk of bodyOf(request)) {
-    if (whole.length + chunk.length > limit) {
-      throw new InvalidArgumentError(`the body is longer than ${limit} bytes`, {
-        code: "argument/too-large",
-        details: { limit },
-      });
-    }
+    if (whole.length + chunk.length > limit) throw tooLong(limit);
     whole.push(chunk);
   }
   return whole.take();
+}
+
+function bodyTooLong(limit: number): EvsError {
+  return new InvalidArgumentError(`the body is longer than ${limit} bytes`, {
+    code: "argument/too-large",
+    details: { limit },
+  });
 }

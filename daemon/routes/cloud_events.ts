@@ -1,9 +1,9 @@
 /** CloudEvents in requests and responses: how they are asked for, and how they are written. */
-import type http from "node:http";
 import { concat } from "../../core/base/bytes.ts";
 import { EventRefusedError, EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
 import type { Render } from "../../core/reading/replay.ts";
 import { toCloudLine } from "../../core/event/cloud_event_text.ts";
+import type { IncomingRequest } from "../http/request.ts";
 
 /** The media types of events in the JSON format: one, an array, and one per line. */
 export const CLOUD_EVENT = "application/cloudevents+json";
@@ -34,13 +34,13 @@ class UnsupportedMediaTypeError extends EvsError {
 const REQUIRED = ["ce-specversion", "ce-id", "ce-source", "ce-type"];
 
 /** How a publish carries CloudEvents; undefined if it does not. */
-export function cloudModeOf(headers: http.IncomingHttpHeaders): CloudMode | undefined {
-  const [type = ""] = (headers["content-type"] ?? "").toLowerCase().split(";");
+export function cloudModeOf(request: IncomingRequest): CloudMode | undefined {
+  const [type = ""] = (request.header("content-type") ?? "").toLowerCase().split(";");
   const mode = MODES.get(type.trim());
   if (mode === undefined && type.startsWith("application/cloudevents")) {
     throw new UnsupportedMediaTypeError(type.trim());
   }
-  return mode ?? (REQUIRED.some((name) => headers[name] !== undefined) ? "binary" : undefined);
+  return mode ?? (REQUIRED.some((name) => request.count(name) > 0) ? "binary" : undefined);
 }
 
 /** Refuses parameters that say what an event says itself. */

@@ -66,7 +66,7 @@ export const deadLetterRoutes: Route[] = [
       const paging = { limit, oldest, ...(after === null ? {} : { after }) };
       const { deadLetters } = services.broker;
       const { records, next } = deadLetters.records(filter, paging);
-      if (next !== undefined) reply.setHeader("evs-next", next);
+      if (next !== undefined) reply.header("evs-next", next);
       const bytes = concat(full ? records.flatMap(wholeLine) : records.map(shortLine));
       sendBytes(reply, { status: 200, type: "application/x-ndjson", bytes });
     },

@@ -24,12 +24,12 @@ export const metricsRoutes: Route[] = [{
   method: "GET",
   path: "/metrics",
   handle({ services, raw }, reply) {
-    const format = formatFor(raw.headers.accept);
+    const format = formatFor(raw.header("accept"));
     const out = new Exposition(format);
     writeDaemon(out, services);
     writeTopics(out, services);
     writeSubscriptions(out, services);
-    reply.setHeader("vary", "accept");
+    reply.header("vary", "accept");
     sendBytes(reply, { status: 200, type: METRICS_TYPES[format], bytes: out.end() });
   },
 }];

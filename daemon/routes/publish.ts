@@ -5,7 +5,6 @@
  * passed on its last line. After a stop, nothing after it on that connection is stored.
  */
 import { LARGEST_JSON_BODY } from "../../core/event/limits.ts";
-import type http from "node:http";
 import { EventRefusedError, InvalidArgumentError } from "../../core/base/errors.ts";
 import { inTurns } from "../../core/base/in_turns.ts";
 import { atElement } from "../../core/broker/element_error.ts";
@@ -13,13 +12,13 @@ import type { NewEvent } from "../../core/event/event.ts";
 import { parseJson, splitElements } from "../../core/json/json.ts";
 import { assertStored } from "../../core/broker/expectation.ts";
 import type { AppendRequest } from "../../core/store/store.ts";
-import { Chunks } from "../http/chunks.ts";
 import type { Schedule } from "../../core/event/schedule.ts";
 import { readBinaryCloudEvent } from "../ingest/binary_cloud_event.ts";
 import { appendDistinct, distinctIds, knownIds } from "../ingest/distinct_sources.ts";
 import { EventDecoder, type EventDecoderOptions, type OneEvent } from "../ingest/decode_event.ts";
 import { badByteOf } from "../../core/json/utf8.ts";
-import { bodyOf, type RouteRequest, sendJson } from "../http/router.ts";
+import type { Reply } from "../http/reply.ts";
+import { readBody, type RouteRequest, sendJson } from "../http/router.ts";
 import { type CloudMode, cloudModeOf, notABatch, refuseOwnParameters } from "./cloud_events.ts";
 import { type ConnectionTurn, newTurn, publishLines } from "./publish_lines.ts";
 import { type PublishParameters, publishParameters } from "./publish_options.ts";
@@ -32,10 +31,10 @@ const TOGETHER = 100;
 const turns = new WeakMap<object, ConnectionTurn>();
 
 /** Handles one publish. */
-export async function publish(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
+export async function publish(request: RouteRequest, reply: Reply): Promise<void> {
   const options = publishParameters(request.query);
-  const turn = turns.get(request.raw.socket) ?? newTurn();
-  turns.set(request.raw.socket, turn);
+  const turn = turns.get(request.raw.connection) ?? newTurn();
+  turns.set(request.raw.connection, turn);
   const before = turn.last;
   const { promise, resolve } = Promise.withResolvers<void>();
   turn.last = promise;
@@ -44,10 +43,9 @@ export async function publish(request: RouteRequest, reply: http.ServerResponse)
     // The response that stopped it closes the connection. It may still be waiting for the lines
     // before the refused one to be durable: closing here would lose it.
     if (turn.stopped) return;
-    const { headers } = request.raw;
-    const mode = cloudModeOf(headers);
+    const mode = cloudModeOf(request.raw);
     if (mode !== undefined) refuseOwnParameters(request.query);
-    const isLines = /^application\/x-ndjson\b/i.test(headers["content-type"] ?? "");
+    const isLines = /^application\/x-ndjson\b/i.test(request.raw.header("content-type") ?? "");
     if (mode === "lines" || (mode === undefined && isLines)) {
       const cloudEvents = mode === "lines";
       await publishLines(request, reply, {
@@ -86,7 +84,7 @@ interface JsonOptions extends PublishParameters {
 
 async function publishJson(
   request: RouteRequest,
-  reply: http.ServerResponse,
+  reply: Reply,
   options: JsonOptions,
 ): Promise<void> {
   const { services } = request;
@@ -143,7 +141,7 @@ async function eventsIn(
   if (mode !== undefined) assertNoSchedule(options);
   if (mode === "binary") {
     return {
-      events: [decoder.cloudEvent(readBinaryCloudEvent(request.raw.headers, body))],
+      events: [decoder.cloudEvent(readBinaryCloudEvent(request.raw.headers(), body))],
     };
   }
   const text = textOf(body);
@@ -186,25 +184,18 @@ function* arrayEvents(
 const SEND_LINES = "send NDJSON (content-type: application/x-ndjson), which is stored line by line";
 
 /** The body; throws `EventRefusedError` if it is too large, with this hint. */
-export async function readJsonBody(
+export function readJsonBody(
   request: RouteRequest,
   { hint = SEND_LINES }: { hint?: string } = {},
 ): Promise<Uint8Array> {
-  const whole = new Chunks();
-  for await (const chunk of bodyOf(request)) {
-    if (whole.length + chunk.length > LARGEST_JSON_BODY) {
-      throw new EventRefusedError(
-        "event/too-large",
-        `the body is longer than ${LARGEST_JSON_BODY} bytes`,
-        {
-          details: { limit: LARGEST_JSON_BODY },
-          hint,
-        },
-      );
-    }
-    whole.push(chunk);
-  }
-  return whole.take();
+  return readBody(request, {
+    limit: LARGEST_JSON_BODY,
+    tooLong: (limit) =>
+      new EventRefusedError("event/too-large", `the body is longer than ${limit} bytes`, {
+        details: { limit },
+        hint,
+      }),
+  });
 }
 
 /** The text of a body; throws `EventRefusedError` if it is not UTF-8. */

@@ -1,5 +1,4 @@
 /** `POST /v1/events`: a JSON array of events for several topics, stored all or none. */
-import type http from "node:http";
 import { defined } from "../../core/base/defined.ts";
 import { EventRefusedError } from "../../core/base/errors.ts";
 import { atElement } from "../../core/broker/element_error.ts";
@@ -12,12 +11,13 @@ import {
 } from "../../core/broker/publish_all.ts";
 import { splitElements } from "../../core/json/json.ts";
 import type { PublishAllReply } from "../../core/protocol/publish_all.ts";
+import type { Reply } from "../http/reply.ts";
 import { type RouteRequest, sendJson } from "../http/router.ts";
 import { AddressedDecoder } from "../ingest/decode_addressed.ts";
 import { decoderFor, readJsonBody, textOf } from "./publish.ts";
 
 /** Handles one publish. */
-export async function publishAll(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
+export async function publishAll(request: RouteRequest, reply: Reply): Promise<void> {
   const { broker, disk } = request.services;
   const body = await readJsonBody(request, { hint: "publish fewer events at once" });
   const events = decodeAll(request, body);

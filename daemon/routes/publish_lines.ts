@@ -6,7 +6,6 @@
  * the connection. Bare payloads that need no inspection are passed on packed
  * (daemon/ingest/line_packer.ts), others as events.
  */
-import type http from "node:http";
 import { turn as otherWork } from "../../core/base/in_turns.ts";
 import { eventBytes } from "../../core/event/event_size.ts";
 import { EventRefusedError, EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
@@ -25,6 +24,7 @@ import type { PublishStream } from "../../core/store/journal.ts";
 import type { EventDecoder } from "../ingest/decode_event.ts";
 import { appendDistinct, distinctIds, knownIds } from "../ingest/distinct_sources.ts";
 import { LineDecoder } from "../ingest/decode_lines.ts";
+import type { Reply } from "../http/reply.ts";
 import { bodyOf, isLogged, isUnexpected, type RouteRequest, sendJson } from "../http/router.ts";
 import { countGarbage } from "../memory/scavenge.ts";
 import type { PublishParameters } from "./publish_options.ts";
@@ -118,7 +118,7 @@ function lineLimit(most: number, { type, key, metadata }: LinesOptions): number 
 /** Handles one publish of NDJSON. */
 export async function publishLines(
   request: RouteRequest,
-  reply: http.ServerResponse,
+  reply: Reply,
   options: LinesOptions,
 ): Promise<void> {
   if (options.expected !== undefined) {
@@ -194,7 +194,7 @@ class LinesPublish {
     }
   }
 
-  async run(reply: http.ServerResponse): Promise<void> {
+  async run(reply: Reply): Promise<void> {
     const turn = this.#turn;
     const lines = this.#lines;
     turn.idle = () => {
@@ -324,19 +324,19 @@ class LinesPublish {
 }
 
 function answerLines(
-  reply: http.ServerResponse,
+  reply: Reply,
   result: { tally: PublishTally; failure: unknown; stopped: boolean; durable: boolean },
 ): void {
   const { tally, failure, stopped, durable } = result;
   const body = tally.reply(durable);
   if (failure !== undefined) {
     if (!(failure instanceof EvsError)) throw failure;
-    reply.shouldKeepAlive = false;
+    reply.keepAlive = false;
     return sendJson(reply, failure.status, { ...body, error: failure.toBody() });
   }
   if (!stopped) return sendJson(reply, 200, body);
   const { line, ...error } = body.refused.at(-1)!;
-  reply.shouldKeepAlive = false;
+  reply.keepAlive = false;
   sendJson(reply, error.code === "event/too-large" ? 413 : 422, {
     ...body,
     error: { ...error, message: `line ${line}: ${error.message}` },

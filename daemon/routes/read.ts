@@ -2,7 +2,6 @@
  * `GET /v1/topics/{topic}/events` and `GET /v1/events?topic=…`: stored events and, with `follow`,
  * new ones; as NDJSON, or as server-sent events if the client asks for them.
  */
-import type http from "node:http";
 import { systemClock } from "../../core/base/clock.ts";
 import { inTurns } from "../../core/base/in_turns.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
@@ -36,6 +35,7 @@ import { drainingError } from "../http/draining_error.ts";
 import { toCloudLine } from "../../core/event/cloud_event_text.ts";
 import { Heartbeat } from "../http/heartbeat.ts";
 import { LinesReply } from "../http/lines_reply.ts";
+import type { Reply } from "../http/reply.ts";
 import { type RouteRequest, sendBytes } from "../http/router.ts";
 import { flag, flagIn, type Parameters, text, valueIn } from "../http/shape.ts";
 import { missedSse, SSE_COMMENT, sseRender } from "../http/sse.ts";
@@ -88,28 +88,28 @@ interface Query extends Selection {
 }
 
 /** One event by its seq or id: `GET /v1/topics/{topic}/events/{event}`. */
-export function getEvent(request: RouteRequest, reply: http.ServerResponse): void {
+export function getEvent(request: RouteRequest, reply: Reply): void {
   const { broker } = request.services;
   const topic = request.params["topic"]!;
   const wanted = request.params["event"]!;
   broker.topics.require(topic);
   const event = findEvent(broker.store, topic, wanted);
   if (!event) throw noSuchEvent(broker.store, topic, wanted);
-  if (cloudFormatOf(request.raw.headers.accept) !== "lines") {
+  if (cloudFormatOf(request.raw.header("accept")) !== "lines") {
     return sendBytes(reply, { status: 200, type: "application/json", bytes: toWireLine(event) });
   }
   sendBytes(reply, { status: 200, type: CLOUD_EVENT, bytes: toCloudLine(event) });
 }
 
 /** Reads the events of one or more topics. */
-export async function readEvents(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
+export async function readEvents(request: RouteRequest, reply: Reply): Promise<void> {
   const query = await queryOf(request);
   const { broker } = request.services;
   if (!query.follow) {
     for (const name of query.asked) if (!isPattern(name)) broker.topics.require(name);
   }
   const matches = matcherOf(query);
-  const out = new LinesReply(reply, request.signal);
+  const out = new LinesReply(reply);
   const positions = new Map<string, number>();
   const { type, begin, end, render: format } = writerOf(query, positions);
   const limited = query.follow && query.limit !== undefined
@@ -141,6 +141,7 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
       "content-type": type,
       ...(ranges.length === 1 ? boundsOf(broker.store, ranges[0]!) : {}),
     });
+    if (reply.isOver) return; // the head is all that was asked for
     if (begin) await out.write(begin);
     beat = heartbeatOf(query, out);
     const stored = source({
@@ -151,9 +152,9 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
     });
     const sending = { out, notices, beat, signal: request.signal };
     for (const bytes of stored) {
-      if (request.signal.aborted) {
+      if (request.isCut) {
         // A replay that was cut short must not look like a complete one.
-        reply.destroy();
+        reply.abort();
         return;
       }
       await sendStored(bytes, sending);
@@ -212,7 +213,7 @@ async function sourceOf(
   const selection = selectionOf(query);
   if (query.lastPerKey) {
     const newest = await inTurns(newestPerKey(store, { ranges, ...selection }), () => {
-      if (request.signal.aborted) throw drainingError();
+      if (request.isCut) throw drainingError();
     });
     return (how) => replay(newest, how);
   }
@@ -325,12 +326,12 @@ async function queryOf(request: RouteRequest): Promise<Query> {
   const reverse = flagIn(query, "reverse");
   const lastPerKey = flagIn(query, "lastPerKey");
   checkReverse({ reverse, follow, lastPerKey });
-  const format = formatOf(raw.headers.accept, follow);
+  const format = formatOf(raw.header("accept"), follow);
   const where = query.get("where");
   const from = query.get("from");
-  const lastSeen = raw.headers["last-event-id"];
+  const lastSeen = raw.header("last-event-id");
   const after = query.getAll("after").concat(
-    typeof lastSeen === "string" ? lastSeen.split(",") : [],
+    lastSeen === undefined ? [] : lastSeen.split(","),
   );
   return {
     asked,

@@ -2,7 +2,6 @@
  * The routes that register and compare schemas. A schema is kept byte for byte: its body is the
  * request's own.
  */
-import type http from "node:http";
 import type { SchemaDiff, SchemaInfo } from "../../core/protocol/schemas.ts";
 import { InvalidArgumentError, InvalidSchemaError } from "../../core/base/errors.ts";
 import { assertName } from "../../core/event/name.ts";
@@ -18,6 +17,7 @@ import {
 import { shellQuote } from "../../core/base/shell_quote.ts";
 import type { SchemaRecord } from "../../core/state/state.ts";
 import { jsonRoute } from "../http/json_route.ts";
+import type { Reply } from "../http/reply.ts";
 import { readBody, type Route, type RouteRequest, sendJson } from "../http/router.ts";
 import { flag, flagIn, list, object, text, valueIn } from "../http/shape.ts";
 import { requireSchema, schemaInfoOf } from "./schemas.ts";
@@ -67,7 +67,7 @@ export const schemaVersionRoutes: Route[] = [
   },
 ];
 
-async function register(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
+async function register(request: RouteRequest, reply: Reply): Promise<void> {
   const { services, params, query } = request;
   const type = assertName(params["type"]!, "the type");
   const version = query.get("version") ?? undefined;
@@ -90,7 +90,7 @@ async function registerMany(
   request: RouteRequest,
   { body: { schemas, dryRun = false }, reply }: {
     body: { schemas: SchemaRequest[]; dryRun?: boolean };
-    reply: http.ServerResponse;
+    reply: Reply;
   },
 ): Promise<void> {
   const plans = await request.services.broker.gate.register(schemas, { dryRun });
@@ -117,7 +117,7 @@ function planInfo({ services }: RouteRequest, plan: SchemaPlan): SchemaInfo {
 }
 
 /** Compares two versions: by default the latest and the one before it. */
-async function diff(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
+async function diff(request: RouteRequest, reply: Reply): Promise<void> {
   const { services, params, query } = request;
   const versions = services.broker.schemas.versions(params["type"]!);
   const newer = requireSchema(request, query.get("to") ?? undefined);
@@ -133,7 +133,7 @@ async function diff(request: RouteRequest, reply: http.ServerResponse): Promise<
 }
 
 /** Compares a version, by default the latest, with the body. */
-async function diffWith(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
+async function diffWith(request: RouteRequest, reply: Reply): Promise<void> {
   const older = requireSchema(request, request.query.get("from") ?? undefined);
   const schema = await readSchema(request);
   // A schema that cannot be registered cannot be compared: same error.

@@ -1,11 +1,11 @@
 /** The routes of registered schemas: list, show, remove, check payloads. */
-import type http from "node:http";
 import type { SchemaInfo, SchemaVerdict } from "../../core/protocol/schemas.ts";
 import { EvsError, NotFoundError } from "../../core/base/errors.ts";
 import { parseJson } from "../../core/json/json.ts";
 import { didYouMean } from "../../core/base/suggest.ts";
 import type { SchemaRecord } from "../../core/state/state.ts";
 import { LineReader } from "../ingest/ndjson.ts";
+import type { Reply } from "../http/reply.ts";
 import {
   bodyOf,
   isUnexpected,
@@ -107,8 +107,10 @@ export function requireSchema(
     });
 }
 
+const encoder = new TextEncoder();
+
 /** Payloads in, one per line; verdicts out, in the same order. Nothing is stored. */
-async function check(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
+async function check(request: RouteRequest, reply: Reply): Promise<void> {
   const { services } = request;
   const { type, version } = requireSchema(request);
   let verdicts: SchemaVerdict[] = [];
@@ -137,20 +139,12 @@ async function check(request: RouteRequest, reply: http.ServerResponse): Promise
         },
       })),
   }, { limit: services.maxEventBytes, firstLine: 1 });
-  reply.writeHead(200, { "content-type": "application/x-ndjson" });
+  reply.begin(200, { "content-type": "application/x-ndjson" });
   const flush = async () => {
     if (verdicts.length === 0) return;
     const text = verdicts.map((one) => `${JSON.stringify(one)}\n`).join("");
     verdicts = [];
-    if (!reply.write(text)) {
-      await new Promise<void>((resolve) => {
-        const done = () => {
-          reply.off("drain", done).off("close", done);
-          resolve();
-        };
-        reply.once("drain", done).once("close", done);
-      });
-    }
+    await reply.write(encoder.encode(text));
   };
   for await (const chunk of bodyOf(request)) {
     reader.push(chunk);

@@ -26,8 +26,8 @@ export const statusRoutes: Route[] = [
     method: "POST",
     path: "/v1/shutdown",
     handle({ services }, reply) {
-      reply.shouldKeepAlive = false;
-      reply.once("finish", () => services.shutdown("asked to stop"));
+      reply.keepAlive = false;
+      reply.onSent = () => services.shutdown("asked to stop");
       sendJson(reply, 202, { stopping: true, pid: Deno.pid });
     },
   },

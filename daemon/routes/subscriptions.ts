@@ -1,9 +1,9 @@
 /** The routes of subscriptions: settings, and deliveries to their consumers. */
-import type http from "node:http";
 import { systemClock } from "../../core/base/clock.ts";
 import { processedWithin } from "../../core/delivery/processed.ts";
 import type { LeaseRequest } from "../../core/protocol/protocol.ts";
 import { jsonRoute } from "../http/json_route.ts";
+import type { Reply } from "../http/reply.ts";
 import { type Route, type RouteRequest, sendBytes, sendJson } from "../http/router.ts";
 import { leaseReply } from "./lease_reply.ts";
 import {
@@ -181,7 +181,7 @@ export const subscriptionRoutes: Route[] = [
 
 async function lease(
   request: RouteRequest,
-  { body, reply }: { body: LeaseRequest; reply: http.ServerResponse },
+  { body, reply }: { body: LeaseRequest; reply: Reply },
 ): Promise<void> {
   const { services, params, connection } = request;
   const name = params["name"]!;

@@ -7,12 +7,12 @@ const decoder = new TextDecoder();
 
 /** Sends bytes to a socket and reads the replies. */
 export class RawConnection {
-  readonly #conn: Deno.Conn;
+  readonly #conn: Deno.UnixConn;
   /** One per connection, because a read may end inside a character. */
   readonly #decoder = new TextDecoder();
   #text = "";
 
-  private constructor(conn: Deno.Conn) {
+  private constructor(conn: Deno.UnixConn) {
     this.#conn = conn;
   }
 
@@ -52,6 +52,24 @@ export class RawConnection {
   }
 
   /**
+   * Reads until the pattern has matched so many times, and forgets what was read. Throws if the
+   * connection ends before. No match spans more than a kibibyte.
+   */
+  async count(pattern: RegExp, times: number): Promise<void> {
+    for (let found = 0;;) {
+      let end = Math.max(0, this.#text.length - 1024);
+      for (const match of this.#text.matchAll(pattern)) {
+        found++;
+        end = Math.max(end, match.index + match[0].length);
+        if (found === times) break;
+      }
+      this.#text = this.#text.slice(end);
+      if (found === times) return;
+      if (!await this.#read()) throw new Error(`it ended after ${found} of ${times}`);
+    }
+  }
+
+  /**
    * One reply with a content length: its status and body, and whether the server says that it
    * answers nothing after it.
    */
@@ -74,6 +92,11 @@ export class RawConnection {
   async untilEnd(): Promise<string> {
     while (await this.#read());
     return this.#text;
+  }
+
+  /** Sends nothing more; it can still read. */
+  async end(): Promise<void> {
+    await this.#conn.closeWrite();
   }
 
   close(): void {

@@ -48,7 +48,10 @@ Deno.test("connectionLimit keeps a reserve, and refuses in words when there is r
   assert.throws(() => connectionLimit(8, 512), /may open 8 more files, which leaves none/);
 });
 
-Deno.test("one who pipelines reads and takes no answers costs a page, and slows no one", async () => {
+/** So many small requests do not fit into a socket. */
+const MANY = 20_000;
+
+Deno.test("one who pipelines and takes no answers costs a page and slows no one, and is answered when it takes them", async () => {
   await using daemon = await startDaemon();
   for (let i = 0; i < 20; i++) {
     await daemon.publish("big", "t", ...Array.from({ length: 10 }, () => "x".repeat(50_000)));
@@ -71,13 +74,16 @@ Deno.test("one who pipelines reads and takes no answers costs a page, and slows 
   assert.ok(took < control + 1000, `somebody else waited ${took} ms, and ${control} ms before`);
   const grown = residentMemory(daemon.pid) - before;
   assert.ok(grown < 32 * MIB, `it grew by ${mebibytes(grown)}`);
-  // A client that keeps sending requests is disconnected.
-  const piece = new TextEncoder().encode(head("GET /v1/topics/big/events").repeat(100));
-  const sent = await greedy.sendOn(piece, 256 * MIB);
-  assert.ok(sent < 256 * MIB, "it was never ended");
+  // It is not read any further: what it sends stays on its own side of the socket.
+  const more = greedy.send(head("GET /v1/health").repeat(MANY));
+  await longest();
+  const sent = residentMemory(daemon.pid) - before;
+  assert.ok(sent < 32 * MIB, `it grew by ${mebibytes(sent)}`);
+  // When it takes its answers, it gets all of them.
+  const last = greedy.count(/"health":"ok"/g, MANY);
+  await more;
+  await last;
   greedy.close();
-  const log = await Deno.readTextFile(`${daemon.dataDir}/log/daemon.log`);
-  assert.match(log, /more than 64 requests under way/);
   await daemon.stop();
 });
 

@@ -1,0 +1,117 @@
+/**
+ * The listening socket. Connections are accepted one at a time, so that running out of descriptors
+ * is an error like any other: those that wait are accepted when one is free again (contract row
+ * 17).
+ */
+import type { Clock } from "../../core/base/clock.ts";
+import { identityAt } from "../socket.ts";
+import { isExhausted } from "./descriptors.ts";
+
+/** Interval for checking whether a descriptor is free, ms; used only while there is none. */
+const LOOK_AGAIN = 20;
+/** The queue counts as empty after this many looks without a connection, this many ms apart. */
+const LAST_LOOKS = { count: 3, ms: 5 };
+
+/** The options of a listener. */
+export interface SocketListenerOptions {
+  socket: string;
+  clock: Clock;
+  /** Restricts the new socket file to its owner. */
+  protect(): void;
+  /** Removes the socket file. */
+  remove(): void;
+  connection(conn: Deno.Conn): void;
+  /** There was no descriptor to accept a connection with, and now there is. */
+  recovered(): void;
+  /** It can no longer listen: the daemon is useless. */
+  failed(error: unknown): void;
+}
+
+/** Listens, and keeps listening. */
+export class SocketListener {
+  readonly #options: SocketListenerOptions;
+  readonly #listeners: Deno.Listener[] = [];
+  #closed = false;
+  #isLeft = false;
+  #accepted = 0;
+  #file: string | undefined;
+
+  constructor(options: SocketListenerOptions) {
+    this.#options = options;
+  }
+
+  /** Listens. Throws if the path cannot be listened at. */
+  listen(): void {
+    const { socket: path, protect } = this.#options;
+    const listener = Deno.listen({ transport: "unix", path });
+    this.#listeners.push(listener);
+    protect();
+    this.#file = identityAt(path);
+    void this.#accept(listener);
+  }
+
+  /**
+   * Listens again after the socket file has disappeared. Existing connections stay open, and those
+   * in the queue of the socket that has lost its file are still accepted: it is only left at the
+   * end, because closing it would remove the file at the path, which is the new one's.
+   */
+  anew(): void {
+    if (!this.#closed) this.listen();
+  }
+
+  /**
+   * Stops listening and removes the socket file. Connections that are already queued are still
+   * accepted and told that the daemon is stopping, so that no client has to guess whether its
+   * request was carried out.
+   */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#isOurs()) this.#options.remove();
+    await this.#emptyQueue();
+    this.#isLeft = true;
+    // Closing removes the file at the path, whoever owns it by now.
+    if (this.#isOurs()) { for (const listener of this.#listeners) listener.close(); }
+  }
+
+  /** True while the file at its path is the one that listening created, or there is none. */
+  #isOurs(): boolean {
+    const there = identityAt(this.#options.socket);
+    return there === undefined || there === this.#file;
+  }
+
+  /**
+   * Once the socket file is gone, nobody joins the queue any more. One look is not enough: when a
+   * stopped process continues, its timer fires before it sees the connections that have arrived.
+   */
+  async #emptyQueue(): Promise<void> {
+    let accepted = this.#accepted;
+    for (let quiet = 0; quiet < LAST_LOOKS.count; quiet++) {
+      await this.#pause(LAST_LOOKS.ms);
+      if (accepted !== this.#accepted) quiet = -1;
+      accepted = this.#accepted;
+    }
+  }
+
+  async #accept(listener: Deno.Listener): Promise<void> {
+    const { connection, recovered, failed } = this.#options;
+    let isExhaustedNow = false;
+    while (!this.#isLeft) {
+      try {
+        const conn = await listener.accept();
+        this.#accepted++;
+        if (isExhaustedNow) recovered();
+        isExhaustedNow = false;
+        connection(conn);
+      } catch (error) {
+        if (this.#isLeft) return; // it was closed
+        if (!isExhausted(error)) return failed(error);
+        isExhaustedNow = true;
+        await this.#pause(LOOK_AGAIN);
+      }
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#options.clock.setTimer(resolve, ms));
+  }
+}
