@@ -10,21 +10,28 @@ import { type Size, someOf } from "./workloads.ts";
 /** What is durable when, ours and Redis's word for about the same. */
 const DURABILITIES = [["os", "everysec"], ["always", "always"]] as const;
 
-interface Percentiles {
+/** What the clients print, ms. */
+export interface Percentiles {
   p50: number;
   p99: number;
 }
 
-async function measure(bench: Bench, script: string): Promise<Percentiles> {
+/** Runs a client of P6. */
+export async function measureLatency(bench: Bench, script: string): Promise<Percentiles> {
   await settle(bench);
   const printed = await output(bench, script);
   if (printed === undefined) throw new Error(`P6 failed: ${script}`);
   return JSON.parse(printed);
 }
 
+/** How many events a round publishes, one at a time. */
+export function publishesToTail({ quick }: Size): number {
+  return quick ? 500 : 3000;
+}
+
 /** P6: a result for each durability and percentile. */
 export async function publishToTail(bench: Bench, size: Size): Promise<Result[]> {
-  const count = size.quick ? 500 : 3000;
+  const count = publishesToTail(size);
   const results: Result[] = [];
   for (const [ours, theirs] of DURABILITIES) {
     const redisName = `Redis XADD, XREAD BLOCK, ${theirs}`;
@@ -35,12 +42,12 @@ export async function publishToTail(bench: Bench, size: Size): Promise<Result[]>
       for (const store of ["sqlite", "file"]) {
         await using daemon = await OurDaemon.start(bench, `--store ${store} --durability ${ours}`);
         const script = runClient("evs_latency", '"$EVS_SOCKET"', count);
-        (figures[`evs, ${store}, ${ours}`] ??= []).push(await measure(daemon.bench, script));
+        (figures[`evs, ${store}, ${ours}`] ??= []).push(await measureLatency(daemon.bench, script));
       }
       if (size.redis) {
         await using redis = await Redis.start(bench, theirs);
         const script = runClient("redis_latency", '"$REDIS"', count);
-        (figures[redisName] ??= []).push(await measure(redis.bench, script));
+        (figures[redisName] ??= []).push(await measureLatency(redis.bench, script));
       }
     }
     for (const percentile of ["p50", "p99"] as const) {

@@ -12,12 +12,14 @@ const CLIENTS = 64;
 const REDIS = "Redis always, redis-benchmark";
 
 /** Publishes a second. h2load speaks HTTP/1.1 over a Unix socket, which wrk does not. */
-async function ours(bench: Bench, store: string, count: number): Promise<number> {
+export async function publishSmall(bench: Bench, store: string, count: number): Promise<number> {
+  await writePayload(bench);
   await using daemon = await OurDaemon.start(bench, `--store ${store}`);
   await settle(bench);
   const script = `h2load --h1 --base-uri="unix:$EVS_SOCKET" -c ${CLIENTS} -n ${count} -d one ` +
     `-H "content-type: application/json" "http://evs/v1/topics/bench/events?type=line"`;
-  const printed = await output(daemon.bench, script) ?? "";
+  const printed = await output(daemon.bench, script);
+  if (printed === undefined) throw new Error(`this failed, is h2load installed? ${script}`);
   const rate = /([\d.]+) req\/s/.exec(printed)?.[1];
   const stored = /status codes: (\d+) 2xx/.exec(printed)?.[1];
   const last = await output(daemon.bench, "evs topic show bench --json | jq .lastSeq");
@@ -39,21 +41,31 @@ async function theirs(bench: Bench, count: number): Promise<number> {
   return Number(printed.split(",").at(-7)?.replaceAll('"', ""));
 }
 
+/** What each client publishes. */
+async function writePayload({ folder }: Bench): Promise<void> {
+  if (payload(1).length !== PAYLOAD_BYTES) throw new Error("the payload has another size");
+  await Deno.writeTextFile(`${folder}/one`, payload(1));
+}
+
+/** How many events a round publishes. */
+export function smallPublishes({ quick }: Size): number {
+  return quick ? 20_000 : 100_000;
+}
+
 /** P7. */
 export async function publishFromMany(bench: Bench, size: Size): Promise<Result> {
-  const count = size.quick ? 20_000 : 100_000;
+  const count = smallPublishes(size);
   const names = ["evs, sqlite, h2load", "evs, file, h2load"];
   const rates: Record<string, number[]> = {};
   const h2load = await output(bench, "command -v h2load") !== undefined;
   if (!h2load) {
     size.say("h2load is not installed (apt-get install nghttp2-client): our rows of P7 stay empty");
   }
-  await Deno.writeTextFile(`${bench.folder}/one`, payload(1));
-  if (payload(1).length !== PAYLOAD_BYTES) throw new Error("the payload has another size");
+  await writePayload(bench);
   for (let round = 1; round <= size.rounds; round++) {
     size.say(`P7, round ${round}`);
     for (const store of h2load ? ["sqlite", "file"] : []) {
-      (rates[`evs, ${store}, h2load`] ??= []).push(await ours(bench, store, count));
+      (rates[`evs, ${store}, h2load`] ??= []).push(await publishSmall(bench, store, count));
     }
     if (size.redis) (rates[REDIS] ??= []).push(await theirs(bench, count));
   }
