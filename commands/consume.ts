@@ -13,6 +13,7 @@ import { InvalidArgumentError } from "../core/base/errors.ts";
 import { parseBackoff } from "../core/event/backoff.ts";
 import type { BackoffSpec } from "../core/event/backoff.ts";
 import { consumeSummary, deadNotice, exitCode, pausedNotice } from "./consumer/result.ts";
+import type { ConsumerResult } from "../core/client/consumer/options.ts";
 import type { OutputReader } from "./consumer/output_reader.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { anyWord, count, plainText, positive, textFlag, verb } from "./cli/define.ts";
@@ -252,6 +253,8 @@ async function consume(
       socket: this.address({ watch: false }),
       subscription: flags.name,
       command: showCommand(command),
+      clock: this.clock,
+      say: (line) => this.say(line),
     }),
     start: (flags.batch === undefined ? startEach : startBatch)({
       command,
@@ -278,17 +281,23 @@ async function consume(
   });
   const stopPassing = passSignals((signal) => consumer.stop(signal));
   try {
-    const result = await consumer.run();
-    // stdout belongs to the handlers.
-    if (this.json) this.stderr.writeSync(`${escapeJson(JSON.stringify(result))}\n`);
-    else this.say(consumeSummary(result));
-    if (result.dead > 0 && !this.json) this.say(deadNotice(flags.name));
-    if (result.paused !== undefined) this.say(pausedNotice(flags.name, result));
-    this.exitCode = exitCode(result);
+    tellResult(this, { name: flags.name, result: await consumer.run() });
   } finally {
     await guard.close();
     stopPassing();
   }
+}
+
+function tellResult(
+  context: EvsContext,
+  { name, result }: { name: string; result: ConsumerResult },
+): void {
+  // stdout belongs to the handlers.
+  if (context.json) context.stderr.writeSync(`${escapeJson(JSON.stringify(result))}\n`);
+  else context.say(consumeSummary(result));
+  if (result.dead > 0 && !context.json) context.say(deadNotice(name));
+  if (result.paused !== undefined) context.say(pausedNotice(name, result));
+  context.exitCode = exitCode(result);
 }
 
 /**

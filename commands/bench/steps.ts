@@ -125,7 +125,7 @@ export async function consumeAll(
 ): Promise<Throughput> {
   await client.putSubscription(name, { topic, from: "start" });
   const consumer = new Consumer({
-    port: openPort({ socket: address, subscription: name, command: "evs bench" }),
+    port: openPort({ socket: address, subscription: name, command: "evs bench", clock, say }),
     start: (deliveries) => ({
       kill() {},
       verdicts: Promise.resolve(deliveries.map(() => ({ kind: "ack" as const }))),

@@ -290,14 +290,9 @@ export class Client implements Disposable {
     return await this.call(send("POST", subscriptionPath(name, "lease"), request), options);
   }
 
-  /** The same as bytes, for callers that must preserve the payloads exactly. */
-  async leaseBytes(
-    name: string,
-    request: LeaseRequest,
-    options: CallOptions = {},
-  ): Promise<Uint8Array> {
-    const lease = send("POST", subscriptionPath(name, "lease"), request);
-    return await (await this.fetch(lease, options)).bytes();
+  /** The same as it arrives, heartbeats included, for callers that need the payloads' exact bytes. */
+  async leaseResponse(name: string, request: LeaseRequest): Promise<HttpResponse> {
+    return await this.fetch(send("POST", subscriptionPath(name, "lease"), request));
   }
 
   async begin(name: string, request: BeginRequest): Promise<SettleReply> {

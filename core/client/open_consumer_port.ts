@@ -9,6 +9,8 @@ import type { Connection } from "./connection.ts";
 import { consumerFacts } from "./consumer_facts.ts";
 import type { LeaseReply, LeaseRequest, NackItem, SettleReply } from "../protocol/protocol.ts";
 import { ConnectionLostError } from "../base/errors.ts";
+import type { Clock } from "../base/clock.ts";
+import { setPatientTimer } from "../base/standstill.ts";
 import { splitElements, splitMembers } from "../json/json.ts";
 import {
   type BeginOptions,
@@ -17,6 +19,12 @@ import {
   isGone,
   type Leased,
 } from "./consumer/port.ts";
+import { WatchedLeases } from "./watched_leases.ts";
+
+/** The first attempt to reconnect may take this long, ms; each next one twice as long. */
+const FIRST_ATTEMPT_MS = 5000;
+/** The longest that an attempt may take, ms. */
+const LONGEST_ATTEMPT_MS = 60_000;
 
 /** What a port is made of. */
 export interface ConsumerPortOptions {
@@ -24,6 +32,9 @@ export interface ConsumerPortOptions {
   subscription: string;
   /** The command that runs for each event, for people. */
   command: string;
+  clock: Clock;
+  /** Messages for people: the daemon stands still, the daemon is back. */
+  say: (text: string) => void;
 }
 
 /** Opens the port of one subscription. */
@@ -34,18 +45,24 @@ export function openPort(options: ConsumerPortOptions): ConsumerPort {
 class ClientPort implements ConsumerPort {
   readonly #socket: string | Address;
   readonly #name: string;
+  readonly #clock: Clock;
+  readonly #leases: WatchedLeases;
   readonly #consumer: ConsumerRequest;
   /** The connection for messages that are sent in order, without waiting for the response. */
   #telling: Promise<Connection> | undefined;
   #told: Promise<unknown> = Promise.resolve();
   #closed = false;
   #polling = false;
+  #attemptMs = FIRST_ATTEMPT_MS;
   #leasing: Client;
   #settling: Client;
 
-  constructor({ socket, subscription, command }: ConsumerPortOptions) {
+  constructor(options: ConsumerPortOptions) {
+    const { socket, subscription, command, clock } = options;
     this.#socket = socket;
     this.#name = subscription;
+    this.#clock = clock;
+    this.#leases = new WatchedLeases(options);
     this.#consumer = consumerFacts(command);
     this.#leasing = new Client({ socket });
     this.#settling = new Client({ socket });
@@ -56,7 +73,7 @@ class ClientPort implements ConsumerPort {
     this.#polling = true;
     try {
       return readLease(
-        await this.#leasing.leaseBytes(this.#name, { ...request, consumer: this.#consumer }),
+        await this.#leases.ask(this.#leasing, { ...request, consumer: this.#consumer }),
       );
     } finally {
       this.#polling = false;
@@ -125,7 +142,22 @@ class ClientPort implements ConsumerPort {
     this.#telling = undefined;
     this.#leasing = new Client({ socket: this.#socket });
     this.#settling = new Client({ socket: this.#socket });
-    await this.#settling.status();
+    this.#leases.reconnected();
+    await this.#greet();
+  }
+
+  /** Resolves when the daemon answers; this connection, too, may turn out to be dead. */
+  async #greet(): Promise<void> {
+    const limit = new AbortController();
+    const lost = new ConnectionLostError("the daemon does not answer");
+    const cancel = setPatientTimer(this.#clock, () => limit.abort(lost), this.#attemptMs);
+    this.#attemptMs = Math.min(this.#attemptMs * 2, LONGEST_ATTEMPT_MS);
+    try {
+      await this.#settling.status({ signal: limit.signal });
+      this.#attemptMs = FIRST_ATTEMPT_MS;
+    } finally {
+      cancel();
+    }
   }
 
   close(): void {

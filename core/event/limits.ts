@@ -26,6 +26,8 @@ export const DEFAULT_LEASE_MS = 30_000;
 export const LONGEST_LEASE_MS = 24 * 3_600_000;
 /** The longest that a request can wait for an event, ms. */
 export const LONGEST_WAIT_MS = 3_600_000;
+/** The shortest time between two heartbeats of a request that waits, ms. */
+export const SHORTEST_HEARTBEAT_MS = 100;
 /** The longest that leases are kept for a connection that was closed, ms. */
 export const LONGEST_LINGER_MS = 60_000;
 /** The most retries of a subscription. */

@@ -240,6 +240,11 @@ export interface LeaseRequest {
   untilEmpty?: boolean;
   /** Keep waiting while the subscription is paused, instead of answering at once. */
   throughPause?: boolean;
+  /**
+   * While waiting, send an empty line whenever nothing was sent for this long, ms. At least 100. If
+   * the request fails after the first one, the connection is closed.
+   */
+  heartbeatMs?: number;
   /** Who is asking. */
   consumer?: ConsumerRequest;
 }

@@ -10,6 +10,7 @@ import {
   LONGEST_WAIT_MS,
   MOST_DELIVERIES,
   MOST_RETRIES,
+  SHORTEST_HEARTBEAT_MS,
 } from "../../core/event/limits.ts";
 import {
   choice,
@@ -83,6 +84,7 @@ export const leaseRequest = object({
   lingerMs: whole([0, LONGEST_LINGER_MS]),
   untilEmpty: flag,
   throughPause: flag,
+  heartbeatMs: whole([SHORTEST_HEARTBEAT_MS, LONGEST_WAIT_MS]),
   consumer: object({
     id: text,
     pid: whole([1, Number.MAX_SAFE_INTEGER]),

@@ -2,8 +2,10 @@
 import { systemClock } from "../../core/base/clock.ts";
 import { processedWithin } from "../../core/delivery/processed.ts";
 import type { LeaseRequest } from "../../core/protocol/protocol.ts";
+import { Heartbeat } from "../http/heartbeat.ts";
 import { jsonRoute } from "../http/json_route.ts";
 import type { Reply } from "../http/reply.ts";
+import { LinesReply } from "../http/lines_reply.ts";
 import { type Route, type RouteRequest, sendBytes, sendJson } from "../http/router.ts";
 import { leaseReply } from "./lease_reply.ts";
 import {
@@ -179,6 +181,8 @@ export const subscriptionRoutes: Route[] = [
   }),
 ];
 
+const EMPTY_LINE = Uint8Array.of(0x0a);
+
 async function lease(
   request: RouteRequest,
   { body, reply }: { body: LeaseRequest; reply: Reply },
@@ -187,9 +191,31 @@ async function lease(
   const name = params["name"]!;
   services.unnamed.seen(name);
   request.keepLeasesFor(body.lingerMs ?? 0);
-  const { deliveries, ...rest } = await services.broker.subscriptions.lease(name, body, {
+  const leasing = services.broker.subscriptions.lease(name, body, {
     consumer: connection,
     signal: request.signal,
   });
-  sendBytes(reply, { status: 200, type: "application/json", bytes: leaseReply(rest, deliveries) });
+  const type = "application/json";
+  let out: LinesReply | undefined;
+  const beat = body.heartbeatMs === undefined ? undefined : new Heartbeat({
+    clock: systemClock,
+    everyMs: body.heartbeatMs,
+    // White space, with which JSON may begin.
+    send() {
+      if (out === undefined) {
+        out = new LinesReply(reply);
+        out.begin({ "content-type": type });
+      }
+      return out.write(EMPTY_LINE);
+    },
+  });
+  try {
+    const { deliveries, ...rest } = await (beat?.during(leasing) ?? leasing);
+    const bytes = leaseReply(rest, deliveries);
+    if (out === undefined) return sendBytes(reply, { status: 200, type, bytes });
+    await out.write(bytes);
+    out.end();
+  } finally {
+    beat?.close();
+  }
 }

@@ -65,10 +65,17 @@ export class RemoteRunner implements Runner {
     this.name = info.name;
     this.#options = options;
     this.#maxRetries = info.settings.maxRetries;
+    const tell = (text: string) => say(`${info.name}: ${text}`);
     this.#consumer = new Consumer({
-      port: openPort({ socket: client.address, subscription: info.name, command: mainModule() }),
+      port: openPort({
+        socket: client.address,
+        subscription: info.name,
+        command: mainModule(),
+        clock,
+        say: tell,
+      }),
       start: ([delivery]) => this.#start(delivery!),
-      say: (text) => say(`${info.name}: ${text}`),
+      say: tell,
       concurrency,
       rate,
       prefetch,

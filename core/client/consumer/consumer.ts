@@ -15,10 +15,11 @@ import { setPatientTimer } from "../../base/standstill.ts";
 import { DEFAULT_LEASE_MS, MOST_DELIVERIES } from "../../event/limits.ts";
 import { missedText } from "../../reading/missed.ts";
 import { BeginAhead } from "../../delivery/begin_ahead.ts";
+import { Changes } from "./changes.ts";
 import { demand, mayStart } from "./demand.ts";
 import { InFlight } from "./in_flight.ts";
 import type { ConsumerOptions, ConsumerResult } from "./options.ts";
-import { isEmpty, isFull, isGone, isLast, type Leased } from "./port.ts";
+import { DeadConnectionError, isEmpty, isFull, isGone, isLast, type Leased } from "./port.ts";
 import { PauseWatch } from "./pause_watch.ts";
 import { Prefetch } from "./prefetch.ts";
 import { DISK_FULL_RETRY_MS, DiskFullRetry } from "./disk_full_retry.ts";
@@ -60,13 +61,14 @@ export class Consumer {
   readonly #pauses: PauseWatch;
   /** As far as the last answer tells, nothing is left but what it holds itself. */
   #isLast = false;
-  #changed = Promise.withResolvers<void>();
+  readonly #changes: Changes;
   #cancelExtend = () => {};
   #cancelKill = () => {};
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#changes = new Changes(this.#clock);
     this.#room = new DiskFullRetry(options.say);
     this.#pauses = new PauseWatch(options);
     this.#reserve = new Prefetch(options.concurrency * (options.batch ?? 1), options.prefetch);
@@ -110,7 +112,7 @@ export class Consumer {
     } else {
       this.#endHandlers();
     }
-    this.#change();
+    this.#changes.tell();
   }
 
   /** Stops, unless it is already stopping: never hurries handlers that are ending. */
@@ -138,13 +140,13 @@ export class Consumer {
   /** Starts no more events until {@link resume}, and releases the waiting ones. */
   pause(): void {
     this.#held = true;
-    this.#change();
+    this.#changes.tell();
     this.#giveBackWaiting();
   }
 
   resume(): void {
     this.#held = false;
-    this.#change();
+    this.#changes.tell();
   }
 
   #giveBackWaiting(): void {
@@ -158,7 +160,7 @@ export class Consumer {
     this.#options.port.release(leases)
       .catch((error) => this.#recover(error))
       .catch((error) => this.#fail(error))
-      .finally(() => this.#change());
+      .finally(() => this.#changes.tell());
   }
 
   #killAll(signal: Deno.Signal): void {
@@ -179,7 +181,7 @@ export class Consumer {
     while (!this.#ending) {
       if (this.#started >= (this.#options.max ?? Infinity)) {
         this.#ending = true;
-        this.#change();
+        this.#changes.tell();
         return;
       }
       const max = this.#wanted();
@@ -226,7 +228,7 @@ export class Consumer {
       } else if (untilEmpty && isEmpty(leased) && this.#works.size === 0) {
         this.#ending = true;
       }
-      this.#change();
+      this.#changes.tell();
     }
   }
 
@@ -251,7 +253,7 @@ export class Consumer {
     const ms = this.#limit?.waitMs ?? 0;
     if (ms === 0) return await this.nextChange();
     const since = this.#clock.monotonic();
-    await this.#pause(ms);
+    await this.#changes.nextWithin(ms);
     this.#fillSlots();
     if (this.#clock.monotonic() - since < IDLE_MS || this.#works.size > 0 || this.#ending) return;
     await this.#options.port.reconnect().catch((error) => this.#recover(error));
@@ -295,7 +297,7 @@ export class Consumer {
       .finally(() => {
         this.#marking = false;
         this.#fillSlots();
-        this.#change();
+        this.#changes.tell();
       });
   }
 
@@ -341,7 +343,7 @@ export class Consumer {
       this.#reserve.note(this.#clock.monotonic() - begun);
       this.#settleSoon();
       this.#fillSlots();
-      this.#change();
+      this.#changes.tell();
     });
   }
 
@@ -352,7 +354,7 @@ export class Consumer {
       .catch((error) => this.#fail(error))
       .finally(() => {
         this.#settling = undefined;
-        this.#change();
+        this.#changes.tell();
         // A lease response may have come right after the last check.
         if (this.#judged().length > 0) this.#settleSoon();
       });
@@ -379,7 +381,9 @@ export class Consumer {
         });
         if (this.#room.found()) this.#fillSlots();
       } catch (error) {
-        await (this.#room.lacks(error) ? this.#pause(DISK_FULL_RETRY_MS) : this.#recover(error));
+        await (this.#room.lacks(error)
+          ? this.#changes.nextWithin(DISK_FULL_RETRY_MS)
+          : this.#recover(error));
       }
     }
   }
@@ -449,15 +453,16 @@ export class Consumer {
   #recover(error: unknown): Promise<void> {
     if (!isGone(error)) throw error;
     if (this.#halted()) return Promise.resolve();
-    this.#reconnecting ??= this.#reconnect().finally(() => this.#reconnecting = undefined);
+    this.#reconnecting ??= this.#reconnect(error).finally(() => this.#reconnecting = undefined);
     return this.#reconnecting;
   }
 
-  async #reconnect(): Promise<void> {
+  async #reconnect(error: unknown): Promise<void> {
     const { port, say } = this.#options;
     for (const work of this.#works.all()) work.stale = true;
     this.#awaitingLeases = true;
-    say("lost the daemon; waiting for it to come back");
+    const isDead = error instanceof DeadConnectionError;
+    say(isDead ? error.message : "lost the daemon; waiting for it to come back");
     while (!this.#halted()) {
       try {
         await port.reconnect();
@@ -467,17 +472,9 @@ export class Consumer {
         return;
       } catch (error) {
         if (!isGone(error)) throw error;
-        await this.#pause(RECONNECT_MS);
+        await this.#changes.nextWithin(RECONNECT_MS);
       }
     }
-  }
-
-  /** Waits `ms`, or until something changes. */
-  async #pause(ms: number): Promise<void> {
-    let cancel = () => {};
-    const timer = new Promise<void>((resolve) => cancel = this.#clock.setTimer(resolve, ms));
-    await Promise.race([timer, this.nextChange()]);
-    cancel();
   }
 
   #fail(error: unknown): void {
@@ -485,16 +482,11 @@ export class Consumer {
     this.#failure ??= { error };
     this.#ending = true;
     this.#endHandlers();
-    this.#change();
-  }
-
-  #change(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers<void>();
+    this.#changes.tell();
   }
 
   /** Resolves at the next change. */
   nextChange(): Promise<void> {
-    return this.#changed.promise;
+    return this.#changes.next();
   }
 }

@@ -67,6 +67,9 @@ export interface ConsumerPort {
   close(): void;
 }
 
+/** A connection on which nothing comes, though the daemon answers on others. */
+export class DeadConnectionError extends ConnectionLostError {}
+
 /** True for errors that end once the daemon is back: nobody answers, or it is stopping. */
 export function isGone(error: unknown): boolean {
   return error instanceof ConnectionLostError || error instanceof NoDaemonError ||
