@@ -8,7 +8,6 @@ import { checkExpected, type PublishOptions } from "./publish_options.ts";
 import type { Clock } from "../base/clock.ts";
 import type { DeadLetterQueue } from "../dead_letter/queue.ts";
 import type { BatchHandler, Handler, HandlerContext } from "../delivery/handler.ts";
-import { batchParts } from "../delivery/handler_options.ts";
 import type { Event } from "../event/event.ts";
 import type {
   EventOf,
@@ -41,11 +40,12 @@ import type {
   Subscription,
   WaitOptions,
 } from "../delivery/subscription.ts";
+import { assertPosition, batchParts } from "../delivery/handler_options.ts";
 import { WAIT_OPTIONS } from "../delivery/option_names.ts";
 import { InvalidArgumentError } from "../base/errors.ts";
-import { namesOf, refuseUnknown } from "../base/options.ts";
+import { assertArray, assertObject, assertText, namesOf, refuseUnknown } from "../base/options.ts";
 import { assertName } from "../event/name.ts";
-import { assertTopicName, type TopicOptions } from "../event/topic_options.ts";
+import { assertTopicName, assertTopicPattern, type TopicOptions } from "../event/topic_options.ts";
 import type { AddressedMessage, AddressedMessageOf } from "./publish_all.ts";
 import type { Topic } from "./topic_handle.ts";
 
@@ -95,6 +95,8 @@ const TOPIC_OPTIONS = namesOf<CreateTopicOptions>({
   schemaRegistry: true,
 });
 const BATCH_OPTIONS = namesOf<PublishBatchOptions>({ expected: true, signal: true });
+const PAGE_OPTIONS = namesOf<ScheduledPage>({ topic: true, limit: true, after: true });
+const CANCEL_OPTIONS = namesOf<CancelScheduledRequest>({ ids: true, topic: true });
 const ALL_OPTIONS = namesOf<PublishAllOptions>({ signal: true });
 const SCHEMA_OPTIONS = namesOf<RegisterSchemaOptions>({ version: true, compatibility: true });
 
@@ -117,7 +119,9 @@ export function checkSchemaOptions(
 function checkBatch(messages: readonly Message[], options: PublishBatchOptions): void {
   refuseUnknown(options, { of: "publishBatch", known: BATCH_OPTIONS });
   checkExpected(options.expected);
-  for (const message of messages) {
+  assertArray(messages, "what publishBatch publishes");
+  for (const [i, message] of messages.entries()) {
+    atElement(i + 1, () => assertObject(message, "an event"));
     const given = new Map(Object.entries(message));
     const field = BATCH_OPTIONS.find((name) => given.get(name) !== undefined);
     if (field === undefined) continue;
@@ -129,6 +133,7 @@ function checkBatch(messages: readonly Message[], options: PublishBatchOptions):
 }
 
 function refuseSignal(message: AddressedMessage): void {
+  assertObject(message, "an event");
   if (!("signal" in message)) return;
   throw new InvalidArgumentError("signal is that of all events, not of one", {
     details: { field: "signal" },
@@ -235,6 +240,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   ): Topic<PayloadMap<E, T>>;
   createTopic(name: string, options: CreateTopicOptions = {}): Topic {
     refuseUnknown(options, { of: "createTopic", known: TOPIC_OPTIONS });
+    assertTopicName(name);
     return this.makeTopic(name, options);
   }
 
@@ -243,6 +249,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   /** The same, checked against the event map. */
   getTopic<T extends TopicName<E>>(name: T): MaybePromise<Topic<PayloadMap<E, T>> | undefined>;
   getTopic(name: string): MaybePromise<Topic | undefined> {
+    assertText(name, "the name of a topic");
     return this.findTopic(name);
   }
 
@@ -292,16 +299,19 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   }
 
   /** A page of the events that were scheduled and are not published yet, soonest first. */
-  scheduledEvents(page: ScheduledPage = {}): Promise<ScheduledReply> {
-    return this.scheduling.list(page);
+  async scheduledEvents(page: ScheduledPage = {}): Promise<ScheduledReply> {
+    refuseUnknown(page, { of: "scheduledEvents", known: PAGE_OPTIONS });
+    return await this.scheduling.list(page);
   }
 
   /**
    * Cancels scheduled events; durable when it resolves. Rejects with `NotFoundError`, and cancels
    * none, if one of them is not waiting.
    */
-  cancelScheduled(request: CancelScheduledRequest): Promise<CancelScheduledReply> {
-    return this.scheduling.cancel(request);
+  async cancelScheduled(request: CancelScheduledRequest): Promise<CancelScheduledReply> {
+    refuseUnknown(request, { of: "cancelScheduled", known: CANCEL_OPTIONS });
+    assertArray(request.ids, "ids").forEach((id) => assertText(id, "the id of an event"));
+    return await this.scheduling.cancel(request);
   }
 
   /**
@@ -327,6 +337,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     const all = messages as readonly AddressedMessage[];
     try {
       refuseUnknown(options, { of: "publishAll", known: ALL_OPTIONS });
+      assertArray(all, "what publishAll publishes");
       all.forEach((message, i) => atElement(i + 1, () => refuseSignal(message)));
     } catch (error) {
       return Promise.reject(error);
@@ -360,7 +371,8 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     handler: (event: any, context: HandlerContext) => unknown,
     options: SubscribeOptions = {},
   ): Subscription {
-    return this.subscribeHandler(topic, handler, options);
+    assertTopicPattern(topic);
+    return this.subscribeHandler(topic, handler, assertObject(options, "what subscribe is told"));
   }
 
   /**
@@ -389,6 +401,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     handler: (events: any[], context: HandlerContext) => unknown,
     options: SubscribeOptions & BatchOptions = {},
   ): Subscription {
+    assertTopicPattern(topic);
     const parts = batchParts(handler, options, this.clock);
     return this.subscribeHandler(topic, parts.handler, parts.options);
   }
@@ -409,6 +422,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     options?: StreamOptions & { eventTypes?: Y[] },
   ): EventStream<EventOf<E, Matching<E, P>, Y>>;
   stream(topic: string, options: StreamOptions = {}): EventStream {
+    assertTopicPattern(topic);
     return this.openStream(topic, checkStreamOptions(options));
   }
 
@@ -429,7 +443,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
    */
   async whenProcessed(position: Position, options: WaitOptions = {}): Promise<void> {
     refuseUnknown(options, { of: "whenProcessed", known: WAIT_OPTIONS });
-    const on = this.subscriptionsOn(position.topic);
+    const on = this.subscriptionsOn(assertPosition(position).topic);
     await Promise.all(on.map((subscription) => subscription.whenProcessed(position, options)));
   }
 

@@ -377,7 +377,7 @@ export class EventBroker<E = any> extends Broker<E> {
   redact(topic: string, event: number | string, options?: RedactOptions): Promise<RedactReply> {
     return this.#closed
       ? Promise.reject(closedBroker())
-      : this.redactor.redact(topic, String(event), options);
+      : this.redactor.redact(topic, event, options);
   }
 
   /** @internal */

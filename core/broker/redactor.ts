@@ -21,6 +21,7 @@ import {
   redactedEvent,
   redactedKey,
   redactedMetadata,
+  wantedEvent,
 } from "../event/redaction.ts";
 import { REDACT_OPTIONS, type RedactOptions, type RedactReply } from "../protocol/redaction.ts";
 import { findEvent, noSuchEvent } from "../reading/find_event.ts";
@@ -84,8 +85,12 @@ export class Redactor {
    * Rejects with `NotFoundError`, `UnsupportedError` (a store that cannot), or `CannotStoreError`:
    * then the same again goes on.
    */
-  redact(topic: string, event: string, options: RedactOptions = {}): Promise<RedactReply> {
-    return this.#inTurn(() => this.#redact(topic, event, options));
+  redact(
+    topic: string,
+    event: number | string,
+    options: RedactOptions = {},
+  ): Promise<RedactReply> {
+    return this.#inTurn(() => this.#redact(topic, wantedEvent(event), options));
   }
 
   /**

@@ -1,4 +1,5 @@
 /** A topic as `createTopic` returns it. */
+import { assertObject } from "../base/options.ts";
 import type { PublishOptions } from "./publish_options.ts";
 import type { Handler, HandlerContext } from "../delivery/handler.ts";
 import type { Event } from "../event/event.ts";
@@ -75,6 +76,7 @@ export class Topic<M = any> {
     handler: (event: any, context: HandlerContext) => unknown,
     options?: SubscribeOptions,
   ): Subscription {
+    if (options !== undefined) assertObject(options, "what subscribe is told");
     return this.#parts.subscribe(handler, options);
   }
 }

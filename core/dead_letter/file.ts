@@ -8,6 +8,8 @@
  * subscription. So a crash never loses an entry: at worst, an event that was just handled is
  * delivered once more.
  */
+import { assertObject, assertPlace } from "../base/options.ts";
+import { assertDeadLetter } from "./queue.ts";
 import { systemClock } from "../base/clock.ts";
 import { AgeClock } from "../store/age_clock.ts";
 import { trimmed } from "./trimmed.ts";
@@ -74,12 +76,11 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
   #turn: Promise<unknown> = Promise.resolve();
 
   /**
-   * A queue in `dir`, which is created and locked on first use. The constructor throws nothing; the
-   * first use may.
+   * A queue in `dir`, which is created and locked on first use. The constructor opens nothing.
    */
   constructor(dir: string, options: FileDeadLetterQueueOptions = {}) {
-    this.#dir = dir;
-    this.#options = options;
+    this.#dir = assertPlace(dir, "the folder of a FileDeadLetterQueue");
+    this.#options = assertObject(options, "what FileDeadLetterQueue is told");
     const wall = { ...systemClock, now: options.now ?? systemClock.now };
     this.#clock = new AgeClock(wall, { skew: 0, newest: 0, save: () => {} });
   }
@@ -94,6 +95,7 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
     subscriptionName: string,
     details: DeadLetterDetails = {},
   ): Promise<void> {
+    assertDeadLetter(event, subscriptionName);
     const stack = thrownStack(error);
     await this.#inTurn(async (log) => {
       const name = { subscription: subscriptionName, topic: event.topic, id: event.id };
@@ -115,8 +117,8 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
 
   /** Newest first. */
   async getEvents(options: DeadLetterQuery = {}): Promise<DeadLetterEntry[]> {
+    const { topic, eventType, limit } = assertObject(options, "the query of getEvents");
     return await this.#inTurn((log) => {
-      const { topic, eventType, limit } = options;
       const wanted = [...this.#held.values()].reverse().filter((held) =>
         (topic === undefined || held.topic === topic) &&
         (eventType === undefined || held.type === eventType)

@@ -1,4 +1,6 @@
 /** The interface of a dead-letter queue, which an application may implement. */
+import { assertSubscriptionName, assertTopicName } from "../event/topic_options.ts";
+import { assertObject, assertText } from "../base/options.ts";
 import { defined } from "../base/defined.ts";
 import { toJson } from "../json/to_json.ts";
 import { thrownStack } from "../base/thrown.ts";
@@ -120,6 +122,21 @@ export interface DeadLetterQueue {
   close?(): Promise<void>;
 }
 
+/** Throws `InvalidArgumentError` for what is no event of a subscription. */
+export function assertDeadLetter(event: Event, subscriptionName: string): void {
+  const { topic, id, type, metadata } = assertObject(event, "an event");
+  assertTopicName(topic);
+  assertText(id, "the id of an event");
+  assertText(type, "the type of an event");
+  assertObject(metadata, "the metadata of an event");
+  assertSubscriptionName(subscriptionName);
+}
+
+/** The same for its id. */
+export function assertDeadLetterId(id: string): void {
+  assertText(id, "the id of an event");
+}
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const PAGE = 500;
@@ -137,6 +154,7 @@ export class StateDeadLetterQueue implements DeadLetterQueue {
   }
 
   async addEvent(event: Event, error: Error, subscriptionName: string): Promise<void> {
+    assertDeadLetter(event, subscriptionName);
     const diedAt = this.#now();
     const stack = thrownStack(error);
     const record = {
@@ -155,7 +173,9 @@ export class StateDeadLetterQueue implements DeadLetterQueue {
     await this.#state.commit([{ op: "dead.put", record }]);
   }
 
-  getEvents(options: DeadLetterQuery = {}): Promise<DeadLetterEntry[]> {
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async getEvents(options: DeadLetterQuery = {}): Promise<DeadLetterEntry[]> {
+    assertObject(options, "the query of getEvents");
     const limit = options.limit || Infinity;
     const filter = { topic: options.topic, type: options.eventType };
     const entries: DeadLetterEntry[] = [];
@@ -168,15 +188,17 @@ export class StateDeadLetterQueue implements DeadLetterQueue {
       entries.push(...page.records.map(entryOf));
       after = page.next;
     } while (after !== undefined && entries.length < limit);
-    return Promise.resolve(entries);
+    return entries;
   }
 
   async retryEvent(eventId: string): Promise<boolean> {
+    assertDeadLetterId(eventId);
     if (this.#deadLetters.count({ ids: [eventId] }) === 0) return false;
     return (await this.#deadLetters.retry({ ids: [eventId] })).count > 0;
   }
 
   async removeEvent(eventId: string): Promise<boolean> {
+    assertDeadLetterId(eventId);
     if (this.#deadLetters.count({ ids: [eventId] }) === 0) return false;
     return (await this.#deadLetters.remove({ ids: [eventId] })).count > 0;
   }

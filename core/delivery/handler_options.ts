@@ -10,10 +10,19 @@ import type { Event } from "../event/event.ts";
 import type { SubscriptionSettings } from "../state/state.ts";
 import type { BatchOptions, Position, SubscribeOptions } from "./subscription.ts";
 import { type BatchHandler, compose, type Handler, type HandlerContext } from "./handler.ts";
-import { refuseUnknown } from "../base/options.ts";
+import { assertObject, assertText, refuseUnknown } from "../base/options.ts";
 import { BATCH_OPTIONS, SUBSCRIBE_OPTIONS } from "./option_names.ts";
 import { timeout } from "./middleware.ts";
 import { checkSettings } from "./settings.ts";
+
+/** Returns the position. Throws `InvalidArgumentError` if it names no topic. */
+export function assertPosition(position: Position): Position {
+  assertText(
+    assertObject(position, "the position, or the event,").topic,
+    "the topic of a position",
+  );
+  return position;
+}
 
 /** The settings that are stored with the subscription. */
 export function settingsOf(options: SubscribeOptions): Partial<SubscriptionSettings> {

@@ -4,6 +4,7 @@
  * what the retry gave up on; the retry sees a time-out as a failure. None of them blocks the queue:
  * a retry is scheduled and delivered again later, it does not wait in place.
  */
+import { assertObject } from "../base/options.ts";
 import { isA } from "../base/thrown.ts";
 import { thrownReason } from "../base/thrown_reason.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
@@ -32,6 +33,7 @@ export interface DedupOptions {
  * ```
  */
 export function dedup(options: DedupOptions = {}): Middleware {
+  assertObject(options, "what dedup is told");
   const { key = ({ topic, id }) => `${topic}\n${id}`, size = 10_000 } = options;
   const done = new Set<string>();
   return (next) => async (event, context) => {
@@ -66,7 +68,7 @@ export interface DeadLetterOptions {
  * ```
  */
 export function deadLetterOn(options: DeadLetterOptions = {}): Middleware {
-  const { when = () => true } = options;
+  const { when = () => true } = assertObject(options, "what deadLetterOn is told");
   return (next) => async (event, context) => {
     try {
       return await next(event, context);
@@ -101,6 +103,7 @@ export interface RetryOptions {
  * ```
  */
 export function retryOn(options: RetryOptions = {}): Middleware {
+  assertObject(options, "what retryOn is told");
   const { delay, when = (error) => !isA(error, NonRetryableError) } = options;
   return (next) => async (event, context) => {
     try {
@@ -125,12 +128,13 @@ export function retryOn(options: RetryOptions = {}): Middleware {
  * ```
  */
 export function timeout(ms: number, options: { clock?: Clock } = {}): Middleware {
-  if (!(ms > 0)) {
-    throw new InvalidArgumentError(`a time-out is a number of milliseconds above 0, not ${ms}`, {
+  if (!(typeof ms === "number" && ms > 0)) {
+    const given = typeof ms === "number" ? ms : typeof ms;
+    throw new InvalidArgumentError(`a time-out is a number of milliseconds above 0, not ${given}`, {
       details: { field: "timeoutMs" },
     });
   }
-  const clock = options.clock ?? systemClock;
+  const { clock = systemClock } = assertObject(options, "what timeout is told");
   return (next) => (event, context) => {
     const abort = new AbortController();
     const stop = () => abort.abort(context.signal.reason);
@@ -188,7 +192,7 @@ export interface ReliableOptions {
  * ```
  */
 export function reliable(options: ReliableOptions = {}): Middleware[] {
-  const { timeout: ms = 30_000, clock } = options;
+  const { timeout: ms = 30_000, clock } = assertObject(options, "what reliable is told");
   return [
     ...(options.dedup === false ? [] : [dedup(options.dedup)]),
     ...(options.deadLetter === false ? [] : [deadLetterOn(options.deadLetter)]),

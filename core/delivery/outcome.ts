@@ -12,6 +12,7 @@
  * });
  * ```
  */
+import { assertObject } from "../base/options.ts";
 import { defined } from "../base/defined.ts";
 import { isA, thrownStack, thrownText } from "../base/thrown.ts";
 import { thrownReason } from "../base/thrown_reason.ts";
@@ -63,7 +64,7 @@ export class HandlerOutcome {
 export function retry(
   options: { afterMs?: number; reason?: string; cause?: unknown } = {},
 ): HandlerOutcome {
-  const { afterMs, cause } = options;
+  const { afterMs, cause } = assertObject(options, "what retry is told");
   const reason = options.reason ??
     (cause === undefined ? "the handler asked for a retry" : thrownReason(cause));
   return new HandlerOutcome("retry", {

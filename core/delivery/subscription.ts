@@ -1,4 +1,5 @@
 /** A subscription with a handler in this process, as `subscribe` returns it. */
+import { assertPosition } from "./handler_options.ts";
 import type { Upcasters } from "../schema/upcasters.ts";
 import { refuseUnknown } from "../base/options.ts";
 import type { BreakerSpec } from "../event/breaker.ts";
@@ -231,6 +232,7 @@ export class Subscription {
    */
   async whenProcessed(position: Position, options: WaitOptions = {}): Promise<void> {
     refuseUnknown(options, { of: "whenProcessed", known: WAIT_OPTIONS });
+    assertPosition(position);
     const call = ownCall(this.#runner);
     await this.ready;
     if (!call) return await this.#parts.whenProcessed(position, options);

@@ -6,6 +6,7 @@
  * id if it has none) automatically. The context follows the asynchronous call, so handlers that run
  * concurrently do not see each other's event (docs/adr: causation).
  */
+import { assertObject, assertText } from "../base/options.ts";
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Event } from "./event.ts";
 
@@ -100,6 +101,7 @@ export function runBecauseNow<T>(whose: object, event: Event, work: (event: Even
  * ```
  */
 export function causedBy(event: Cause): { causationId: string; correlationId: string } {
+  assertText(assertObject(event, "an event").id, "the id of an event");
   const correlation = event.metadata?.["correlationId"];
   return {
     causationId: event.id,

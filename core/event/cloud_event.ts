@@ -6,6 +6,7 @@
  * they were, in the metadata's member `cloudevent`, so that it goes out again as it came in. An
  * event that never was a CloudEvent goes out as one whose source is its topic (docs/adr/0040).
  */
+import { assertObject } from "../base/options.ts";
 import { defined } from "../base/defined.ts";
 import { EventRefusedError } from "../base/errors.ts";
 import { isJsonObject } from "../json/json_object.ts";
@@ -153,6 +154,8 @@ export function toCloudEvent<T = unknown>(
   event: Event<T>,
   options: ToCloudEventOptions = {},
 ): CloudEvent<T> {
+  assertObject(assertObject(event, "an event").metadata, "the metadata of an event");
+  assertObject(options, "what toCloudEvent is told");
   const { attributes, data } = cloudAttributes(event, options);
   const cloud = attributes as unknown as CloudEvent<T>;
   if (data === "json") cloud.data = event.payload;

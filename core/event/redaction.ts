@@ -4,6 +4,7 @@
  * digest: it still groups the events of one key, and its text is gone.
  */
 import { InvalidArgumentError } from "../base/errors.ts";
+import { assertObject, assertText } from "../base/options.ts";
 import { type StoredEvent, toWireLine } from "./event.ts";
 
 /** When, by whom and why an event was redacted. */
@@ -34,11 +35,16 @@ const NO_PAYLOAD: Uint8Array = encoder.encode("null");
 
 /** Throws `InvalidArgumentError` if the reason or the name is empty or too long. */
 export function checkRedaction({ by, reason }: Omit<Redaction, "at">): void {
-  assertText(by, { field: "by", most: MOST_OF_BY });
-  assertText(reason, { field: "reason", most: MOST_OF_REASON });
+  assertShort(by, { field: "by", most: MOST_OF_BY });
+  assertShort(reason, { field: "reason", most: MOST_OF_REASON });
 }
 
-function assertText(
+/** What names the event, as text. Throws `InvalidArgumentError` if it is neither a seq nor an id. */
+export function wantedEvent(event: number | string): string {
+  return typeof event === "number" ? String(event) : assertText(event, "an event's seq or id");
+}
+
+function assertShort(
   text: string | undefined,
   { field, most }: { field: string; most: number },
 ): void {
@@ -97,10 +103,11 @@ export function redactedLine(event: StoredEvent): { line: Uint8Array; head: numb
  * ```
  */
 export function redactionOf(
-  { payload, metadata }: { payload: unknown; metadata: Record<string, unknown> },
+  event: { payload: unknown; metadata: Record<string, unknown> },
 ): Redaction | undefined {
+  const { payload, metadata } = assertObject(event, "an event");
   if (payload !== null) return undefined;
-  const told = metadata["redacted"];
+  const told = metadata?.["redacted"];
   const isOurs = typeof told === "object" && told !== null &&
     typeof (told as Redaction).at === "number";
   return isOurs ? told as Redaction : undefined;

@@ -1,4 +1,5 @@
 /** Topic names, patterns and options. */
+import { assertText } from "../base/options.ts";
 import { InvalidArgumentError } from "../base/errors.ts";
 import { didYouMean } from "../base/suggest.ts";
 import { LONGEST_TOPIC_NAME } from "./limits.ts";
@@ -85,12 +86,18 @@ export function assertTopicName(name: string): string {
   return assertName(name, { what: "topic", code: "topic/invalid-name" });
 }
 
+/** True for what {@link assertTopicName} returns. */
+export function isTopicName(name: string): boolean {
+  return nameFault(name) === undefined;
+}
+
 /** The same rule for the names of subscriptions. */
 export function assertSubscriptionName(name: string): string {
   return assertName(name, { what: "subscription", code: "subscription/invalid-name" });
 }
 
 function assertName(name: string, kind: { what: string; code: string }): string {
+  assertText(name, `the name of a ${kind.what}`);
   const fault = nameFault(name);
   if (fault === undefined) return name;
   throw new InvalidArgumentError(`the ${kind.what} name ${quote(name)} ${fault}`, {
@@ -121,7 +128,7 @@ export function isPattern(text: string): boolean {
 
 /** Returns the pattern or name, or throws an `InvalidArgumentError` (`topic/invalid-pattern`). */
 export function assertTopicPattern(text: string): string {
-  if (!isPattern(text)) return assertTopicName(text);
+  if (typeof text !== "string" || !isPattern(text)) return assertTopicName(text);
   const bad = text.split(".").find((segment) => !/^(?:\*\*?|[A-Za-z0-9_-]+)$/.test(segment));
   if (bad === undefined && text.length <= LONGEST_TOPIC_NAME) return text;
   throw new InvalidArgumentError(

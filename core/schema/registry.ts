@@ -2,6 +2,8 @@
  * The schema registry: each type has versions, and each version one schema. A schema is stored byte
  * for byte and compiled when it is first needed.
  */
+import { assertName } from "../event/name.ts";
+import { assertObject } from "../base/options.ts";
 import { ConflictError, EventRefusedError, EvsError, InvalidSchemaError } from "../base/errors.ts";
 import { mayRound, parseExact } from "../json/exact.ts";
 import { asCause, thrownText } from "../base/thrown.ts";
@@ -116,7 +118,8 @@ export class JsonSchemaRegistry implements SchemaRegistry {
 
   /** Creates an empty registry. `now`: Unix ms, for `registeredAt`. */
   constructor(options: { now?: () => number } = {}) {
-    this.#now = options.now ?? Date.now;
+    const { now = Date.now } = assertObject(options, "what JsonSchemaRegistry is told");
+    this.#now = now;
   }
 
   /**
@@ -125,6 +128,8 @@ export class JsonSchemaRegistry implements SchemaRegistry {
    * version throws `ConflictError`.
    */
   registerSchema(type: string, schema: unknown, version: string): void {
+    assertName(type, "the type");
+    assertName(version, "the version");
     this.#add(type, version, schemaToJson(schema));
   }
 

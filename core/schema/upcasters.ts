@@ -3,6 +3,7 @@
  * of its type to the next; an event goes through the steps from its own version to the last. The
  * stored event does not change.
  */
+import { assertObject, assertText } from "../base/options.ts";
 import { InvalidArgumentError } from "../base/errors.ts";
 import { redactionOf } from "../event/redaction.ts";
 import type { Event } from "../event/event.ts";
@@ -38,7 +39,11 @@ export class Upcasters {
    * that would close a cycle, and for one that does not connect to the existing steps: with a gap,
    * readers would end up at different versions. So add the steps of a type in order, up or down.
    */
-  add(type: string, { from, to }: { from: string; to: string }, change: Upcast): this {
+  add(type: string, step: { from: string; to: string }, change: Upcast): this {
+    const { from, to } = assertObject(step, "a step");
+    assertText(type, "the type of a step");
+    assertText(from, "the version that a step is from");
+    assertText(to, "the version that a step is to");
     const steps = this.#steps.get(type) ?? new Map<string, Step>();
     const there = steps.get(from);
     if (there) {

@@ -6,6 +6,7 @@
  * up to date on demand (`catchUp`; a repository does so with each save), or follow its topics
  * (`follow`). A rebuild reads everything into a new state while the old one is still being served.
  */
+import { assertObject } from "../base/options.ts";
 import { thrownText } from "../base/thrown.ts";
 import { BrokenHistoryError, ProjectionError, UnsupportedError } from "../base/errors.ts";
 import { type Event, type StoredEvent, toEvent } from "../event/event.ts";
@@ -105,6 +106,12 @@ export class Projection<S extends object> {
    * invalid name or topic, or a first state with an object of a class, which a copy does not keep.
    */
   constructor(definition: ProjectionDefinition<S>, options: ProjectionOptions) {
+    assertObject(definition, "the definition of a projection");
+    assertObject(definition.on, "on, the reducers of a projection,");
+    assertObject(
+      assertObject(options, "what Projection is told").broker,
+      "the broker of a projection",
+    );
     if (options.broker.store instanceof ThreeMethodStore) {
       throw new UnsupportedError(
         "a store with three methods has no past for a projection to read",

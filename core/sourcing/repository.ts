@@ -5,6 +5,7 @@
  * its events are stored, or none. Snapshots and projections come after the events are safe; their
  * failures go to `onError`, never to the command.
  */
+import { assertObject } from "../base/options.ts";
 import { defaultBroker } from "../broker/default_broker.ts";
 import { EventBroker } from "../broker/event_broker.ts";
 import { guarded, toConsole } from "../broker/broker_options.ts";
@@ -104,6 +105,7 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
 
   /** `create` returns an aggregate without events. */
   constructor(create: (id: string) => T, options: RepositoryOptions = {}) {
+    assertObject(options, "what EventSourcedRepository is told");
     const { broker, eventStore, topic = DEFAULT_TOPIC, singleProcess = false } = options;
     if (broker && eventStore) {
       throw new InvalidArgumentError("a repository has a broker or a store of its own, not both", {

@@ -3,6 +3,7 @@
  * writes in a worker and reads in its own thread through a second, read-only instance
  * (core/state/worker_state.ts).
  */
+import { assertObject, assertPlace } from "../base/options.ts";
 import { reasonHolds } from "./reason.ts";
 import { withoutTexts } from "./redactions.ts";
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
@@ -94,7 +95,8 @@ export class SqliteState implements State {
     path: string,
     options: { readOnly?: boolean; asFound?: boolean; again?: number; lock?: false } = {},
   ) {
-    const { readOnly, again, lock } = options;
+    assertPlace(path, "the file of a SqliteState");
+    const { readOnly, again, lock } = assertObject(options, "what SqliteState is told");
     const isOwn = !readOnly && again === undefined && lock !== false;
     this.#lock = isOwn ? lockDatabase(path) : undefined;
     this.#database = openLocked(this.#lock, () => openStateDatabase(path, options));

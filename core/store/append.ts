@@ -2,6 +2,8 @@
  * Decides appends, for every store: expectations, repeated ids, sequence numbers. A store only
  * answers three questions and stores the events, so all stores decide alike.
  */
+import { assertTopicName } from "../event/topic_options.ts";
+import { assertObject, assertText } from "../base/options.ts";
 import type { Event, NewEvent } from "../event/event.ts";
 import { type GivenIds, seqOfRepeat } from "./dedup.ts";
 import { eventsOf, type StoreRequest } from "./pack.ts";
@@ -116,8 +118,11 @@ export function metadataBytes(metadata: string | readonly string[], i: number): 
 
 /** The append for `saveEvent`: the event keeps its id and gets a new `seq`. */
 export function eventsToSave(event: Event): AppendRequest {
+  const { topic, id, type } = assertObject(event, "an event");
+  assertText(id, "the id of an event");
+  assertText(type, "the type of an event");
   return {
-    topic: event.topic,
+    topic: assertTopicName(topic),
     events: [{
       id: event.id,
       idGiven: true,

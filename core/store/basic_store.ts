@@ -2,6 +2,7 @@
  * Adapts a user's three-method store for the broker. Sequence numbers last as long as the process,
  * and the latest events are kept in memory for subscriptions, which are therefore live only.
  */
+import { assertObject } from "../base/options.ts";
 import { thrownText } from "../base/thrown.ts";
 import { CannotStoreError, UnsupportedError } from "../base/errors.ts";
 import { type Event, type StoredEvent, toEvent } from "../event/event.ts";
@@ -85,7 +86,7 @@ export class ThreeMethodStore extends ForwardingStore implements JournalStore {
   }
 
   async getEvents(topic: string, options: EventQuery = {}): Promise<Event[]> {
-    const { reverse, limit, ...selection } = options;
+    const { reverse, limit, ...selection } = assertObject(options, "the query of getEvents");
     if (!reverse) return await this.#store.getEvents(topic, options);
     // A user's store returns the oldest first, and knows no other order.
     const events = (await this.#store.getEvents(topic, selection)).toReversed();

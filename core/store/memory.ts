@@ -2,6 +2,7 @@
  * Events in memory: the default of `new EventBroker()`, and the reference that the other stores are
  * tested against.
  */
+import { assertObject } from "../base/options.ts";
 import { type Event, type StoredEvent, storedEvent, toEvent, toWireLine } from "../event/event.ts";
 import { decideAppend, eventsToSave, sizeOf } from "./append.ts";
 import { appendInGroups, EMPTY_TOPIC, type TopicLookups } from "./atomic_group.ts";
@@ -60,6 +61,7 @@ export class MemoryEventStore implements JournalStore {
 
   /** Creates an empty store. */
   constructor(options: { clock?: Clock } & DedupWindow = {}) {
+    assertObject(options, "what MemoryEventStore is told");
     const start = { skew: 0, newest: 0, save: () => {} };
     this.#age = new AgeClock(options.clock ?? systemClock, start);
     this.#dedupWindow = options.dedupWindow ?? DEFAULT_DEDUP_WINDOW_MS;

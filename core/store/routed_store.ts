@@ -2,6 +2,7 @@
  * Several stores as one: each topic lives in one of them, permanently. Reads go to the topic's
  * store; appends go to that store's journals (core/store/journals.ts).
  */
+import { assertObject } from "../base/options.ts";
 import type { StoreKind } from "../event/topic_options.ts";
 import { UnsupportedError } from "../base/errors.ts";
 import type { Event } from "../event/event.ts";
@@ -137,8 +138,8 @@ export class RoutedStore extends ForwardingStore implements JournalStore {
     return this.of(topic).removeTopic(topic);
   }
 
-  override saveEvent(event: Event): Promise<void> {
-    return this.of(event.topic).saveEvent(event);
+  override async saveEvent(event: Event): Promise<void> {
+    await this.of(assertObject(event, "an event").topic).saveEvent(event);
   }
 
   getEvents(topic: string, options?: EventQuery): Promise<Event[]> {

@@ -1,4 +1,5 @@
 /** The query of `getEvents` on a store that reads by seq: by time and type, and from either end. */
+import { assertObject, assertText } from "../base/options.ts";
 import type { StoredEvent } from "../event/event.ts";
 import { selects } from "./append.ts";
 import { PagesBack } from "./pages_back.ts";
@@ -14,6 +15,8 @@ export function selectEvents(
   topic: string,
   query: EventQuery,
 ): StoredEvent[] {
+  assertText(topic, "the name of a topic");
+  assertObject(query, "the query of getEvents");
   const types = query.eventTypes?.length ? query.eventTypes : undefined;
   const limit = query.limit || Infinity;
   const found: StoredEvent[] = [];

@@ -4,6 +4,7 @@
  * daemon. If the daemon goes away, publishes wait for it, and subscriptions and streams resume
  * where they were: nothing is skipped, and `onNotice` reports it.
  */
+import { wantedEvent } from "../../event/redaction.ts";
 import { schemaToJson } from "../../json/to_json.ts";
 import { pausedWords } from "../../protocol/paused_words.ts";
 import type { PublishOptions } from "../../broker/publish_options.ts";
@@ -40,6 +41,7 @@ import {
   checkTopicOptions,
   compilePattern,
   defaultTopicOptions,
+  isTopicName,
   type TopicOptions,
 } from "../../event/topic_options.ts";
 import type { AddressedMessage } from "../../broker/publish_all.ts";
@@ -155,6 +157,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
   /** @internal */
   protected async findTopic(name: string): Promise<Topic | undefined> {
     this.#assertOpen();
+    if (!isTopicName(name)) return undefined;
     await Promise.allSettled(this.#starting); // whoever started one gets the error
     try {
       const known = optionsOf(await this.client.topic(name));
@@ -213,7 +216,9 @@ export class RemoteBroker<E = any> extends Broker<E> {
   ): Promise<RedactReply> {
     this.#assertOpen();
     refuseUnknown(options, { of: "redact", known: REDACT_OPTIONS });
-    return await this.#again(() => this.client.redact(topic, String(event), options));
+    assertTopicName(topic);
+    const wanted = wantedEvent(event);
+    return await this.#again(() => this.client.redact(topic, wanted, options));
   }
 
   /** @internal */

@@ -1,4 +1,6 @@
 /** The daemon's dead letters, as an application sees them. */
+import { assertDeadLetter, assertDeadLetterId } from "../../dead_letter/queue.ts";
+import { assertObject } from "../../base/options.ts";
 import { thrownStack } from "../../base/thrown.ts";
 import { thrownReason } from "../../base/thrown_reason.ts";
 import type { DeadLetterEntry, DeadLetterQuery, DeadLetterQueue } from "../../dead_letter/queue.ts";
@@ -26,6 +28,7 @@ export class RemoteDeadLetters implements DeadLetterQueue {
   }
 
   async addEvent(event: Event, error: Error, subscriptionName: string): Promise<void> {
+    assertDeadLetter(event, subscriptionName);
     const diedAt = this.#now();
     const stack = thrownStack(error);
     const { topic, seq = 0 } = event;
@@ -53,6 +56,7 @@ export class RemoteDeadLetters implements DeadLetterQueue {
   }
 
   async getEvents(options: DeadLetterQuery = {}): Promise<DeadLetterEntry[]> {
+    assertObject(options, "the query of getEvents");
     const limit = options.limit || Infinity;
     const entries: DeadLetterEntry[] = [];
     let after: string | undefined;
@@ -73,10 +77,12 @@ export class RemoteDeadLetters implements DeadLetterQueue {
   }
 
   async retryEvent(eventId: string): Promise<boolean> {
+    assertDeadLetterId(eventId);
     return await some(this.#client.retryDeadLetters({ ids: [eventId] }));
   }
 
   async removeEvent(eventId: string): Promise<boolean> {
+    assertDeadLetterId(eventId);
     return await some(this.#client.removeDeadLetters({ ids: [eventId] }));
   }
 }

@@ -2,6 +2,8 @@
  * The daemon's events as a store, as far as the three methods of `EventStore` allow over the
  * socket.
  */
+import { assertTopicName } from "../../event/topic_options.ts";
+import { assertObject } from "../../base/options.ts";
 import { RemoteError, UnsupportedError } from "../../base/errors.ts";
 import type { Event } from "../../event/event.ts";
 import { eventOfLine } from "../../event/event_lines.ts";
@@ -31,10 +33,12 @@ export class RemoteEventStore implements EventStore {
   }
 
   async saveEvent(event: Event): Promise<void> {
-    await this.#save(event);
+    await this.#save(assertObject(event, "an event"));
   }
 
   async getEvents(topic: string, options: RemoteEventQuery = {}): Promise<Event[]> {
+    assertTopicName(topic);
+    assertObject(options, "the query of getEvents");
     const { fromTimestamp, toTimestamp, eventTypes, limit, reverse, keys, fromSeq } = options;
     const events: Event[] = [];
     try {
@@ -62,12 +66,12 @@ export class RemoteEventStore implements EventStore {
   }
 
   /** Unsupported: the topic's retention in the daemon decides what is deleted. */
-  deleteEvents(topic: string): Promise<number> {
-    return Promise.reject(
-      new UnsupportedError("a daemon deletes events only by their topic's retention", {
-        hint: `evs topic update ${topic} --retention 30d`,
-        details: { topic },
-      }),
-    );
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async deleteEvents(topic: string): Promise<number> {
+    assertTopicName(topic);
+    throw new UnsupportedError("a daemon deletes events only by their topic's retention", {
+      hint: `evs topic update ${topic} --retention 30d`,
+      details: { topic },
+    });
   }
 }

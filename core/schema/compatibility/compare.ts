@@ -6,6 +6,7 @@
  * Forward: the old schema accepts every payload of the new one (readers that were not updated keep
  * working). Full: both.
  */
+import { assertObject } from "../../base/options.ts";
 import { EventRefusedError } from "../../base/errors.ts";
 import { draftOf } from "../validator/limits.ts";
 import { canonical } from "../validator/unique_items.ts";
@@ -40,6 +41,9 @@ export interface Comparison {
  * ```
  */
 export async function compareSchemas(older: unknown, newer: unknown): Promise<Comparison> {
+  for (const schema of [older, newer]) {
+    if (typeof schema !== "boolean") assertObject(schema, "a schema, unless it is true or false,");
+  }
   if (canonical(older) === canonical(newer)) return { backward: [], forward: [] };
   const tools = await loadSchemaTools();
   const [old, next] = [documentOf(older, tools), documentOf(newer, tools)];

@@ -6,6 +6,7 @@
  * The daemon runs this class in a worker (core/store/worker/file_worker_store.ts); an application
  * may run it in its own thread.
  */
+import { assertObject, assertPlace } from "../../base/options.ts";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { type Event, toEvent } from "../../event/event.ts";
 import { type DedupWindow, DEFAULT_DEDUP_WINDOW_MS } from "../dedup.ts";
@@ -118,6 +119,8 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
    */
   constructor(dir: string, options: FileStoreOptions = {}) {
     super();
+    assertPlace(dir, "the folder of a FileEventStore");
+    assertObject(options, "what FileEventStore is told");
     const durability = options.durability ?? "always";
     const disk = options.disk ?? systemDisk;
     this.#durability = durability;

@@ -5,6 +5,7 @@
  * runs this class in a worker (core/store/worker/sqlite_worker_store.ts); an application may run it
  * in its own thread.
  */
+import { assertObject, assertPlace } from "../../base/options.ts";
 import type { DatabaseSync } from "node:sqlite";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { NamedFiles } from "../../base/named_files.ts";
@@ -99,6 +100,8 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
    */
   constructor(path: string, options: SqliteStoreOptions = {}) {
     super();
+    assertPlace(path, "the file of a SqliteEventStore");
+    assertObject(options, "what SqliteEventStore is told");
     this.#durability = options.durability ?? "always";
     this.durable = this.#syncsEach = this.#durability === "always";
     const clock = options.clock ?? systemClock;
