@@ -44,7 +44,7 @@ for (const store of ["sqlite", "file"]) {
     const over = await at.http("GET", `/v1/topics/t/events?where=${encodeURIComponent(is)}`);
     assert.deepEqual(seqs(over.text), [1, 5]);
 
-    const expected = await run(["expect", "t", "--where", is, "--count", "2", "--timeout", "20s"]);
+    const expected = await run(["expect", "t", "--where", is, "--count", "2", "--timeout", "10m"]);
     assert.equal(expected.code, 0, expected.stderr);
     const none = await run([
       "expect",

@@ -133,7 +133,7 @@ Deno.test("what a killed daemon left of itself misleads nobody", async () => {
   const left = await Deno.readTextFile(`${dataDir}/daemon.json`);
   await place.run("evs daemon stop 2>/dev/null");
   // The process of that number is somebody else's by now: no signal may reach it.
-  const stranger = new Deno.Command("sleep", { args: ["60"] }).spawn();
+  const stranger = new Deno.Command("sleep", { args: ["3600"] }).spawn();
   await Deno.writeTextFile(`${dataDir}/daemon.json`, left.replace(`${pid}`, `${stranger.pid}`));
   assert.equal((await place.sh("evs publish t n 1")).code, 5);
   assert.equal(JSON.parse(await place.run("evs daemon stop 2>/dev/null")).stopped, false);
@@ -157,7 +157,7 @@ for (
 
 Deno.test("--wait waits for a daemon that is not there yet, and no longer than it says", async () => {
   await using place = await Place.make();
-  const early = place.sh("evs publish t n 1 --wait 1m");
+  const early = place.sh("evs publish t n 1 --wait 10m");
   const control = await place.sh("evs publish t n 1 --wait 300ms");
   assert.equal(control.code, 5);
   assert.match(control.stderr, /no daemon answers/);

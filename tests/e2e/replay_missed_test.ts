@@ -68,7 +68,7 @@ Deno.test("evs replay, export, expect and tail say how many events are gone when
       ["replay", "t", "--from", "5", "--limit", "10"],
       ["replay", "t", "--from", "5", "--speed", "1000000x"],
       ["tail", "t", "--from", "5", "--no-follow"],
-      ["expect", "t", "--from", "5", "--count", "10", "--timeout", "30s"],
+      ["expect", "t", "--from", "5", "--count", "10", "--timeout", "10m"],
     ]
   ) {
     const { code, stdout, stderr } = await evs(argv, { at });
