@@ -34,7 +34,7 @@ Deno.test(`evs with never fails in ${RUNS} runs in a row, and leaves nothing beh
 Deno.test("evs with leaves nothing behind when its command fails", async () => {
   await using place = await Place.make();
   const ended = await place.sh(
-    "evs with -- sh -c 'evs publish t x 1 && evs expect t --count 2 --timeout 3s'",
+    "evs with -- sh -c 'evs publish t x 1 && evs expect t --count 2 --timeout 6s'",
   );
   assert.equal(ended.code, 1, ended.stderr);
   assert.match(ended.stderr, /saw 1 of 2 events/);
