@@ -87,8 +87,13 @@ for (const store of STORES) {
     const event = (timestamp: number) => ({ type: "placed", payload: 1, timestamp });
     await daemon.http("POST", "/v1/topics/orders/events", [event(ahead), event(Date.now())]);
     await inEachState(daemon, async (state) => {
-      await Deno.utime(`${daemon.dataDir}/state.db`, ahead / 1000, ahead / 1000);
-      const found = (await warnings(daemon)).filter(({ check }) => check === "clock");
+      const path = `${daemon.dataDir}/state.db`;
+      let found: Diagnosis[];
+      do {
+        await Deno.utime(path, ahead / 1000, ahead / 1000);
+        found = (await warnings(daemon)).filter(({ check }) => check === "clock");
+        // Unless the daemon came to rest meanwhile, and wrote to it.
+      } while ((await Deno.stat(path)).mtime!.getTime() < ahead - 1000);
       assert.deepEqual(named(found), ["clock orders", "clock state.db"], state);
       assert.match(found[0]!.what, /^1 event is in the future, event 1 of \d{4}-.* UTC/);
       assert.match(found[1]!.what, /it was written at/);
