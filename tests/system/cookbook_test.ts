@@ -57,7 +57,7 @@ Deno.test("docs/cookbook.md prints what it says", async () => {
     const { line } = blocks[i - 1]!;
     assert.equal(printed.get(line), code, `the output of the block at line ${line}`);
   });
-  assert.deepEqual(place.processes(), [], "the last block stops the daemon");
+  assert.deepEqual(await place.lastingProcesses(), [], "the last block stops the daemon");
 });
 
 /** What the test runs for a block; the line says where its output begins. */

@@ -75,7 +75,7 @@ for (const [file, { tools, ...handler }] of Object.entries(HANDLERS)) {
         .toSorted((a, b) => a.id.localeCompare(b.id)),
       [1, 3].map((seq) => ({ id: `receipt-${seq}`, metadata: causes[seq - 1] })),
     );
-    assert.deepEqual(place.processes(), []);
+    assert.deepEqual(await place.lastingProcesses(), []);
   });
 }
 

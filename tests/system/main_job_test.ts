@@ -93,7 +93,7 @@ Deno.test("the main job works as written, from sh with jq", async () => {
   await place.run("evs daemon stop");
   const after = await place.sh("evs status");
   assert.equal(after.code, 5, "nothing is left that answers");
-  assert.deepEqual(place.processes(), []);
+  assert.deepEqual(await place.lastingProcesses(), []);
 });
 
 Deno.test("a handler that says nothing leaves its exit code with the dead letter", async () => {

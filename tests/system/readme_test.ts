@@ -101,14 +101,14 @@ Deno.test("README's shell blocks print what the README says", async () => {
   const followed = await Deno.readTextFile(`${place.folder}/work/followed.ndjson`);
   const names = followed.trim().split("\n").map((line) => JSON.parse(line).payload.username);
   assert.deepEqual(names, ["first", "second", "third"], "the second terminal shows each event");
-  assert.deepEqual(place.processes(), [], "the last block stops the daemon");
+  assert.deepEqual(await place.lastingProcesses(), [], "the last block stops the daemon");
 });
 
 Deno.test("docs/shell.md prints what it says", async () => {
   needTools("curl", "jq", "sqlite3");
   await using place = await Place.make();
   await assertPrinted(place, shellGuide);
-  assert.deepEqual(place.processes(), [], "the last block stops the daemon");
+  assert.deepEqual(await place.lastingProcesses(), [], "the last block stops the daemon");
 });
 
 Deno.test("README's TypeScript blocks type-check and run", async () => {
