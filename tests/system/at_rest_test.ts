@@ -19,7 +19,7 @@ for (const store of STORES) {
     await daemon.publish("work", "job", 1, 2, 3, 4, 5);
     const before = new Client({ socket: daemon.socket });
     await before.putSubscription("worker", { topic: "work" });
-    const { deliveries } = await before.lease("worker", { max: 4, bind: true });
+    const { deliveries } = await before.lease("worker", { max: 4, leaseMs: 600_000, bind: true });
     assert.equal(deliveries.length, 4);
     assert.equal(writers(daemon.pid), 2);
     await atRest(daemon);

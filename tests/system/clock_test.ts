@@ -78,10 +78,12 @@ Deno.test("daemon keeps order, seqs, followers and running timers when its clock
   const status = (await daemon.http("GET", "/v1/subscriptions/s")).json;
   assert.equal(status.scheduled, 1, "no jump makes a retry due");
   const retried = await client.lease("s", { max: 1, waitMs: LATEST });
-  assert.equal((retried.deliveries[0]!.event as { seq: number }).seq, 2, "others go on meanwhile");
-  while (true) {
+  let { seq } = retried.deliveries[0]!.event as { seq: number };
+  // Only a busy machine takes so long for the publishes that the retry is due.
+  if (performance.now() - failedAt < 1500) assert.equal(seq, 2, "others go on meanwhile");
+  while (seq !== 1) {
     const { deliveries } = await client.lease("s", { max: 1, waitMs: LATEST });
-    if ((deliveries[0]!.event as { seq: number }).seq === 1) break;
+    ({ seq } = deliveries[0]!.event as { seq: number });
   }
   const waited = performance.now() - failedAt;
   assert.ok(waited >= 1400, `the retry came after ${Math.round(waited)} ms`);
