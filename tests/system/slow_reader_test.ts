@@ -76,7 +76,6 @@ for (const store of ["sqlite", "file"]) {
       await silent.send(head("GET /v1/topics/big/events?follow=1"));
       const run = await load(daemon);
       const more = run.peak - control.peak;
-      assert.ok(more < 64 * MIB, `${mebibytes(more)} over ${mebibytes(control.peak)}`);
       const [wait, alone] = [p99(run.waits), p99(control.waits)];
 
       tail.kill("SIGCONT");
@@ -90,8 +89,9 @@ for (const store of ["sqlite", "file"]) {
       await tail.status;
       silent.close();
       await daemon.stop();
-      const holds = wait < Math.max(2 * alone, LEAST_WAIT);
-      return { holds, figures: `p99 ${wait} ms, ${alone} ms without` };
+      const holds = wait < Math.max(2 * alone, LEAST_WAIT) && more < 64 * MIB;
+      const grown = `${mebibytes(more)} over ${mebibytes(control.peak)}`;
+      return { holds, figures: `p99 ${wait} ms, ${alone} ms without, ${grown}` };
     });
   });
 }
