@@ -142,7 +142,9 @@ async function stop(pid: number): Promise<boolean> {
   for (;;) {
     if (!await isAlive(pid)) return false;
     // In a trace of the whole suite (deno task test:network) it is a tracer that holds it: t.
-    if (/^State:\s+[Tt]/m.test(await Deno.readTextFile(`/proc/${pid}/status`))) return true;
+    // It may have ended just now.
+    const status = await Deno.readTextFile(`/proc/${pid}/status`).catch(() => "");
+    if (/^State:\s+[Tt]/m.test(status)) return true;
   }
 }
 
