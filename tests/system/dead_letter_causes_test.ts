@@ -3,6 +3,7 @@
  * numbers, paths and times that differ from event to event.
  */
 import assert from "node:assert/strict";
+import { Client } from "../../core/client/client.ts";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { settleAll } from "../helpers/dead_letters.ts";
 import { dose } from "../helpers/dose.ts";
@@ -118,5 +119,27 @@ async function keepsRate(at: TestDaemon, sent: number): Promise<Series> {
   await retry.end();
   const [first, last] = [gone[0]!, gone.at(-1)!];
   const rate = (last.count - first.count) / (last.at - first.at) * 1000;
-  return { holds: Math.abs(rate - RATE) <= RATE / 10, figures: `${rate} a second` };
+  const control = await steadyRate(at);
+  // A machine that is too busy for the rate is as slow here.
+  const least = control > RATE * 0.95 ? RATE * 0.9 : control / 2;
+  return {
+    holds: rate >= least && rate <= RATE * 1.1,
+    figures: `${rate} a second, ${control} without the command`,
+  };
+}
+
+/** What this process reaches at the same pace: as many at a time, and never faster. */
+async function steadyRate(at: TestDaemon): Promise<number> {
+  using client = new Client({ socket: at.socket });
+  const [size, times] = [RATE / 10, 20];
+  const query = `reason=duplicate%20key&limit=${size * times}`;
+  const { text } = await at.http("GET", `/v1/dead-letters?${query}`);
+  const some: { id: string }[] = text.trim().split("\n").map((line) => JSON.parse(line));
+  const began = performance.now();
+  for (let due = began, n = 0; n < times; n++, due = Math.max(due + 100, performance.now())) {
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));
+    const ids = some.slice(n * size, (n + 1) * size).map(({ id }) => `billing:${id}`);
+    await client.retryDeadLetters({ reason: "duplicate key", ids });
+  }
+  return size * (times - 1) / (performance.now() - began) * 1000;
 }
