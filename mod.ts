@@ -38,7 +38,9 @@ export type {
   ScheduledPage,
   ScheduledReply,
 } from "./core/protocol/scheduled.ts";
-export type { SubscriptionInfo } from "./core/protocol/protocol.ts";
+export type { SubscriptionInfo, TopicInfo, TopicRates } from "./core/protocol/protocol.ts";
+export type { HeldBack } from "./core/event/held_back.ts";
+export type { BrokerStats } from "./core/broker/stats.ts";
 export type { BreakerSpec } from "./core/event/breaker.ts";
 export type { PausedBy } from "./core/event/subscription_settings.ts";
 export { connect, type ConnectOptions } from "./core/client/broker/connect.ts";

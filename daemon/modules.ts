@@ -54,6 +54,7 @@ import "../core/broker/scheduled_events.ts";
 import "../core/broker/scheduled_list.ts";
 import "../core/broker/schema_gate.ts";
 import "../core/broker/startup.ts";
+import "../core/broker/stats.ts";
 import "../core/broker/tail_stream.ts";
 import "../core/broker/topic_ends.ts";
 import "../core/broker/topic_handle.ts";

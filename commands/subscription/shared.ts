@@ -4,6 +4,7 @@ import { formatBreaker } from "../../core/event/breaker.ts";
 import { formatBackoff } from "../../core/event/backoff.ts";
 import { inFlightFacts } from "./in_flight.ts";
 import { plainText } from "../cli/define.ts";
+import { ago } from "../terminal/age.ts";
 import { formatTime } from "../terminal/table.ts";
 
 /** The name as the only argument. */
@@ -34,6 +35,9 @@ export function factsOf(info: SubscriptionInfo, now: number): Record<string, unk
     leased: info.leased,
     scheduled: info.scheduled,
     dead: info.dead,
+    oldest: info.oldestPendingAt === undefined
+      ? undefined
+      : `${ago(now - info.oldestPendingAt)} (${formatTime(info.oldestPendingAt)})`,
     ...inFlightFacts(info, now),
     missed: missed.length === 0 ? undefined : missed.join("; "),
     expired: expired.length === 0 ? undefined : expired.join("; "),

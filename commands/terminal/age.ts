@@ -14,3 +14,9 @@ export function age(ms: number): string {
   }
   return "now";
 }
+
+/** `5m ago`, `now`. */
+export function ago(ms: number): string {
+  const text = age(ms);
+  return text === "now" ? text : `${text} ago`;
+}

@@ -8,7 +8,9 @@ import { linesIn } from "../../core/base/bytes.ts";
 import type { Clock } from "../../core/base/clock.ts";
 import { FieldReader } from "../../core/json/fields.ts";
 import type { TopicInfo } from "../../core/protocol/protocol.ts";
-import { formatCount, plural } from "../terminal/table.ts";
+import { defined } from "../../core/base/defined.ts";
+import { ago } from "../terminal/age.ts";
+import { formatCount, formatTime, plural } from "../terminal/table.ts";
 
 /** At most this many events are counted. */
 const MOST_EVENTS = 10_000;
@@ -121,4 +123,20 @@ function listed({ distinct, most }: NameCounts): string[] {
   return distinct > lines.length
     ? [...lines, `and ${formatCount(distinct - lines.length)} more`]
     : lines;
+}
+
+/** What is published to it, and when something was last. */
+export function rateFacts({ rates, newestAt }: TopicInfo, now: number): Record<string, unknown> {
+  const { last1m, last5m, last15m } = rates;
+  return defined({
+    rate: `${perSecond(last1m)} over 1m, ${perSecond(last5m)} over 5m, ${
+      perSecond(last15m)
+    } over 15m`,
+    newest: newestAt === undefined ? undefined : `${ago(now - newestAt)} (${formatTime(newestAt)})`,
+  });
+}
+
+/** `12.3/s`; three digits are enough. */
+function perSecond(rate: number): string {
+  return `${rate < 100 ? Number(rate.toPrecision(3)) : Math.round(rate)}/s`;
 }

@@ -6,7 +6,7 @@ import { topicArgument, topicFacts } from "./options.ts";
 export const route = verb<NonNullable<unknown>, [topic: string]>({
   brief: "Show a topic, its types and its keys",
   description:
-    "Shows the options of a topic, and which types and keys its events have, with the number of events of each. " +
+    "Shows the options of a topic, how many events per second were published over the last 1, 5 and 15 minutes, and which types and keys its events have, with the number of events of each. " +
     "Of a large topic only the newest events are counted, at most 10,000; counted.complete says whether these are all.",
   examples: [
     ["topic show orders", "Its options and contents."],
@@ -17,7 +17,7 @@ export const route = verb<NonNullable<unknown>, [topic: string]>({
   async run(_flags, name) {
     const client = await this.client();
     const topic = await client.topic(name);
-    const { contentsFacts, topicContents } = await load<typeof import("./contents.ts")>(
+    const { contentsFacts, rateFacts, topicContents } = await load<typeof import("./contents.ts")>(
       "./topic/contents.ts",
     );
     const contents = await topicContents(client, {
@@ -27,6 +27,7 @@ export const route = verb<NonNullable<unknown>, [topic: string]>({
     });
     await this.printFacts({ ...topic, ...contents }, (all) => ({
       ...topicFacts(all),
+      ...rateFacts(all, this.clock.now()),
       ...contentsFacts(all),
     }));
   },

@@ -47,6 +47,7 @@ import { assertArray, assertObject, assertText, namesOf, refuseUnknown } from ".
 import { assertName } from "../event/name.ts";
 import { assertTopicName, assertTopicPattern, type TopicOptions } from "../event/topic_options.ts";
 import type { AddressedMessage, AddressedMessageOf } from "./publish_all.ts";
+import type { BrokerStats } from "./stats.ts";
 import type { Topic } from "./topic_handle.ts";
 
 /** Options of a topic, as `createTopic` takes them. */
@@ -183,6 +184,20 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     event: number | string,
     options?: RedactOptions,
   ): Promise<RedactReply>;
+  /**
+   * Its topics, with their rates, and its subscriptions, with what waits in them and what became of
+   * their events. Behind a daemon it waits while the daemon is away. Rejects with `ClosedError`.
+   *
+   * ```ts
+   * import { EventBroker } from "@env/env-event-stream";
+   *
+   * await using broker = new EventBroker();
+   * const { topics, subscriptions } = await broker.stats();
+   * for (const { name, rates } of topics) console.log(name, `${rates.last1m} events/s`);
+   * for (const { name, pending, leased } of subscriptions) console.log(name, pending, leased);
+   * ```
+   */
+  abstract stats(): Promise<BrokerStats>;
   /**
    * Resolves when every handler of this process has finished its events, including retries. Paused
    * ones do not count.

@@ -52,6 +52,7 @@ import type { TailSource } from "../reading/tail.ts";
 import { TailStream } from "./tail_stream.ts";
 import { type TopicStores, topicStoresOf } from "../topic/stores.ts";
 import { TopicCatalog } from "../topic/catalog.ts";
+import { type BrokerStats, statsOf } from "./stats.ts";
 import { TopicEnds } from "./topic_ends.ts";
 import { TopicMeters } from "./topic_meters.ts";
 import { Topic } from "./topic_handle.ts";
@@ -167,13 +168,13 @@ export class EventBroker<E = any> extends Broker<E> {
     this.#held = foreign &&
       attachCustomQueue(foreign, { subscriptions: () => this.subscriptions, store, onError });
     const redacted = redactedEventsOf(snapshot, options);
-    const meters = this.meters = new TopicMeters({ clock, store, topics: this.topics });
     const expiry = this.expiry = new ExpiryClock({ clock, state, onError }, snapshot);
     const shared = {
       clock,
       random: options.random ?? Math.random,
       store,
       topics: this.topics,
+      meters: this.meters = new TopicMeters({ clock, store, topics: this.topics }),
       expiry,
       onError,
       redacted,
@@ -193,12 +194,8 @@ export class EventBroker<E = any> extends Broker<E> {
     this.deadLetters = new DeadLetters(state, this.subscriptions, shared);
     const withQueue = { ...shared, subscriptions: this.subscriptions, queue: foreign };
     this.deadLetterLimits = new DeadLetterLimits({ ...withQueue, snapshot });
-    this.deadLetterImports = new DeadLetterImporter({
-      state,
-      subscriptions: this.subscriptions,
-      clock,
-      imports: snapshot.imports ?? [],
-    });
+    const imports = snapshot.imports ?? [];
+    this.deadLetterImports = new DeadLetterImporter({ ...withQueue, imports });
     this.#queue = foreign ?? new StateDeadLetterQueue(state, this.deadLetters, () => clock.now());
     this.#locals = new LocalSubscriptions({
       ...shared,
@@ -207,7 +204,7 @@ export class EventBroker<E = any> extends Broker<E> {
       liveOnly: store instanceof ThreeMethodStore,
       ledger: () => new EphemeralLedger(state, foreign),
     });
-    this.#dispatcher = new CommitDispatcher({ ...withQueue, meters, locals: this.#locals });
+    this.#dispatcher = new CommitDispatcher({ ...withQueue, locals: this.#locals });
     this.retention = new Retention({ ...withQueue, deadLetters: this.deadLetterLimits });
     const startup = new Startup(this.#locals);
     const writer = this.#writer = new EventWriter({
@@ -352,6 +349,11 @@ export class EventBroker<E = any> extends Broker<E> {
     const keys = await this.redactor.keysOf(topic, key);
     const found = await inTurns(newestOfKey(this.store, topic, keys), () => this.#assertOpen());
     return found && toEvent(found);
+  }
+
+  /** What goes through the broker, and what waits in it; from memory. */
+  stats(): Promise<BrokerStats> {
+    return this.#closed ? Promise.reject(closedBroker()) : Promise.resolve(statsOf(this));
   }
 
   /** @internal */

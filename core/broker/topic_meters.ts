@@ -3,6 +3,7 @@
  * timer. What is older than the process is read from the store, a little at a time.
  */
 import type { Clock } from "../base/clock.ts";
+import type { TopicRates } from "../protocol/protocol.ts";
 import type { Commit } from "../store/journal.ts";
 import type { EventReader } from "../store/reader.ts";
 
@@ -16,9 +17,7 @@ const MOST_STRETCHES = 64;
 const MOST_READS = 50;
 /** Most times remembered of events that were read. */
 const MOST_REMEMBERED = 4096;
-
-/** Events per second, averaged over 1, 5 and 15 minutes with exponential decay. */
-export type Rates = readonly [number, number, number];
+const NO_RATES: TopicRates = { last1m: 0, last5m: 0, last15m: 0 };
 
 /** Events that were published shortly one after the other. Monotonic ms. */
 interface Stretch {
@@ -58,9 +57,10 @@ export class TopicMeter {
   }
 
   /** The rates now. */
-  rates(mono: number): Rates {
+  rates(mono: number): TopicRates {
     this.#decay(mono);
-    return [...this.#rates];
+    const [last1m, last5m, last15m] = this.#rates;
+    return { last1m, last5m, last15m };
   }
 
   /**
@@ -142,25 +142,42 @@ export class TopicMeters {
     return this.#meters.get(topic);
   }
 
+  /** The rates of a topic. */
+  rates(topic: string): TopicRates {
+    return this.#meters.get(topic)?.rates(this.#context.clock.monotonic()) ?? NO_RATES;
+  }
+
+  /** When the newest event of a topic was published, Unix ms; see {@link storedAt}. */
+  newestAt(
+    { name, events, lastSeq }: { name: string; events: number; lastSeq: number },
+    { exact }: { exact: boolean },
+  ): number | undefined {
+    const meter = this.#meters.get(name);
+    if (meter) return this.#wall(meter.newest);
+    return events === 0 ? undefined : this.#timestampOf(name, lastSeq, { exact });
+  }
+
   /**
    * When an event was stored, Unix ms; the timestamp of one from before the start. Undefined if it
    * is not there, or not known yet: of many old events only some are read at a time.
    */
   storedAt(topic: string, seq: number): number | undefined {
-    const { clock } = this.#context;
     const mono = this.#meters.get(topic)?.storedAt(seq);
-    return mono === undefined
-      ? this.#timestampOf(topic, seq)
-      : clock.now() - clock.monotonic() + mono;
+    return mono === undefined ? this.#timestampOf(topic, seq) : this.#wall(mono);
   }
 
-  #timestampOf(topic: string, seq: number): number | undefined {
+  #wall(mono: number): number {
+    const { clock } = this.#context;
+    return Math.round(clock.now() - clock.monotonic() + mono);
+  }
+
+  #timestampOf(topic: string, seq: number, { exact = false } = {}): number | undefined {
     const name = `${topic}\n${seq}`;
     const known = this.#read.get(name);
     if (known !== undefined) return known;
     const mono = this.#context.clock.monotonic();
     if (mono - this.#reads.since >= STEP_MS) this.#reads = { since: mono, count: 0 };
-    if (++this.#reads.count > MOST_READS) return undefined;
+    if (++this.#reads.count > MOST_READS && !exact) return undefined;
     const [event] = this.#context.store.readPage(topic, { from: seq, to: seq, limit: 1 }).events;
     if (event === undefined) return undefined;
     if (this.#read.size >= MOST_REMEMBERED) {

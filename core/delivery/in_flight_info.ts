@@ -24,9 +24,8 @@ export function inFlightOf(
     if (inFlight.length === MOST_LEASES) break;
     inFlight.push(leaseInfo(lease, consumers));
   }
-  const now = driver.now();
   const retries = nextRetries(driver.queue, { limit: MOST_RETRIES });
-  return { inFlight, retries: retries.map((entry) => retryInfo(entry, now)) };
+  return { inFlight, retries: retries.map((entry) => retryInfo(driver, entry)) };
 }
 
 function leaseInfo(lease: Lease, consumers: ReadonlyMap<string, ConsumerFacts>): InFlightInfo {

@@ -37,7 +37,7 @@ import { isPersons, pauseOf, pauseReasonOf, unpaused } from "./pause.ts";
 import { startOf } from "./queue_start.ts";
 import { offsetFor, resolveIn } from "./start_offset.ts";
 import { inFlightOf } from "./in_flight_info.ts";
-import { subscriptionInfoOf } from "./subscription_info.ts";
+import { type EventTimes, subscriptionInfoOf } from "./subscription_info.ts";
 import { checkSettings, defaultSettings, differingSettings } from "./settings.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Event } from "../event/event.ts";
@@ -56,6 +56,7 @@ export interface ManagerContext {
   store: JournalStore;
   state: State;
   topics: TopicCatalog;
+  meters: EventTimes;
   expiry?: DriverContext["expiry"];
   /** Remembered last seqs of topics, in case their stores have lost them. */
   floors?: ReadonlyMap<string, number>;
@@ -253,13 +254,17 @@ export class SubscriptionManager {
   list(): SubscriptionInfo[] {
     const dead = this.#context.state.deadLetterCounts();
     return this.#drivers.all()
-      .map((driver) => subscriptionInfoOf(driver, dead.get(driver.record.name) ?? 0));
+      .map((driver) => this.#infoOf(driver, dead.get(driver.record.name) ?? 0));
   }
 
   info(name: string): SubscriptionInfo {
     const driver = this.require(name);
     const dead = this.#context.state.countDeadLetters({ subscription: name });
-    return { ...subscriptionInfoOf(driver, dead), ...inFlightOf(driver, this.#consumers) };
+    return { ...this.#infoOf(driver, dead), ...inFlightOf(driver, this.#consumers) };
+  }
+
+  #infoOf(driver: SubscriptionDriver, dead: number): SubscriptionInfo {
+    return subscriptionInfoOf(driver, { dead, times: this.#context.meters });
   }
 
   /** Removes a subscription with its cursors and retries; its dead letters stay. */

@@ -11,7 +11,7 @@ import type {
   RetryInfo,
 } from "../protocol/in_flight.ts";
 import type { SubscriptionDriver } from "./driver.ts";
-import type { Entry, Now } from "./entry.ts";
+import type { Entry } from "./entry.ts";
 import type { Plan } from "./plan.ts";
 import type { DeliveryQueue } from "./queue.ts";
 
@@ -47,15 +47,8 @@ export function retriesPage(
 ): RetriesReply {
   const found = nextRetries(driver.queue, { limit: limit + 1, after });
   const page = found.slice(0, limit);
-  const now = driver.now();
   return {
-    retries: page.map((entry) => {
-      const reason = driver.ledger.retry(entry.topic, entry.id)?.attempts.at(-1)?.error;
-      return {
-        ...retryInfo(entry, now),
-        ...defined({ reason: reason && firstLine(reason) }),
-      };
-    }),
+    retries: page.map((entry) => retryInfo(driver, entry)),
     total: driver.queue.scheduled,
     ...(found.length > limit ? { next: cursorOf(page.at(-1)!) } : {}),
   };
@@ -65,8 +58,10 @@ function firstLine(reason: string): string {
   return truncate(reason.split("\n", 1)[0]!, LONGEST_REASON);
 }
 
-/** A retry as sent on the wire. */
-export function retryInfo(entry: Entry, now: Now): RetryInfo {
+/** A retry as sent on the wire. Its reason is read from its row. */
+export function retryInfo(driver: SubscriptionDriver, entry: Entry): RetryInfo {
+  const now = driver.now();
+  const reason = driver.ledger.retry(entry.topic, entry.id)?.attempts.at(-1)?.error;
   return {
     topic: entry.topic,
     seq: entry.seq,
@@ -74,6 +69,7 @@ export function retryInfo(entry: Entry, now: Now): RetryInfo {
     type: entry.type,
     attempt: entry.nextAttempt,
     dueAt: Math.round(now.wall + entry.dueMono - now.mono),
+    ...defined({ reason: reason && firstLine(reason) }),
   };
 }
 

@@ -1,12 +1,40 @@
 /** A subscription as the wire tells it. */
+import { defined } from "../base/defined.ts";
 import type { SubscriptionInfo } from "../protocol/protocol.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 import { pauseOf } from "./pause.ts";
 
+/** Knows when events were stored, Unix ms. */
+export interface EventTimes {
+  storedAt(topic: string, seq: number): number | undefined;
+}
+
+/**
+ * When the oldest event was stored that is pending or in flight; undefined if there is none, or it
+ * is not known. The one at a cursor is the oldest of its topic.
+ */
+export function oldestPendingAt(
+  { queue }: SubscriptionDriver,
+  times: EventTimes,
+): number | undefined {
+  let oldest: number | undefined;
+  for (const lane of queue.lanes.values()) {
+    const next = queue.cursorOf(lane);
+    if (next > lane.lastSeq) continue;
+    const at = times.storedAt(lane.topic, next);
+    if (at !== undefined && (oldest === undefined || at < oldest)) oldest = at;
+  }
+  return oldest;
+}
+
 /** A subscription as sent on the wire. */
-export function subscriptionInfoOf(driver: SubscriptionDriver, dead: number): SubscriptionInfo {
+export function subscriptionInfoOf(
+  driver: SubscriptionDriver,
+  { dead, times }: { dead: number; times: EventTimes },
+): SubscriptionInfo {
   driver.look();
   const { queue, record } = driver;
+  const { tally } = queue.counts;
   const lanes = [...queue.lanes.values()].sort((a, b) => a.topic < b.topic ? -1 : 1);
   return {
     name: record.name,
@@ -23,6 +51,8 @@ export function subscriptionInfoOf(driver: SubscriptionDriver, dead: number): Su
     leased: queue.leased,
     scheduled: queue.scheduled,
     dead,
+    ...defined({ oldestPendingAt: oldestPendingAt(driver, times) }),
+    settled: { acknowledged: tally.acknowledged, failed: tally.failed, dead: tally.dead },
     missed: lanes.flatMap(({ topic, missed }) =>
       missed ? [{ topic, from: missed.from, to: missed.to, count: missed.count }] : []
     ),

@@ -65,6 +65,8 @@ export interface RetryInfo {
   attempt: number;
   /** Unix ms. */
   dueAt: number;
+  /** The first line of the last error. */
+  reason?: string;
 }
 
 /** The query of `GET /v1/subscriptions/{name}/retries`. */
@@ -77,8 +79,8 @@ export interface RetriesPage {
 
 /** One page of scheduled retries. */
 export interface RetriesReply {
-  /** Soonest first, each with the first line of its last error. */
-  retries: (RetryInfo & { reason?: string })[];
+  /** Soonest first. */
+  retries: RetryInfo[];
   /** The total number of scheduled retries. */
   total: number;
   /** The `after` of the next page; absent on the last page. */

@@ -144,17 +144,39 @@ export interface ReadQuery {
   after?: string[];
 }
 
+/** Events per second, as exponentially weighted averages like those of a load average. */
+export interface TopicRates {
+  /** Over one minute. */
+  last1m: number;
+  /** Over 5 minutes. */
+  last5m: number;
+  /** Over 15 minutes. */
+  last15m: number;
+}
+
 /** `GET /v1/topics/{topic}`; `GET /v1/topics` answers `{topics: TopicInfo[]}`. */
 export interface TopicInfo extends Omit<TopicOptions, "store"> {
+  /** Its name. */
   name: string;
   /** `default`: a custom store of the application. */
   store: TopicOptions["store"] | "none";
   /** The number of events currently stored. */
   events: number;
+  /** Bytes of their payloads and metadata. */
   bytes: number;
+  /** The lowest seq that is stored; `lastSeq + 1` if none is. */
   firstSeq: number;
+  /** The last seq ever assigned; 0 before the first. */
   lastSeq: number;
+  /** Unix ms. */
   createdAt: number;
+  /** What is published to it; 0 at the start of the process. */
+  rates: TopicRates;
+  /**
+   * When its newest event was published, Unix ms; absent if there is none. In a list also where it
+   * is not known without reading.
+   */
+  newestAt?: number;
   /** How many deliveries of its events did not take place, because they had expired; absent: none. */
   expired?: number;
   /** What subscriptions hold back from its limits; absent if nothing. */
@@ -206,6 +228,13 @@ export interface SubscriptionInfo {
   scheduled: number;
   /** Dead letters. */
   dead: number;
+  /**
+   * When the oldest event was stored that is pending or being handled, Unix ms; absent if there is
+   * none, or as long as it is not known.
+   */
+  oldestPendingAt?: number;
+  /** Answers since the start of the process: `dead` are those that became dead letters. */
+  settled: { acknowledged: number; failed: number; dead: number };
   /** Events that retention deleted before they were delivered. */
   missed: Omit<MissedRecord, "subscription">[];
   /** Events that expired before they were handled, by topic. */

@@ -223,7 +223,7 @@ export class TopicCatalog {
   }
 
   /** Describes a topic. */
-  info(name: string): TopicInfo {
+  info(name: string): Omit<TopicInfo, "rates"> {
     const { options, createdAt } = this.require(name);
     const { firstSeq, lastSeq, bytes } = this.#context.store.head(name);
     return {

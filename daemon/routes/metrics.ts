@@ -6,6 +6,7 @@ import { statfsSync } from "node:fs";
 import type { TopicMeter } from "../../core/broker/topic_meters.ts";
 import { DeliveryTally } from "../../core/delivery/delivery_tally.ts";
 import type { SubscriptionDriver } from "../../core/delivery/driver.ts";
+import { oldestPendingAt } from "../../core/delivery/subscription_info.ts";
 import { OTHERS } from "../label_slots.ts";
 import {
   Exposition,
@@ -303,23 +304,16 @@ function subscriptionValues(
   driver.look();
   const { queue, record } = driver;
   const { acknowledged, failed, dead: died } = queue.counts.tally;
-  const now = Date.now();
-  let age = 0;
+  const oldest = oldestPendingAt(driver, meters);
   let missed = 0;
-  for (const lane of queue.lanes.values()) {
-    missed += lane.missed?.count ?? 0;
-    const next = queue.cursorOf(lane);
-    if (next > lane.lastSeq) continue;
-    const at = meters.storedAt(lane.topic, next);
-    if (at !== undefined) age = Math.max(age, (now - at) / 1000);
-  }
+  for (const lane of queue.lanes.values()) missed += lane.missed?.count ?? 0;
   return [
     queue.pending,
     queue.leased,
     queue.scheduled,
     dead,
     record.paused ? 1 : 0,
-    age,
+    oldest === undefined ? 0 : Math.max(0, Date.now() - oldest) / 1000,
     acknowledged,
     failed,
     died,

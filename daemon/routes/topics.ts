@@ -6,7 +6,7 @@ import {
   SCHEMA_MODES,
   TOPIC_STORES,
 } from "../../core/event/topic_options.ts";
-import { defined } from "../../core/base/defined.ts";
+import { topicInfoOf } from "../../core/broker/stats.ts";
 import type { TopicInfo } from "../../core/protocol/protocol.ts";
 import { jsonRoute } from "../http/json_route.ts";
 import { type Route, sendJson } from "../http/router.ts";
@@ -34,13 +34,7 @@ const topicOptions = object({
 
 /** A topic as it is shown. */
 function infoOf({ broker }: Services, name: string): TopicInfo {
-  let expired = 0;
-  for (const { queue } of broker.subscriptions.of(name)) expired += queue.expired.get(name) ?? 0;
-  return {
-    ...broker.topics.info(name),
-    ...(expired > 0 ? { expired } : {}),
-    ...defined({ heldBack: broker.retention.heldBack(name) }),
-  };
+  return topicInfoOf(broker, name, { exact: true });
 }
 
 /** Create, list, show, change, remove. */
@@ -50,7 +44,8 @@ export const topicRoutes: Route[] = [
     path: "/v1/topics",
     handle({ services }, reply) {
       const topics = services.broker.topics.list();
-      sendJson(reply, 200, { topics: topics.map(({ name }) => infoOf(services, name)) });
+      const infos = topics.map(({ name }) => topicInfoOf(services.broker, name));
+      sendJson(reply, 200, { topics: infos });
     },
   },
   {

@@ -45,6 +45,7 @@ import {
   type TopicOptions,
 } from "../../event/topic_options.ts";
 import type { AddressedMessage } from "../../broker/publish_all.ts";
+import type { BrokerStats } from "../../broker/stats.ts";
 import { Topic } from "../../broker/topic_handle.ts";
 import {
   Broker,
@@ -221,6 +222,18 @@ export class RemoteBroker<E = any> extends Broker<E> {
     return await this.#again(() => this.client.redact(topic, wanted, options));
   }
 
+  /** The daemon's topics and subscriptions. */
+  async stats(): Promise<BrokerStats> {
+    this.#assertOpen();
+    return await this.#again(async () => {
+      const [topics, subscriptions] = await Promise.all([
+        this.client.topics(),
+        this.client.subscriptions(),
+      ]);
+      return { topics, subscriptions };
+    });
+  }
+
   /** @internal */
   protected publishEvent(
     topic: string,
@@ -281,8 +294,8 @@ export class RemoteBroker<E = any> extends Broker<E> {
       runner: started,
       clock: this.clock,
       onError: this.#options.onError,
-      info: () => started.then(() => decodingErrors(this.client.subscription(name))),
-      retries: (page) => started.then(() => decodingErrors(this.client.retries(name, page))),
+      info: () => started.then(() => this.#again(() => this.client.subscription(name))),
+      retries: (page) => started.then(() => this.#again(() => this.client.retries(name, page))),
       retryNow: (request) =>
         started.then(() => decodingErrors(this.client.retryNow(name, request))),
       whenProcessed: (position, wait) => this.#whenProcessed({ name, topic }, position, wait),
