@@ -65,14 +65,19 @@ export function redactedEventsOf(
 export class Redactor {
   readonly #context: RedactorContext;
   #last: Promise<unknown> = Promise.resolve();
+  /** The redaction that is under way. */
+  #current: RedactionRecord | undefined;
 
   constructor(context: RedactorContext) {
     this.#context = context;
   }
 
-  /** Redactions that are not finished. */
+  /** Redactions that are not finished and not under way: they failed, or were interrupted. */
   get unfinished(): RedactionRecord[] {
-    return this.#context.redacted.unfinished();
+    const current = this.#current;
+    return this.#context.redacted.unfinished().filter(({ topic, seq, id }) =>
+      topic !== current?.topic || seq !== current.seq || id !== current.id
+    );
   }
 
   /** False if no event of the topic was redacted. */
@@ -188,11 +193,16 @@ export class Redactor {
 
   async #execute(record: RedactionRecord): Promise<RedactReply> {
     const { state, redacted } = this.#context;
-    const counts = await this.#redactEverywhere(record);
-    const done = { ...record, done: true };
-    await state.commit([{ op: "redaction.put", record: done }]);
-    redacted.put(done);
-    return replyOf(done, { created: true, ...counts });
+    this.#current = record;
+    try {
+      const counts = await this.#redactEverywhere(record);
+      const done = { ...record, done: true };
+      await state.commit([{ op: "redaction.put", record: done }]);
+      redacted.put(done);
+      return replyOf(done, { created: true, ...counts });
+    } finally {
+      this.#current = undefined;
+    }
   }
 
   /** Replaces the event in every place that keeps it, and removes what it said from their files. */

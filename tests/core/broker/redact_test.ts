@@ -272,6 +272,21 @@ for (
   }
 }
 
+Deno.test("broker.redact leaves nothing unfinished while it is under way, nor afterwards", async () => {
+  const seen: number[] = [];
+  class WatchedStore extends MemoryEventStore {
+    override redact(topic: string, request: RedactRequest): Promise<boolean> {
+      seen.push(broker.redactor.unfinished.length);
+      return super.redact(topic, request);
+    }
+  }
+  await using broker = new EventBroker({ eventStore: new WatchedStore() });
+  await publishThree(broker);
+  await Promise.all([broker.redact("users", 2), broker.redact("users", 3)]);
+  assert.deepEqual(seen, [0, 0]);
+  assert.deepEqual(broker.redactor.unfinished, []);
+});
+
 Deno.test("broker.redact refuses in words what it cannot do", async () => {
   const broker = new EventBroker({ eventStore: new ThreeMethods() });
   await broker.publish("users", "user.created", { password: SECRET });
