@@ -1,45 +1,97 @@
 /**
- * The thresholds in `[alert]` of the config. Nothing is run; the status and the metrics show the
- * alerts. Pure.
+ * The thresholds in `[alert]` of the config. Nothing is run; the status, health and the metrics show
+ * the alerts. Pure.
  */
-import type { SubscriptionInfo } from "../core/protocol/protocol.ts";
+import { formatDuration } from "../core/base/units.ts";
 import type { Alert } from "../core/protocol/status.ts";
 
 /** The number from which there is an alert; 0: never. */
 export interface AlertLimits {
   alertDeadLetters: number;
   alertLag: number;
+  /** Milliseconds. */
+  alertAge: number;
+  /** Milliseconds. */
+  alertHeld: number;
+  /** Percent: there is an alert below it. */
+  alertDisk: number;
+}
+
+/** What is looked at of a subscription. Times: monotonic or Unix ms, all by the same clock. */
+export interface SubscriptionLoad {
+  name: string;
+  pending: number;
+  leased: number;
+  scheduled: number;
+  /** When its oldest event that is pending or in flight was stored, if there is one. */
+  oldestAt: number | undefined;
+  /** Its oldest lease, and how long that was requested for. */
+  held: { since: number; leaseMs: number } | undefined;
+}
+
+/** What is there now. */
+export interface AlertFacts {
+  now: number;
+  deadLetters: number;
+  subscriptions: readonly SubscriptionLoad[];
+  /** Bytes; undefined where the system does not tell. */
+  disk: { free: number; size: number } | undefined;
 }
 
 /** The current alerts. */
-export function alertsOf(
-  limits: AlertLimits,
-  now: {
-    deadLetters: number;
-    subscriptions: readonly Pick<SubscriptionInfo, "name" | "pending" | "leased" | "scheduled">[];
-  },
-): Alert[] {
+export function alertsOf(limits: AlertLimits, facts: AlertFacts): Alert[] {
+  const { alertDeadLetters: most, alertDisk } = limits;
+  const { deadLetters, subscriptions, disk, now } = facts;
   const alerts: Alert[] = [];
-  const { alertDeadLetters, alertLag } = limits;
-  if (alertDeadLetters > 0 && now.deadLetters >= alertDeadLetters) {
+  if (most > 0 && deadLetters >= most) {
     alerts.push({
       name: "dead_letters",
-      value: now.deadLetters,
-      limit: alertDeadLetters,
-      message: `${now.deadLetters} dead letters (alert.dead_letters is ${alertDeadLetters})`,
+      value: deadLetters,
+      limit: most,
+      message: `${deadLetters} dead letters (alert.dead_letters is ${most})`,
     });
   }
-  if (alertLag === 0) return alerts;
-  for (const { name, pending, leased, scheduled } of now.subscriptions) {
-    const value = pending + leased + scheduled;
-    if (value < alertLag) continue;
+  for (const one of subscriptions) alerts.push(...ofSubscription(limits, one, now));
+  const percent = disk && Math.floor(disk.free / disk.size * 100);
+  if (percent !== undefined && percent < alertDisk) {
     alerts.push({
-      name: "lag",
-      subscription: name,
-      value,
-      limit: alertLag,
-      message: `the subscription ${name} is ${value} events behind (alert.lag is ${alertLag})`,
+      name: "disk",
+      value: percent,
+      limit: alertDisk,
+      message: `${percent} % of the disk of the data dir are free (alert.disk is ${alertDisk})`,
     });
   }
   return alerts;
+}
+
+function* ofSubscription(
+  { alertLag, alertAge, alertHeld }: AlertLimits,
+  { name, pending, leased, scheduled, oldestAt, held }: SubscriptionLoad,
+  now: number,
+): Generator<Alert> {
+  const subscription = name;
+  const lag = pending + leased + scheduled;
+  if (alertLag > 0 && lag >= alertLag) {
+    const message = `the subscription ${name} is ${lag} events behind (alert.lag is ${alertLag})`;
+    yield { name: "lag", subscription, value: lag, limit: alertLag, message };
+  }
+  const age = oldestAt === undefined ? 0 : Math.round(now - oldestAt);
+  if (alertAge > 0 && age >= alertAge) {
+    const message = `the oldest event of the subscription ${name} is ${short(age)} old ` +
+      `(alert.age is ${formatDuration(alertAge)})`;
+    yield { name: "age", subscription, value: age, limit: alertAge, message };
+  }
+  const ms = held === undefined ? 0 : Math.round(now - held.since);
+  // A lease that never expires has no time-out to be older than.
+  const timeOut = held === undefined || !Number.isFinite(held.leaseMs) ? 0 : held.leaseMs;
+  if (alertHeld > 0 && ms >= alertHeld && ms > timeOut) {
+    const message = `a consumer of the subscription ${name} has held an event for ${short(ms)} ` +
+      `(alert.held is ${formatDuration(alertHeld)}): evs subscription show ${name}`;
+    yield { name: "held", subscription, value: ms, limit: alertHeld, message };
+  }
+}
+
+/** A duration in whole seconds. */
+function short(ms: number): string {
+  return formatDuration(Math.max(1000, Math.floor(ms / 1000) * 1000));
 }

@@ -26,6 +26,11 @@ export interface Config {
   /** 0: never. */
   alertDeadLetters: number;
   alertLag: number;
+  /** Milliseconds; 0: never. */
+  alertAge: number;
+  alertHeld: number;
+  /** Percent. */
+  alertDisk: number;
   /** Where publishers leave events while no daemon runs; empty: in the data dir. */
   spoolFolder: string;
   /** The most that waits there; publishers keep to it. */
@@ -46,6 +51,9 @@ export const defaultConfig: Readonly<Config> = {
   socketGroup: "",
   alertDeadLetters: 0,
   alertLag: 0,
+  alertAge: 0,
+  alertHeld: 600_000,
+  alertDisk: 10,
   spoolFolder: "",
   spoolMaxBytes: DEFAULT_SPOOL_BYTES,
   spoolMaxEvents: DEFAULT_SPOOL_EVENTS,
@@ -78,6 +86,9 @@ const KEYS: Record<string, Reader> = {
   "alert.lag": (value, key) => ({
     alertLag: within(whole(value, key), key, [0, Number.MAX_SAFE_INTEGER]),
   }),
+  "alert.age": (value, key) => ({ alertAge: parseDuration(text(value, key), key) }),
+  "alert.held": (value, key) => ({ alertHeld: parseDuration(text(value, key), key) }),
+  "alert.disk": (value, key) => ({ alertDisk: within(whole(value, key), key, [0, 100]) }),
   "spool.folder": (value, key) => ({ spoolFolder: absolutePath(text(value, key), key) }),
   "spool.max_bytes": (value, key) => ({
     spoolMaxBytes: within(size(value, key), key, [65_536, 2 ** 40]),

@@ -3,6 +3,7 @@
  * again or, if nobody stores anything, when the reserve could be recreated or a check finds space.
  * The log gets a line for the beginning and the end, not for each refusal.
  */
+import { statfsSync } from "node:fs";
 import { CannotStoreError, FILE_SIZE_LIMIT, isDiskFull } from "../core/base/errors.ts";
 import type { Clock } from "../core/base/clock.ts";
 import { isNoSpace, type SpaceReserve } from "./space_reserve.ts";
@@ -191,5 +192,15 @@ export class DiskSpace {
       this.#cancelReserve = undefined;
       if (this.#full || !reserve.make()) this.#keepReserve(RESERVE_EVERY);
     }, ms);
+  }
+}
+
+/** The space on the disk of a folder, bytes; undefined where the system does not tell. */
+export function spaceOf(folder: string): { free: number; used: number; size: number } | undefined {
+  try {
+    const { bavail, bfree, blocks, bsize } = statfsSync(folder);
+    return { free: bavail * bsize, used: (blocks - bfree) * bsize, size: blocks * bsize };
+  } catch {
+    return undefined; // an older launcher did not allow it, or the folder is gone: health tells that
   }
 }

@@ -2,13 +2,24 @@
  * The daemon's counters, and the text of its metrics: Prometheus' text format 0.0.4, or OpenMetrics
  * 1.0.0 for those who ask for it.
  */
+import { type Clock, systemClock } from "../core/base/clock.ts";
 import type { Histogram } from "../core/base/histogram.ts";
 import type { TopicMeter } from "../core/broker/topic_meters.ts";
 import { DeliveryTally } from "../core/delivery/delivery_tally.ts";
+import type { RecentRefusal } from "../core/protocol/status.ts";
 import { LabelSlots } from "./label_slots.ts";
 
 /** How many topics, and how many subscriptions, have metrics of their own. */
 const MOST_LABELLED = 1000;
+
+/** What is refused is counted by quarters of a minute. */
+const QUARTER = 15_000;
+/** How many of them five minutes have, and the current one. */
+const LATELY = 20 + 1;
+
+function increase(counts: Map<string, number>, code: string, by = 1): void {
+  counts.set(code, (counts.get(code) ?? 0) + by);
+}
 
 /** Counters increase for the life of the process; gauges are computed when they are read. */
 export class Metrics {
@@ -34,10 +45,41 @@ export class Metrics {
     (tally) => this.goneDeliveries.add(tally),
   );
 
+  /** The same of the last quarters of a minute, oldest first. */
+  #lately: { quarter: number; counts: Map<string, number> }[] = [];
+  readonly #clock: Clock;
+
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+  }
+
   /** Counts an event, or a publish as a whole, that was refused. */
   refuse(code: string): void {
     this.refused++;
-    this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
+    increase(this.refusals, code);
+    const quarter = this.#quarter();
+    if (this.#lately.at(-1)?.quarter !== quarter) this.#lately.push({ quarter, counts: new Map() });
+    increase(this.#lately.at(-1)!.counts, code);
+    this.#forget(quarter);
+  }
+
+  /** What was refused in the last five minutes, most first. */
+  refusedLately(): RecentRefusal[] {
+    this.#forget(this.#quarter());
+    const sums = new Map<string, number>();
+    for (const { counts } of this.#lately) {
+      for (const [code, count] of counts) increase(sums, code, count);
+    }
+    return Array.from(sums, ([code, count]) => ({ code, count }))
+      .sort((a, b) => b.count - a.count);
+  }
+
+  #quarter(): number {
+    return Math.floor(this.#clock.monotonic() / QUARTER);
+  }
+
+  #forget(quarter: number): void {
+    this.#lately = this.#lately.filter((one) => quarter - one.quarter < LATELY);
   }
 }
 

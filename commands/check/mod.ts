@@ -1,12 +1,15 @@
 /** `evs check`: health checks for monitoring systems. */
 import { group } from "../cli/define.ts";
+import { route as age } from "./age.ts";
 import { route as disk } from "./disk.ts";
 import { route as dlq } from "./dlq.ts";
+import { route as held } from "./held.ts";
 import { route as lag } from "./lag.ts";
+import { route as refused } from "./refused.ts";
 
 export const route = group({
-  brief: "Check dead letters, lag and disk, like Nagios plug-ins",
+  brief: "Check dead letters, lag, ages and disk, like Nagios plug-ins",
   description:
     "Each check prints one line and exits with 0 OK, 1 WARNING, 2 CRITICAL or 3 UNKNOWN, as monitoring systems expect of their plug-ins.",
-  routes: { dlq, lag, disk },
+  routes: { dlq, lag, age, held, refused, disk },
 });

@@ -30,6 +30,9 @@ export const route = verb({
         ...(status.alerts.length === 0
           ? {}
           : { alerts: status.alerts.map(({ message }) => message).join("; ") }),
+        refused: status.refused?.map(({ code, count }) =>
+          `${formatCount(count)} in the last 5m: ${code}`
+        ),
         version: versionText(status.version, VERSION),
         pid: String(status.pid),
         up: formatDuration(uptime),

@@ -175,6 +175,12 @@ export class Leases {
     if (this.#last?.grant === grant) this.#last = undefined;
   }
 
+  /** The one that was made first. */
+  get oldest(): Lease | undefined {
+    for (const lease of this.values()) return lease;
+    return undefined;
+  }
+
   /** All leases, in the order in which they were made. */
   *values(): Generator<Lease, void, undefined> {
     for (const { leases } of this.#grants.values()) {

@@ -51,7 +51,10 @@ export function subscriptionInfoOf(
     leased: queue.leased,
     scheduled: queue.scheduled,
     dead,
-    ...defined({ oldestPendingAt: oldestPendingAt(driver, times) }),
+    ...defined({
+      oldestPendingAt: oldestPendingAt(driver, times),
+      leasedSince: queue.ready.leases.oldest?.grant.startedAt,
+    }),
     settled: { acknowledged: tally.acknowledged, failed: tally.failed, dead: tally.dead },
     missed: lanes.flatMap(({ topic, missed }) =>
       missed ? [{ topic, from: missed.from, to: missed.to, count: missed.count }] : []

@@ -1,5 +1,6 @@
 /** Runs every check on a data dir, one after another. */
 import { Seen } from "../store/seen.ts";
+import { alerts } from "./checks/alerts.ts";
 import type { Check, CheckContext, CheckResults, Finding } from "./checks/check.ts";
 import { clock, CLOCK_SLACK } from "./checks/clock.ts";
 import { eventDatabase } from "./checks/event_database.ts";
@@ -41,6 +42,7 @@ export const checks: readonly Check[] = [
   subscriptions,
   heldBack,
   heldLeases,
+  alerts,
   schemas,
 ];
 

@@ -233,6 +233,8 @@ export interface SubscriptionInfo {
    * none, or as long as it is not known.
    */
   oldestPendingAt?: number;
+  /** When the oldest of the leases was made, Unix ms; absent if there is none. */
+  leasedSince?: number;
   /** Answers since the start of the process: `dead` are those that became dead letters. */
   settled: { acknowledged: number; failed: number; dead: number };
   /** Events that retention deleted before they were delivered. */

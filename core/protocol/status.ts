@@ -4,9 +4,10 @@ import type { RemovedDeadLetters } from "../event/removed_dead_letters.ts";
 
 /** A limit from `[alert]` that was reached. */
 export interface Alert {
-  name: "dead_letters" | "lag";
-  /** The subscription that is behind. */
+  name: "dead_letters" | "lag" | "age" | "held" | "disk";
+  /** The subscription that it is about. */
   subscription?: string;
+  /** A number, ms, or percent. */
   value: number;
   limit: number;
   message: string;
@@ -17,6 +18,24 @@ export interface SpoolFault {
   path: string;
   /** What is odd about it, as in "PATH is a symbolic link, not a file". */
   what: string;
+}
+
+/** What publishers were refused in the last five minutes. */
+export interface RecentRefusal {
+  /** The code of the error. */
+  code: string;
+  count: number;
+}
+
+/** `GET /v1/health`. */
+export interface HealthReply {
+  health: "ok" | "degraded" | "draining";
+  /** Why the health is not `ok`. */
+  problems: string[];
+  /** Alerts configured under `[alert]`. They do not change the health. */
+  alerts: Alert[];
+  /** Absent if nothing was refused. */
+  refused?: RecentRefusal[];
 }
 
 /** What publishers left in a folder of the spool while no daemon answered. */
@@ -31,7 +50,7 @@ export interface SpoolStatus {
 }
 
 /** `GET /v1/status`. */
-export interface StatusReply {
+export interface StatusReply extends HealthReply {
   version: string;
   protocol: number;
   pid: number;
@@ -42,11 +61,6 @@ export interface StatusReply {
   socket: string;
   store: string;
   durability: string;
-  health: "ok" | "degraded" | "draining";
-  /** Why the health is not `ok`. */
-  problems: string[];
-  /** Alerts configured under `[alert]`. */
-  alerts: Alert[];
   topics: number;
   events: number;
   bytes: number;

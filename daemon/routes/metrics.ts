@@ -2,11 +2,11 @@
  * `GET /metrics`. Everything is in memory when it is asked for: a scrape scans no database. Names
  * and meanings are in docs/monitoring.md.
  */
-import { statfsSync } from "node:fs";
 import type { TopicMeter } from "../../core/broker/topic_meters.ts";
 import { DeliveryTally } from "../../core/delivery/delivery_tally.ts";
 import type { SubscriptionDriver } from "../../core/delivery/driver.ts";
 import { oldestPendingAt } from "../../core/delivery/subscription_info.ts";
+import { spaceOf } from "../disk_space.ts";
 import { OTHERS } from "../label_slots.ts";
 import {
   Exposition,
@@ -18,7 +18,7 @@ import {
 } from "../metrics.ts";
 import type { Services } from "../services.ts";
 import { type Route, sendBytes } from "../http/router.ts";
-import { alertsNow, healthOf, sumOf, type Totals, totalsOf } from "./status.ts";
+import { healthOf, sumOf, type Totals, totalsOf } from "./status.ts";
 
 /** The metrics. */
 export const metricsRoutes: Route[] = [{
@@ -83,6 +83,7 @@ function gaugesOf(services: Services, totals: Totals): Line[] {
   const { broker, metrics, disk } = services;
   const spool = services.spool?.counts() ?? [];
   const inSpool = (part: "waiting" | "refused") => spool.reduce((sum, one) => sum + one[part], 0);
+  const { health, alerts } = healthOf(services);
   const held = broker.retention.allHeldBack().reduce((sum, { count }) => sum + count, 0);
   return [
     ["disk_full", "1 while the disk is full.", disk.full ? 1 : 0],
@@ -99,8 +100,8 @@ function gaugesOf(services: Services, totals: Totals): Line[] {
     ["spool_waiting", "Spooled events to take in.", inSpool("waiting")],
     ["spool_refused", "Spooled events that were refused.", inSpool("refused")],
     ["events_held_back", "Events past their topic's limits that wait for a subscription.", held],
-    ["alerts", "Limits of [alert] in the config that are reached.", alertsNow(services).length],
-    ["health", "0: ok, 1: degraded, 2: draining.", HEALTH[healthOf(services).health]],
+    ["alerts", "Limits of [alert] in the config that are reached.", alerts.length],
+    ["health", "0: ok, 1: degraded, 2: draining.", HEALTH[health]],
   ];
 }
 
@@ -115,7 +116,7 @@ function writeDaemon(out: Exposition, services: Services): void {
   for (const [name, help, value] of gaugesOf(services, totals)) {
     out.family({ name: `evs_${name}`, help, type: "gauge" }).sample(value);
   }
-  const disk = diskOf(dataDir);
+  const disk = spaceOf(dataDir);
   const uptime = (Date.now() - startedAt) / 1000;
   out.family(gauge("bytes", "Bytes of payloads and metadata.", "bytes")).sample(totals.bytes);
   out.family(gauge("uptime_seconds", "Seconds since the start.", "seconds")).sample(uptime);
@@ -142,16 +143,6 @@ function writeDaemon(out: Exposition, services: Services): void {
   }).histogram(sync);
   out.family(counter("publish_refusals_total", "Refused events and publishes, by error code."));
   for (const [code, count] of metrics.refusals) out.sample(count, label("code", code));
-}
-
-/** The space on the disk of a folder, bytes; undefined where the system does not tell. */
-function diskOf(folder: string): { free: number; used: number } | undefined {
-  try {
-    const { bavail, bfree, blocks, bsize } = statfsSync(folder);
-    return { free: bavail * bsize, used: (blocks - bfree) * bsize };
-  } catch {
-    return undefined; // an older launcher did not allow it, or the folder is gone: health tells that
-  }
 }
 
 function gauge(name: string, help: string, unit?: "seconds" | "bytes"): Family {

@@ -1,9 +1,11 @@
 /** The daemon's status, and its shutdown. */
 import { PROTOCOL } from "../../core/protocol/constants.ts";
-import type { Alert, StatusReply } from "../../core/protocol/status.ts";
+import type { Alert, HealthReply, StatusReply } from "../../core/protocol/status.ts";
 import type { RemovedDeadLetters } from "../../core/event/removed_dead_letters.ts";
 import { VERSION } from "../../core/base/version.ts";
-import { alertsOf } from "../alerts.ts";
+import { oldestPendingAt } from "../../core/delivery/subscription_info.ts";
+import { alertsOf, type SubscriptionLoad } from "../alerts.ts";
+import { spaceOf } from "../disk_space.ts";
 import type { Services } from "../services.ts";
 import { type Route, sendJson } from "../http/router.ts";
 
@@ -18,8 +20,8 @@ export const statusRoutes: Route[] = [
     method: "GET",
     path: "/v1/health",
     handle({ services }, reply) {
-      const { health, problems } = healthOf(services);
-      sendJson(reply, health === "ok" ? 200 : 503, { health, problems });
+      const body = healthOf(services);
+      sendJson(reply, body.health === "ok" ? 200 : 503, body);
     },
   },
   {
@@ -33,12 +35,15 @@ export const statusRoutes: Route[] = [
   },
 ];
 
-/** Whether it works, and why not. */
-export function healthOf(services: Services): Pick<StatusReply, "health" | "problems"> {
+/** Whether it works, and what needs a look. */
+export function healthOf(services: Services): HealthReply {
   const problems = services.problems();
+  const refused = services.metrics.refusedLately();
   return {
     health: services.draining ? "draining" : problems.length > 0 ? "degraded" : "ok",
     problems,
+    alerts: alertsNow(services),
+    ...(refused.length === 0 ? {} : { refused }),
   };
 }
 
@@ -83,17 +88,25 @@ export function totalsOf({ broker }: Services): Totals {
 }
 
 /** The limits of `[alert]` that are reached. */
-export function alertsNow({ broker, config }: Services): Alert[] {
+function alertsNow({ broker, config, dataDir }: Services): Alert[] {
+  const { alertLag, alertAge, alertHeld } = config;
   let deadLetters = 0;
   for (const count of broker.deadLetters.counts().values()) deadLetters += count;
-  const drivers = config.alertLag > 0 ? broker.subscriptions.all() : [];
-  const subscriptions = drivers.map(({ record: { name }, queue }) => ({
-    name,
-    pending: queue.pending,
-    leased: queue.leased,
-    scheduled: queue.scheduled,
-  }));
-  return alertsOf(config, { deadLetters, subscriptions });
+  const drivers = alertLag + alertAge + alertHeld > 0 ? broker.subscriptions.all() : [];
+  const subscriptions = drivers.map((driver): SubscriptionLoad => {
+    const { record: { name }, queue } = driver;
+    const { pending, leased, scheduled } = queue;
+    const grant = queue.ready.leases.oldest?.grant;
+    return {
+      name,
+      pending,
+      leased,
+      scheduled,
+      oldestAt: alertAge > 0 ? oldestPendingAt(driver, broker.meters) : undefined,
+      held: grant && { since: grant.startedAt, leaseMs: grant.leaseMs },
+    };
+  });
+  return alertsOf(config, { now: Date.now(), deadLetters, subscriptions, disk: spaceOf(dataDir) });
 }
 
 function statusOf(services: Services): StatusReply {
@@ -113,7 +126,6 @@ function statusOf(services: Services): StatusReply {
     store: config.store,
     durability: config.durability,
     ...healthOf(services),
-    alerts: alertsNow(services),
     topics,
     events,
     bytes,

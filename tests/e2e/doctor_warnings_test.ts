@@ -198,7 +198,9 @@ Deno.test("evs doctor names a disk that is nearly full, and none that has room i
     await at(0.5 * GIB, 20 * GIB),
     /^warning: the disk is nearly full: 512 MiB of 20\.0 GiB are free; what is stored stays/,
   );
-  assert.equal(await at(1.1 * GIB, 20 * GIB), "");
-  assert.equal(await at(3 * GIB, 1000 * GIB), "", "a large disk is not nearly full");
+  assert.match(await at(1.9 * GIB, 20 * GIB), /^warning: the disk is nearly full/);
+  assert.equal(await at(2.1 * GIB, 20 * GIB), "");
+  assert.match(await at(9 * GIB, 1000 * GIB), /^warning: the disk is nearly full/);
+  assert.equal(await at(11 * GIB, 1000 * GIB), "", "a large disk is not nearly full");
   await Deno.remove(folder);
 });

@@ -173,6 +173,7 @@ chmod +x fix
     // 1 is a warning: there are dead letters.
     "check dlq --warn 1 --crit 100": { codes: [1] },
     "check dlq --subscription mailer --warn 1 --crit 10": { codes: [1] },
+    "check refused --warn 1 --crit 100": { codes: [0] },
     // How full the disk of this machine is does not matter here.
     "check disk --warn 20% --crit 5%": { codes: [0, 1, 2] },
   },

@@ -3,9 +3,9 @@ import { formatBytes } from "../../base/units.ts";
 import type { Check, Finding } from "./check.ts";
 
 /** Less free space than this share is nearly full, unless it is still {@link PLENTY}. */
-const SHARE = 0.05;
+const SHARE = 0.1;
 /** This much free space is enough on a disk of any size, bytes. */
-const PLENTY = 2 * 1024 ** 3;
+const PLENTY = 10 * 1024 ** 3;
 
 export const diskSpace: Check = {
   name: "room",

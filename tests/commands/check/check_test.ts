@@ -45,7 +45,7 @@ Deno.test("judgeLag lets the worst subscription speak and warns of a pause", () 
 });
 
 Deno.test("evs check ends like a plug-in, and [alert] marks the status and the metrics", async () => {
-  await using at = await startDaemon({ config: "[alert]\ndead_letters = 2\nlag = 3\n" });
+  await using at = await startDaemon({ config: "[alert]\ndead_letters = 2\nlag = 3\ndisk = 0\n" });
   const check = (...args: string[]) => evs(["check", ...args], { at });
   const fine = await check("dlq", "--warn", "1", "--crit", "3");
   assert.deepEqual([fine.code, fine.stdout], [

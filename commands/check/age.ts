@@ -1,0 +1,107 @@
+/** `evs check age` and `evs check held`: is a subscription stuck? */
+import { formatDuration, parseDuration } from "../../core/base/units.ts";
+import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { textFlag, verb } from "../cli/define.ts";
+import { assertLimits, type CheckFinding, levelOf, type Limits, runCheck } from "./report.ts";
+
+type AgeFlags = Limits & { subscription?: string };
+
+/** `--warn` and `--crit` for durations. */
+const ageLimits = {
+  warn: { kind: "parsed", parse: duration, brief: "WARNING from this age", placeholder: "D" },
+  crit: { kind: "parsed", parse: duration, brief: "CRITICAL from this age", placeholder: "D" },
+} as const;
+
+function duration(text: string): number {
+  return parseDuration(text, "the age");
+}
+
+/** What makes a subscription old, Unix ms, and how that is said. */
+interface Age {
+  since(info: SubscriptionInfo): number | undefined;
+  words(name: string, age: string): string;
+  nothing: string;
+}
+
+const OLDEST: Age = {
+  since: ({ oldestPendingAt }) => oldestPendingAt,
+  words: (name, age) => `the oldest event of ${name} is ${age} old`,
+  nothing: "no events wait",
+};
+
+const HELD: Age = {
+  since: ({ leasedSince }) => leasedSince,
+  words: (name, age) => `a consumer of ${name} has held an event for ${age}`,
+  nothing: "no consumer has an event",
+};
+
+function ageVerb(
+  age: Age,
+  { brief, what, examples }: { brief: string; what: string; examples: [string, string][] },
+) {
+  return verb<AgeFlags, []>({
+    brief,
+    description:
+      `${what} The worst subscription determines the result. Prints one line and exits like a Nagios plug-in: 0 OK, 1 WARNING, 2 CRITICAL, also without a daemon, 3 UNKNOWN.`,
+    examples,
+    parameters: {
+      flags: { ...ageLimits, subscription: textFlag("Only this subscription", "NAME") },
+    },
+    async run(this: EvsContext, { warn, crit, subscription }: AgeFlags): Promise<void> {
+      const limits = { warn, crit };
+      assertLimits(limits, "high");
+      await runCheck(this, async () => {
+        const client = await this.client();
+        const infos = subscription === undefined
+          ? await client.subscriptions()
+          : [await client.subscription(subscription)];
+        return ageFinding(infos, { limits, age, now: this.clock.now() });
+      });
+    },
+  });
+}
+
+/** Combines subscriptions into one finding. Pure. */
+function ageFinding(
+  infos: readonly SubscriptionInfo[],
+  { limits, age, now }: { limits: Limits; age: Age; now: number },
+): CheckFinding {
+  const old = infos.map((info) => {
+    const since = age.since(info);
+    return { name: info.name, value: since === undefined ? 0 : Math.max(0, now - since) };
+  }).sort((a, b) => b.value - a.value);
+  const worst = old[0];
+  const seconds = { warn: limits.warn / 1000, crit: limits.crit / 1000 };
+  return {
+    level: levelOf(worst?.value ?? 0, limits, "high"),
+    words: worst === undefined || worst.value === 0
+      ? age.nothing
+      : age.words(worst.name, formatDuration(Math.max(1000, worst.value - worst.value % 1000))),
+    measures: Object.fromEntries(
+      old.map(({ name, value }) => [
+        name,
+        { value: Math.round(value) / 1000, unit: "s", limits: seconds },
+      ]),
+    ),
+  };
+}
+
+/** `evs check age`. */
+export const route = ageVerb(OLDEST, {
+  brief: "Check how old the oldest event of a subscription is",
+  what:
+    "Looks at the oldest event of each subscription that is pending or in flight, and not at retries that wait.",
+  examples: [
+    ["check age --warn 5m --crit 1h", "every subscription"],
+    ["check age --subscription mailer --warn 1m --crit 10m", "only mailer"],
+  ],
+});
+
+/** `evs check held`. */
+export const held = ageVerb(HELD, {
+  brief: "Check how long consumers have held an event",
+  what:
+    "Looks at the oldest lease of each subscription: an event that a consumer has, and has not answered for. Where a handler hangs, that grows.",
+  examples: [["check held --warn 10m --crit 1h", "handlers need less than ten minutes"]],
+});

@@ -1,0 +1,29 @@
+/** `evs check refused`: are publishers refused? */
+import type { EvsContext } from "../cli/context.ts";
+import { verb } from "../cli/define.ts";
+import { plural } from "../terminal/table.ts";
+import { assertLimits, countLimits, levelOf, type Limits, runCheck } from "./report.ts";
+
+export const route = verb<Limits, []>({
+  brief: "Check how much publishers were refused",
+  description:
+    "Counts the events, and the publishes as a whole, that the daemon refused in the last five minutes, by error code. Prints one line and exits like a Nagios plug-in: 0 OK, 1 WARNING, 2 CRITICAL, also without a daemon, 3 UNKNOWN.",
+  examples: [["check refused --warn 1 --crit 100", "for a monitoring system"]],
+  parameters: { flags: countLimits },
+  async run(this: EvsContext, { warn, crit }: Limits): Promise<void> {
+    const limits = { warn, crit };
+    assertLimits(limits, "high");
+    await runCheck(this, async () => {
+      const { refused = [] } = await (await this.client()).status();
+      const value = refused.reduce((sum, { count }) => sum + count, 0);
+      const codes = refused.map(({ code, count }) => `${code} (${count})`).join(", ");
+      return {
+        level: levelOf(value, limits, "high"),
+        words: value === 0
+          ? "nothing refused in the last 5m"
+          : `${plural(value, "refusal")} in the last 5m: ${codes}`,
+        measures: { refused: { value, limits } },
+      };
+    });
+  },
+});

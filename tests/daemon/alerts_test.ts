@@ -1,0 +1,99 @@
+/** From which limits on there is an alert, and what it says. */
+import assert from "node:assert/strict";
+import fc from "../packages/fast_check.ts";
+import { type AlertFacts, type AlertLimits, alertsOf } from "../../daemon/alerts.ts";
+import { Metrics } from "../../daemon/metrics.ts";
+import { FakeClock } from "../helpers/fake_clock.ts";
+
+const MINUTE = 60_000;
+const OFF: AlertLimits = {
+  alertDeadLetters: 0,
+  alertLag: 0,
+  alertAge: 0,
+  alertHeld: 0,
+  alertDisk: 0,
+};
+const FACTS: AlertFacts = { now: 0, deadLetters: 0, subscriptions: [], disk: undefined };
+const IDLE = {
+  name: "s",
+  pending: 0,
+  leased: 0,
+  scheduled: 0,
+  oldestAt: undefined,
+  held: undefined,
+};
+
+/** The alerts of one subscription, and of nothing else. */
+function of(limits: Partial<AlertLimits>, one: Partial<AlertFacts["subscriptions"][number]>) {
+  const facts = { ...FACTS, now: 100 * MINUTE, subscriptions: [{ ...IDLE, ...one }] };
+  return alertsOf({ ...OFF, ...limits }, facts);
+}
+
+Deno.test("alertsOf says nothing when every limit is 0, whatever there is", () => {
+  const size = fc.integer({ min: 1, max: 1e9 });
+  fc.assert(fc.property(size, size, fc.double({ min: 0, max: 1, noNaN: true }), (n, ms, free) => {
+    const held = { since: 0, leaseMs: 1 };
+    const subscriptions = [{ ...IDLE, pending: n, leased: n, oldestAt: 0, held }];
+    const disk = { free: free * n, size: n };
+    assert.deepEqual(alertsOf(OFF, { now: ms, deadLetters: n, subscriptions, disk }), []);
+  }));
+});
+
+Deno.test("alertsOf names a subscription whose oldest event is as old as alert.age", () => {
+  const limits = { alertAge: 5 * MINUTE };
+  assert.deepEqual(of(limits, { oldestAt: 95 * MINUTE + 1 }), []);
+  assert.deepEqual(of(limits, { oldestAt: undefined }), []);
+  assert.deepEqual(of(limits, { oldestAt: 93 * MINUTE }), [{
+    name: "age",
+    subscription: "s",
+    value: 7 * MINUTE,
+    limit: 5 * MINUTE,
+    message: "the oldest event of the subscription s is 7m old (alert.age is 5m)",
+  }]);
+});
+
+Deno.test("alertsOf names a consumer that holds an event for as long as alert.held and longer than its lease", () => {
+  const limits = { alertHeld: 10 * MINUTE };
+  const held = (minutes: number, leaseMs: number) =>
+    of(limits, { held: { since: (100 - minutes) * MINUTE, leaseMs } });
+  assert.deepEqual(held(9, 1000), []);
+  assert.deepEqual(held(20, 30 * MINUTE), [], "its lease lasts");
+  assert.deepEqual(held(31, 30 * MINUTE).map(({ name }) => name), ["held"]);
+  assert.deepEqual(held(11, Infinity).map(({ message }) => message), [
+    "a consumer of the subscription s has held an event for 11m (alert.held is 10m): " +
+    "evs subscription show s",
+  ]);
+});
+
+Deno.test("alertsOf names a disk of which less than alert.disk percent are free", () => {
+  const of = (free: number, alertDisk = 10) =>
+    alertsOf({ ...OFF, alertDisk }, { ...FACTS, disk: { free, size: 1000 } });
+  assert.deepEqual(of(100), []);
+  assert.deepEqual(of(99, 0), []);
+  assert.deepEqual(of(99).map(({ name, value, message }) => [name, value, message]), [
+    ["disk", 9, "9 % of the disk of the data dir are free (alert.disk is 10)"],
+  ]);
+  assert.deepEqual(
+    alertsOf({ ...OFF, alertDisk: 10 }, FACTS),
+    [],
+    "where the system does not tell",
+  );
+});
+
+Deno.test("Metrics.refusedLately counts by code, most first, and forgets what is five minutes old", async () => {
+  const clock = new FakeClock();
+  const metrics = new Metrics(clock);
+  metrics.refuse("a");
+  await clock.pass(2 * MINUTE);
+  for (let i = 0; i < 3; i++) metrics.refuse("b");
+  metrics.refuse("a");
+  assert.deepEqual(metrics.refusedLately(), [{ code: "b", count: 3 }, { code: "a", count: 2 }]);
+  await clock.pass(3 * MINUTE - 1);
+  assert.equal(metrics.refusedLately().find(({ code }) => code === "a")!.count, 2);
+  await clock.pass(MINUTE / 4 + 1);
+  assert.deepEqual(metrics.refusedLately(), [{ code: "b", count: 3 }, { code: "a", count: 1 }]);
+  await clock.pass(3 * MINUTE);
+  assert.deepEqual(metrics.refusedLately(), []);
+  assert.equal(metrics.refused, 5);
+  assert.equal(clock.timers, 0);
+});
