@@ -9,6 +9,7 @@
 import assert from "node:assert/strict";
 import type { Event } from "../core/event/event.ts";
 import { type EventStore, isJournalStore, type JournalStore } from "../core/store/store.ts";
+import { testExpiry, testExpiryReading } from "./expiry.ts";
 import { testAtomicGroups } from "./journal_atomic.ts";
 import { testKeys } from "./journal_keys.ts";
 import { testReading } from "./journal_reading.ts";
@@ -31,6 +32,11 @@ export interface StoreCapabilities {
   dedupWindow?: boolean;
   /** It redacts events, that is, it has `redact`. With `sequences`. Default false. */
   redaction?: boolean;
+  /**
+   * It keeps when an event expires (`expiresAt`). Without it, an event that is read from it again is
+   * delivered however old it is. Default false.
+   */
+  expiry?: boolean;
   /**
    * It keeps events with the same timestamp in the order in which they were saved. Implied by
    * `sequences`. Default false.
@@ -74,13 +80,14 @@ export interface EventStoreSuite {
 export function testEventStore({
   name,
   create,
-  capabilities: { sequences, atomic, durable, dedupWindow, redaction, stableOrder } = {},
+  capabilities: { sequences, atomic, durable, dedupWindow, redaction, expiry, stableOrder } = {},
   test = Deno.test,
 }: EventStoreSuite): void {
   const register = registerWith(name, { create, test });
   testThreeMethods(register);
   if (stableOrder || sequences) testStableOrder(register);
   if (durable) testDurability(register);
+  if (expiry) testExpiry(register);
   if (!sequences) return;
   const journal: Register<JournalStore> = (title, body) =>
     register(title, (under) => {
@@ -93,6 +100,7 @@ export function testEventStore({
   if (atomic) testAtomicGroups(journal);
   if (dedupWindow) testDedupWindow(journal);
   if (redaction) testRedacting(journal);
+  if (expiry) testExpiryReading(journal);
   if (durable) testReopening(journal);
 }
 

@@ -48,7 +48,7 @@ class ArrayStore implements EventStore {
 testEventStore({
   name: "a store with three methods",
   create: () => Promise.resolve({ store: new ArrayStore() }),
-  capabilities: { stableOrder: true },
+  capabilities: { stableOrder: true, expiry: true },
 });
 
 let folders = 0;
@@ -104,7 +104,33 @@ async function failures(
 const sound = () => Promise.resolve({ store: new MemoryEventStore() });
 
 Deno.test("testEventStore finds nothing in a sound store", async () => {
-  assert.deepEqual(await failures(sound, { sequences: true }), []);
+  assert.deepEqual(await failures(sound, { sequences: true, expiry: true }), []);
+});
+
+Deno.test("testEventStore finds a store that forgets when events expire, if it claims to keep that", async () => {
+  /** As a table without a column for it does. */
+  class WithoutColumn extends ArrayStore {
+    override saveEvent({ expiresAt: _, ...event }: Event): Promise<void> {
+      return super.saveEvent(event);
+    }
+  }
+  const create = () => Promise.resolve({ store: new WithoutColumn() });
+  assert.deepEqual(await failures(create, {}), []);
+  assert.deepEqual(await failures(create, { expiry: true }), [
+    "keeps when an event expires, and gives no other an end",
+  ]);
+
+  class DropsTheEnd extends MemoryEventStore {
+    override append(requests: readonly StoreRequest[]): Promise<AppendOutcome[]> {
+      return super.append(requests.map((request) => ({
+        topic: request.topic,
+        events: eventsOf(request).map(({ expiresAt: _, ...event }) => event),
+      })));
+    }
+  }
+  const journal = () => Promise.resolve({ store: new DropsTheEnd() });
+  const failed = await failures(journal, { sequences: true, expiry: true });
+  assert.ok(failed.includes("gives an event's end with it, however it is read"), `${failed}`);
 });
 
 /** Hands an append on event by event, changed as a broken store would. */

@@ -20,6 +20,13 @@ export function testJournalStore(
   testEventStore({
     name,
     create,
-    capabilities: { sequences: true, atomic: true, durable, dedupWindow: true, redaction: true },
+    capabilities: {
+      sequences: true,
+      atomic: true,
+      durable,
+      dedupWindow: true,
+      redaction: true,
+      expiry: true,
+    },
   });
 }
