@@ -7,7 +7,7 @@ import { NoDaemonError, NotAnsweringError, RemoteError } from "../../core/base/e
 import { AwakeTime } from "../../core/base/standstill.ts";
 import { Client } from "../../core/client/client.ts";
 import { isGone } from "../../core/client/consumer/port.ts";
-import { DaemonAddress } from "../../core/client/daemon_address.ts";
+import { DaemonAddress, starvation } from "../../core/client/daemon_address.ts";
 import {
   hasOpen,
   hasSocket,
@@ -16,12 +16,16 @@ import {
   isLocked,
   isStopped,
   notAnswering,
+  processorWait,
 } from "../../core/client/daemon_process.ts";
 import type { Paths } from "../../core/protocol/paths.ts";
 import type { StatusReply } from "../../core/protocol/status.ts";
 import type { EvsContext } from "../cli/context.ts";
 
-/** A daemon drains within 5 s; after this it counts as hanging, ms. */
+/**
+ * A daemon drains within 5 s; after this, and the time that it waited for a processor, it counts as
+ * hanging, ms.
+ */
 const DRAIN_MS = 10_000;
 const POLL_MS = 10;
 /** What one look at a daemon takes at most, with the pause before it, ms. */
@@ -114,11 +118,12 @@ export async function untilEnded(
 ): Promise<void> {
   const { clock } = context;
   const time = new AwakeTime(clock);
+  const starved = starvation(processorWait);
   // Another daemon may hold the lock by then: if the process is known, wait for the process
   // instead.
   const runs = held?.holder === undefined ? () => isLocked(dataDir) : () => hasOpen(pid, dataDir);
   while (runs()) {
-    if (time.passed(LONGEST_TRY_MS) > DRAIN_MS) {
+    if (time.passed(LONGEST_TRY_MS) > DRAIN_MS + starved(held ?? {})) {
       throw new NotAnsweringError(`the daemon (pid ${pid}) has not ended within 10 s`, {
         hint: `evs daemon logs -n 20; kill -9 ${pid} loses nothing that was acknowledged`,
         details: { pid, dataDir },

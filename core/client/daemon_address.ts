@@ -128,13 +128,17 @@ export class DaemonAddress implements Address {
   }
 }
 
-/** How long a daemon has waited for a processor since it was first asked about, ms. */
-function starvation(processorWait: (held: Holding) => number): (held: Holding) => number {
+/**
+ * How long a daemon has waited for a processor since it was first asked about, ms; what is added to
+ * a limit for it.
+ */
+export function starvation(processorWait: (held: Holding) => number): (held: Holding) => number {
   let before: { pid: number | undefined; ms: number } = { pid: undefined, ms: 0 };
   return (held) => {
     const [pid, ms] = [held.holder?.pid, processorWait(held)];
     if (before.pid !== pid) before = { pid, ms };
-    return Math.min(STARVED_MS, ms - before.ms);
+    // Nothing is known of one that has just ended.
+    return Math.max(0, Math.min(STARVED_MS, ms - before.ms));
   };
 }
 
