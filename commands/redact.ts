@@ -1,5 +1,4 @@
 /** `evs redact`. */
-import { ExitCode } from "../core/base/errors.ts";
 import { MOST_OF_BY } from "../core/event/redaction.ts";
 import type { RedactReply } from "../core/protocol/redaction.ts";
 import { plainText, verb } from "./cli/define.ts";
@@ -44,11 +43,8 @@ export const route = verb<RedactFlags, [topic: string, event: string]>({
   async run(this: EvsContext, flags: RedactFlags, topic: string, event: string): Promise<void> {
     const client = await this.client();
     const question = `Erase what event ${event} of ${topic} says? It cannot be undone.`;
-    if (!await this.confirm(question, flags)) {
-      this.say("nothing was redacted");
-      this.exitCode = ExitCode.NotFound;
-      return;
-    }
+    const { yes } = flags;
+    if (!await this.confirm(question, { yes, declined: "nothing was redacted" })) return;
     const by = (this.env("USER") ?? this.env("LOGNAME"))?.slice(0, MOST_OF_BY);
     const { reason } = flags;
     const reply = await client.redact(topic, event, {

@@ -9,7 +9,7 @@ import { type Clock, systemClock } from "../../core/base/clock.ts";
 import { Client } from "../../core/client/client.ts";
 import { DaemonAddress } from "../../core/client/daemon_address.ts";
 import { environment, type Paths, resolvePaths } from "../../core/protocol/paths.ts";
-import { InvalidArgumentError } from "../../core/base/errors.ts";
+import { ExitCode, InvalidArgumentError } from "../../core/base/errors.ts";
 import { load } from "./lazy.ts";
 import { typedAgain } from "../../core/base/shell_quote.ts";
 import { type ColourChoice, type Palette, palette, wantsColour } from "../terminal/colour.ts";
@@ -215,10 +215,14 @@ export class EvsContext {
 
   /**
    * Asks before something is deleted. Returns true with `yes`; asks on a terminal; in a script
-   * without `yes`, throws.
+   * without `yes`, throws. If the answer is no, says `declined`, and the exit code is 1: what was
+   * asked for was not done.
    */
-  async confirm(question: string, options: { yes: boolean }): Promise<boolean> {
-    if (options.yes) return true;
+  async confirm(
+    question: string,
+    { yes = false, declined }: { yes?: boolean | undefined; declined: string },
+  ): Promise<boolean> {
+    if (yes) return true;
     if (!this.stdin.isTerminal() || !this.stderr.isTerminal) {
       throw new InvalidArgumentError(`${question} There is nobody to ask`, {
         code: "argument/not-confirmed",
@@ -230,7 +234,10 @@ export class EvsContext {
     const count = await this.stdin.read(answer);
     if (count === null) this.stderr.writeSync("\n");
     const text = new TextDecoder().decode(answer.subarray(0, count ?? 0)).trim().toLowerCase();
-    return text === "y" || text === "yes";
+    if (text === "y" || text === "yes") return true;
+    this.say(declined);
+    this.exitCode = ExitCode.NotFound;
+    return false;
   }
 
   /** Disconnects from the daemon. */

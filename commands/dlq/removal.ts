@@ -1,6 +1,5 @@
 /** Removes dead letters permanently: counts, asks, removes. */
 import type { DeadLetterAction } from "../../core/protocol/protocol.ts";
-import { ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { assertFound, countReply } from "./outcome.ts";
 
@@ -15,11 +14,7 @@ export async function removeChosen(
   assertFound(reply, chosen.ids ?? []);
   if (!dryRun && reply.count > 0) {
     const question = `Remove ${countReply(reply)} for good?`;
-    if (!await context.confirm(question, { yes })) {
-      context.say("nothing was removed");
-      context.exitCode = ExitCode.NotFound;
-      return;
-    }
+    if (!await context.confirm(question, { yes, declined: "nothing was removed" })) return;
     reply = await client.removeDeadLetters(chosen);
   }
   // If nothing matched, there was nothing to do: the count alone was not a dry run.

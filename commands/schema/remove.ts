@@ -1,5 +1,4 @@
 /** `evs schema remove`. */
-import { ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { plainText, verb } from "../cli/define.ts";
 import { typeArgument } from "./arguments.ts";
@@ -26,11 +25,9 @@ export const route = verb<RemoveFlags, [string]>({
     const { version } = flags;
     const info = await client.schema(type, version);
     const effect = info.latest ? " New events of it are then checked by the version before." : "";
-    if (!await this.confirm(`Remove schema ${type} ${version}?${effect}`, flags)) {
-      this.say("nothing was removed");
-      this.exitCode = ExitCode.NotFound;
-      return;
-    }
+    const question = `Remove schema ${type} ${version}?${effect}`;
+    const { yes } = flags;
+    if (!await this.confirm(question, { yes, declined: "nothing was removed" })) return;
     await client.removeSchema(type, version);
     if (this.forPeople) this.say(`${type} ${version} is removed`);
     else this.printJson({ removed: type, version });

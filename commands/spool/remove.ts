@@ -38,9 +38,8 @@ export const route = verb<RemoveFlags, string[]>({
     const files = selected(await spoolPlace(this), { ids, refused });
     const events = files.reduce((sum, file) => sum + file.events, 0);
     const what = `${plural(files.length, "file")} with ${plural(events, "event")}`;
-    if (files.length > 0 && !await this.confirm(`Remove ${what} for good?`, { yes })) {
-      return this.say("Nothing was removed.");
-    }
+    const asked = { yes: yes || files.length === 0, declined: "nothing was removed" };
+    if (!await this.confirm(`Remove ${what} for good?`, asked)) return;
     const removed = files.filter((file) => ifThere(() => removeFile(pathNow(file))));
     for (const folder of new Set(files.map(({ path }) => folderOf(path)))) {
       syncSpool(folder);

@@ -1,5 +1,4 @@
 /** `evs subscription remove`. */
-import { ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
 import { nameArgument } from "./shared.ts";
@@ -20,11 +19,8 @@ export const route = verb<RemoveFlags, [string]>({
     const info = await client.subscription(name);
     const question =
       `Remove subscription ${name} (${info.pending} pending, ${info.scheduled} scheduled)?`;
-    if (!await this.confirm(question, flags)) {
-      this.say("nothing was removed");
-      this.exitCode = ExitCode.NotFound;
-      return;
-    }
+    const { yes } = flags;
+    if (!await this.confirm(question, { yes, declined: "nothing was removed" })) return;
     await client.removeSubscription(name);
     if (this.forPeople) this.say(`${name} is removed`);
     else this.printJson({ removed: name });

@@ -1,7 +1,6 @@
 /** `evs subscription seek`: moves a subscription back or forth. */
 import type { SeekReply } from "../../core/protocol/protocol.ts";
 import { missedText } from "../../core/reading/missed.ts";
-import { ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { plainText, verb } from "../cli/define.ts";
 import { plural } from "../terminal/table.ts";
@@ -43,11 +42,9 @@ async function seekSubscription(
   const client = await this.client();
   let reply = await client.seekSubscription(name, { to, dryRun: true });
   if (!flags.dryRun && (reply.redo > 0 || reply.skip > 0)) {
-    if (!await this.confirm(`This ${effectOf(reply)}. Move ${name}?`, flags)) {
-      this.say(`${name} stays where it is`);
-      this.exitCode = ExitCode.NotFound;
-      return;
-    }
+    const question = `This ${effectOf(reply)}. Move ${name}?`;
+    const { yes } = flags;
+    if (!await this.confirm(question, { yes, declined: `${name} stays where it is` })) return;
   }
   if (!flags.dryRun) reply = await client.seekSubscription(name, { to });
   for (const missed of reply.missed ?? []) this.say(`evs: ${missedText(missed)}`);

@@ -21,10 +21,8 @@ export const route = verb<{ yes?: boolean }, [topic: string]>({
     const client = await this.client();
     const { events, lastSeq } = await client.topic(name);
     const question = `Remove topic ${name} with ${plural(events, "event")}?`;
-    if (!await this.confirm(question, { yes: flags.yes ?? false })) {
-      this.say("Nothing was removed.");
-      return;
-    }
+    const { yes } = flags;
+    if (!await this.confirm(question, { yes, declined: "nothing was removed" })) return;
     await client.removeTopic(name);
     if (this.forPeople) this.print(`Removed topic ${name} with ${plural(events, "event")}.`);
     else this.printJson({ topic: name, removed: true, events, lastSeq });
