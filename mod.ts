@@ -190,6 +190,7 @@ export {
   type TopicLookups,
 } from "./core/store/atomic_group.ts";
 export type { DedupWindow, GivenIds } from "./core/store/dedup.ts";
+export type { KeyCounts } from "./core/store/key_seqs.ts";
 export type { Damage, Found } from "./core/store/damage.ts";
 export { eventsOf, type PackedRequest, type StoreRequest } from "./core/store/pack.ts";
 export {
@@ -206,6 +207,7 @@ export {
   type EventReader,
   type EventStore,
   type Expected,
+  type ExpectedKeySeq,
   type JournalStore,
   type KeyQuery,
   type LinePage,

@@ -10,6 +10,7 @@ import {
   checkFlags,
   expectation,
   isStream,
+  keySeqExpectation,
   type PublishFlags,
   timeToLive,
 } from "./publisher/flags.ts";
@@ -32,17 +33,19 @@ export const route = verb<PublishFlags, [topic?: string, type?: string, payload?
     "--key and --key-pointer are for events without a subject.\n" +
     "With --atomic, standard input has events for any topics, one per line or in an array, and all of them are stored or none: " +
     "objects with topic, type and payload, and id, key, schemaVersion, metadata, ttlMs and expected where they are needed " +
-    '(a seq, "none", "exists" or "any" of the key, else of the topic, or {"topic":…,"key":…}). What tail prints is such a line.\n' +
+    '(a seq, "none", "exists" or "any" of the key, else of the topic, or {"topic":…,"key":…,"keySeq":…}). What tail prints is such a line.\n' +
     "With --delay or --at the event is kept and published when it is due, also if the daemon is restarted meanwhile; " +
     "one that was due while no daemon ran is published when one starts. Its payload is checked now. " +
     "evs scheduled lists and cancels what waits. A TIME without a zone is local; one that has passed means now.\n" +
     "With --spool, what no daemon answers for is kept in the data dir, with its id: the next daemon stores it once, in order, and " +
-    "judges it then; evs spool lists it. --expect, --delay, --at and --cloudevents do not go with it.\n" +
+    "judges it then; evs spool lists it. --expect, --expect-key-seq, --delay, --at and --cloudevents do not go with it.\n" +
+    "An event with a key gets a keySeq: its number among those of the key in the topic, from 1; none is used twice. " +
+    "--expect-key-seq 3 stores the event only if the key's last one is its third; 0 means the first.\n" +
     "With --ttl the event is not delivered after this long: a subscription that comes to it later skips and counts it, and does not retry it. " +
     "It stays in the topic, for tail and replay. With --delay or --at, --ttl counts from when the event is due.\n" +
     "With --quiet it prints nothing.",
   usage: [
-    "TOPIC TYPE PAYLOAD [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id ID] [--schema-version VERSION] [--expect SEQ|none|exists|any | --delay DURATION | --at TIME | --spool] [--ttl DURATION]",
+    "TOPIC TYPE PAYLOAD [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id ID] [--schema-version VERSION] [--expect SEQ|none|exists|any | --expect-key-seq N | --delay DURATION | --at TIME | --spool] [--ttl DURATION]",
     "TOPIC TYPE TEXT --text [--binary] [--key TEXT] [the same]",
     "TOPIC TYPE --ndjson [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id-prefix PREFIX] [--ttl DURATION] [--on-error stop|skip] [--skip N] [--spool]",
     "TOPIC TYPE --lines [--binary] [--key TEXT] [--meta NAME=VALUE]... [--id-prefix PREFIX] [--ttl DURATION] [--on-error stop|skip] [--skip N] [--spool]",
@@ -74,6 +77,10 @@ export const route = verb<PublishFlags, [topic?: string, type?: string, payload?
     [
       "publish orders order.paid '{}' --key o1 --expect 7",
       "Only if 7 is still the key's last seq.",
+    ],
+    [
+      "publish orders order.placed '{}' --key o2 --expect-key-seq 0",
+      "Only if it is the first event of its key.",
     ],
     [
       `publish carts cart.reminder '{"cart":"c1"}' --id remind-c1 --delay 30m`,
@@ -136,6 +143,13 @@ export const route = verb<PublishFlags, [topic?: string, type?: string, payload?
         parse: expectation,
         brief: "Store only if this is the last seq of the key or topic",
         placeholder: "SEQ|none|exists|any",
+        optional: true,
+      },
+      expectKeySeq: {
+        kind: "parsed",
+        parse: keySeqExpectation,
+        brief: "Store only if N is the keySeq of the key's last event; 0 for none",
+        placeholder: "N",
         optional: true,
       },
       onError: {
@@ -226,6 +240,7 @@ export const route = verb<PublishFlags, [topic?: string, type?: string, payload?
           ...query,
           id: await idOf(this, flags),
           expected: flags.expect,
+          expectedKeySeq: flags.expectKeySeq,
           ...await scheduleOf(flags),
         },
         flags,

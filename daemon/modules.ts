@@ -239,6 +239,7 @@ import "../core/store/file/view_table.ts";
 import "../core/store/forwarding_store.ts";
 import "../core/store/journal.ts";
 import "../core/store/journals.ts";
+import "../core/store/key_seqs.ts";
 import "../core/store/memory.ts";
 import "../core/store/merge.ts";
 import "../core/store/pack.ts";

@@ -11,6 +11,7 @@ import type { Event } from "../core/event/event.ts";
 import { type EventStore, isJournalStore, type JournalStore } from "../core/store/store.ts";
 import { testExpiry, testExpiryReading } from "./expiry.ts";
 import { testAtomicGroups } from "./journal_atomic.ts";
+import { testKeyCounts } from "./journal_key_counts.ts";
 import { testKeys } from "./journal_keys.ts";
 import { testReading } from "./journal_reading.ts";
 import { testRedacting } from "./journal_redacting.ts";
@@ -30,6 +31,11 @@ export interface StoreCapabilities {
    * `advance`. Default false.
    */
   dedupWindow?: boolean;
+  /**
+   * It counts the events of each key (`countsKeys`): they have a `keySeq`, in what `append` returns
+   * and when they are read. With `sequences`. Default false.
+   */
+  keyCounts?: boolean;
   /** It redacts events, that is, it has `redact`. With `sequences`. Default false. */
   redaction?: boolean;
   /**
@@ -80,7 +86,16 @@ export interface EventStoreSuite {
 export function testEventStore({
   name,
   create,
-  capabilities: { sequences, atomic, durable, dedupWindow, redaction, expiry, stableOrder } = {},
+  capabilities: {
+    sequences,
+    atomic,
+    durable,
+    dedupWindow,
+    keyCounts,
+    redaction,
+    expiry,
+    stableOrder,
+  } = {},
   test = Deno.test,
 }: EventStoreSuite): void {
   const register = registerWith(name, { create, test });
@@ -99,6 +114,7 @@ export function testEventStore({
   testKeys(journal);
   if (atomic) testAtomicGroups(journal);
   if (dedupWindow) testDedupWindow(journal);
+  if (keyCounts) testKeyCounts(journal);
   if (redaction) testRedacting(journal);
   if (expiry) testExpiryReading(journal);
   if (durable) testReopening(journal);

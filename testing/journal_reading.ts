@@ -33,6 +33,7 @@ export function testReading(test: Register<JournalStore>): void {
         timestamp: 12,
         schemaVersion: "2.1",
         key: `key"1`,
+        ...store.countsKeys ? { keySeq: 1 } : {},
         metadata: event.metadata,
         payload: decoder.decode(event.payload),
       },

@@ -19,6 +19,7 @@ export interface PublishFlags {
   idPrefix?: string;
   schemaVersion?: string;
   expect?: string;
+  expectKeySeq?: number;
   onError?: "stop" | "skip";
   skip?: number;
   /** ms. */
@@ -33,6 +34,12 @@ export interface PublishFlags {
 export function expectation(input: string): string {
   if (/^(\d+|none|exists|any)$/.test(input)) return input;
   throw new SyntaxError("a seq, none, exists or any is needed");
+}
+
+/** The value of `--expect-key-seq`. */
+export function keySeqExpectation(input: string): number {
+  if (/^\d{1,15}$/.test(input)) return Number(input);
+  throw new SyntaxError("the keySeq of the key's last event is needed, or 0 if it has none");
 }
 
 /** The value of `--ttl`, ms. */
@@ -83,7 +90,16 @@ export function checkFlags(flags: PublishFlags, given: { type?: string; payload?
   }
   if (flags.binary && !isText) wrong("--binary goes with --text or --lines");
   if (stream && flags.id !== undefined) wrong("--id names one event; a stream takes --id-prefix");
-  if (stream && flags.expect !== undefined) wrong("--expect goes with one event");
+  const expecting = expectingFlag(flags);
+  if (stream && expecting) wrong(`${expecting} goes with one event`);
+  if (flags.expect !== undefined && flags.expectKeySeq !== undefined) {
+    wrong("--expect and --expect-key-seq exclude each other");
+  }
+  if (
+    flags.expectKeySeq !== undefined && flags.key === undefined && flags.keyPointer === undefined
+  ) {
+    wrong("--expect-key-seq goes with --key or --key-pointer");
+  }
   if (flags.spool) checkSpool(flags, wrong);
   checkLater(flags, stream);
   if (stream) return;
@@ -105,6 +121,7 @@ function checkCloudFlags(
     id: "--id",
     idPrefix: "--id-prefix",
     expect: "--expect",
+    expectKeySeq: "--expect-key-seq",
     binary: "--binary",
     delay: "--delay",
     at: "--at",
@@ -120,12 +137,17 @@ function checkCloudFlags(
   }
 }
 
-function checkSpool(
-  { expect, delay, at }: PublishFlags,
-  wrong: (message: string) => void,
-): void {
-  if (expect !== undefined && expect !== "any") {
-    wrong("--expect does not go with --spool: when the event is stored, nobody could be told");
+/** The flag that expects something of the key or the topic, if one is given. */
+function expectingFlag({ expect, expectKeySeq }: PublishFlags): string | undefined {
+  if (expectKeySeq !== undefined) return "--expect-key-seq";
+  return expect === undefined ? undefined : "--expect";
+}
+
+function checkSpool(flags: PublishFlags, wrong: (message: string) => void): void {
+  const { expect, delay, at } = flags;
+  if (expect !== "any" && expectingFlag(flags)) {
+    const what = expectingFlag(flags);
+    wrong(`${what} does not go with --spool: when the event is stored, nobody could be told`);
   }
   const flag = delay !== undefined ? "--delay" : at !== undefined ? "--at" : undefined;
   if (flag !== undefined) wrong(`${flag} does not go with --spool: a schedule needs a daemon`);
@@ -139,8 +161,10 @@ function checkLater(flags: PublishFlags, stream: boolean): void {
     ? "--delay and --at exclude each other"
     : stream
     ? `${flag} goes with one event`
-    : expect !== undefined && expect !== "any"
-    ? `--expect does not go with ${flag}: when the event is published, nobody could be told`
+    : expect !== "any" && expectingFlag(flags)
+    ? `${
+      expectingFlag(flags)
+    } does not go with ${flag}: when the event is published, nobody could be told`
     : undefined;
   if (problem === undefined) return;
   throw new InvalidArgumentError(problem, { code: "argument/usage", hint: "evs publish --help" });

@@ -26,6 +26,7 @@ export function formatReceipt(
     topic,
     ...(waits ? { scheduled: true } : { seq }),
     id: event?.id,
+    ...(event?.keySeq === undefined ? {} : { keySeq: event.keySeq }),
     ...(event?.expiresAt === undefined ? {} : { expiresAt: event.expiresAt }),
     ...(reply.past ? { past: true } : {}),
     ...(duplicate ? { duplicate } : {}),

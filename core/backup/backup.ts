@@ -16,7 +16,13 @@ import { listSpool, REFUSED_FOLDER, SPOOL_FOLDER } from "../spool/spool_folder.t
 import { verifyStateDatabase } from "../state/verify.ts";
 import { copyDatabase } from "../store/sqlite/copy_database.ts";
 import { systemDisk } from "../store/file/disk.ts";
-import { ACCEPTED_FILE, BATCH_FILE, REPLACING, SKEW_FILE } from "../store/file/layout.ts";
+import {
+  ACCEPTED_FILE,
+  BATCH_FILE,
+  COUNTS_FILE,
+  REPLACING,
+  SKEW_FILE,
+} from "../store/file/layout.ts";
 import { settleReplacements } from "../store/file/redact_segment.ts";
 import { verifyFileStore } from "../store/file/verify.ts";
 import { verifyEventDatabase } from "../store/sqlite/verify.ts";
@@ -168,6 +174,8 @@ function* fileStorePaths(folder: string): Generator<string> {
     for (const ending of [".lookup", ".index", ".ndjson", ...replacing]) {
       for (const file of files) if (file.endsWith(ending)) yield `${name}/${file}`;
     }
+    // After the lines: it knows of all that were deleted meanwhile.
+    yield `${name}/${COUNTS_FILE}`;
   }
   // After the topics: what it adds to them at a start was not in them before.
   if ((lstat(`${folder}/${BATCH_FILE}`)?.size ?? 0) > 0) yield BATCH_FILE;

@@ -34,7 +34,7 @@ const PATHS = new RegExp(
   [
     String.raw`^(?:events\.db|state\.db)$`,
     String.raw`^events/(?:format|%accepted|%skew|%batch)$`,
-    String.raw`^events/[a-z0-9._%-]{1,170}/(?:head|\d{16}\.(?:ndjson|index|lookup))$`,
+    String.raw`^events/[a-z0-9._%-]{1,170}/(?:head|counts|\d{16}\.(?:ndjson|index|lookup))$`,
     String.raw`^spool/(?:refused/)?[0-9a-f-]{1,60}\.spool$`,
   ].join("|"),
 );

@@ -12,7 +12,7 @@ import type { AppendOutcome, Condition } from "../store/store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 import type { TopicStores } from "../topic/stores.ts";
 import type { CommitDispatcher } from "./commit_dispatcher.ts";
-import { refuseExpected } from "./expectation.ts";
+import { refuseExpected, refuseUncountable, refuseUncounted } from "./expectation.ts";
 import type { Startup } from "./startup.ts";
 import { appendNew, waitingError, WaitingIds } from "./waiting_ids.ts";
 
@@ -100,7 +100,10 @@ export class EventWriter {
     conditions: readonly Condition[],
   ): Extract<AppendOutcome, { ok: false }> | undefined {
     const { topics, stores } = this.#context;
-    stores.groupTarget(names.map((name) => topics.planned(name)));
+    refuseUncounted(
+      stores.groupTarget(names.map((name) => topics.planned(name))).store,
+      conditions,
+    );
     for (const [condition, { topic, key, expected }] of conditions.entries()) {
       if (topics.get(topic) !== undefined) continue;
       // A topic that was removed goes on from its last seq.
@@ -135,7 +138,9 @@ export class EventWriter {
     },
   ): Promise<AppendOutcome[]> {
     const { stores, journals } = this.#context;
-    return journals.submitGroup(stores.groupTarget(records), requests, conditions);
+    const target = stores.groupTarget(records);
+    refuseUncounted(target.store, conditions);
+    return journals.submitGroup(target, requests, conditions);
   }
 
   /** Refuses further requests, and resolves when the earlier ones are submitted. */
@@ -152,6 +157,7 @@ export class EventWriter {
     if (!record.options.persistent) return this.#handOn(request);
     const { stores, journals } = this.#context;
     const target = stores.target(record.name, record.options);
+    if (typeof request.expected === "object") refuseUncountable(target.store, request);
     if (!this.#chain) return journals.submit(target, request, stream);
     refuseExpected(request.expected);
     const submitted = this.#chain.then(() => journals.submit(target, request, stream));

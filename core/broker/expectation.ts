@@ -1,7 +1,19 @@
 /** Errors for expectations that failed or cannot be checked. */
 import { defined } from "../base/defined.ts";
-import { ConflictError, InvalidArgumentError, UnsupportedError } from "../base/errors.ts";
-import type { AppendOutcome, AppendRequest } from "../store/store.ts";
+import {
+  ConflictError,
+  EventRefusedError,
+  InvalidArgumentError,
+  UnsupportedError,
+} from "../base/errors.ts";
+import { eventsOf, type StoreRequest } from "../store/pack.ts";
+import type {
+  AppendOutcome,
+  AppendRequest,
+  Condition,
+  Expected,
+  JournalStore,
+} from "../store/store.ts";
 
 /** Throws if an expectation is given where no sequence numbers are kept. */
 export function refuseExpected(expected: AppendRequest["expected"]): void {
@@ -9,6 +21,37 @@ export function refuseExpected(expected: AppendRequest["expected"]): void {
   throw new UnsupportedError("`expected` needs a topic and a store that keep sequence numbers", {
     hint: "publish without it, or make the topic persistent",
   });
+}
+
+/** Throws if a number within a key is expected of a store that does not count. */
+export function refuseUncounted(
+  store: JournalStore,
+  expectations: readonly Pick<Condition, "expected">[],
+): void {
+  if (store.countsKeys || !expectations.some(({ expected }) => typeof expected === "object")) {
+    return;
+  }
+  throw new UnsupportedError("a keySeq needs a store that counts the events of keys", {
+    hint: "expect the last seq of the key instead",
+  });
+}
+
+/** Throws if a number within a key is expected where it cannot be: see {@link refuseUncounted}. */
+export function refuseUncountable(store: JournalStore, request: StoreRequest): void {
+  refuseUncounted(store, [{ expected: request.expected! }]);
+  if (eventsOf(request).some(({ key }) => key === undefined)) throw keyMissing();
+}
+
+/** The error for an event of whose key something is expected, and which has none. */
+export function keyMissing(): EventRefusedError {
+  return new EventRefusedError(
+    "event/invalid-envelope",
+    "something is expected of the event's key, and it has none",
+    {
+      details: { field: "expected" },
+      hint: "give the event a key, or expect it of the topic",
+    },
+  );
 }
 
 /** The outcome of a stored request; throws if an expectation failed. */
@@ -26,10 +69,11 @@ function expectationError(
   outcome: Extract<AppendOutcome, { ok: false }>,
 ): ConflictError | InvalidArgumentError {
   const { expected, actual, subject, ids } = outcome;
-  const wanted = typeof expected === "number" ? `seq ${expected}` : expected;
+  const wanted = wantedOf(expected);
   if (subject === "keys") {
+    const what = typeof expected === "object" ? "keySeq" : "seq";
     return new InvalidArgumentError(
-      `${topic}: ${wanted} was expected of events with several keys, and a seq is that of one key`,
+      `${topic}: ${wanted} was expected of events with several keys, and a ${what} is that of one key`,
       {
         details: { field: "expected", topic, expected },
         hint: "publish the events of each key by themselves, or expect none or exists of all keys",
@@ -56,8 +100,11 @@ export function conflictError(
   { expected, actual, subject, key }: Extract<AppendOutcome, { ok: false }>,
   { element }: { element?: number } = {},
 ): ConflictError {
-  const wanted = typeof expected === "number" ? `seq ${expected}` : expected;
-  const whose = key === undefined ? `the ${subject}'s last seq` : `the last seq of the key ${key}`;
+  const wanted = wantedOf(expected);
+  const what = typeof expected === "object" ? "keySeq" : "seq";
+  const whose = key === undefined
+    ? `the ${subject}'s last ${what}`
+    : `the last ${what} of the key ${key}`;
   return new ConflictError(
     `${
       element === undefined ? "" : `element ${element}: `
@@ -66,7 +113,12 @@ export function conflictError(
     }; nothing was stored`,
     {
       details: defined({ topic, expected, actual, subject, key, element }),
-      hint: "read what came in between, then publish with the seq that it has now",
+      hint: `read what came in between, then publish with the ${what} that it has now`,
     },
   );
+}
+
+function wantedOf(expected: Expected): string {
+  if (typeof expected === "object") return `keySeq ${expected.keySeq}`;
+  return typeof expected === "number" ? `seq ${expected}` : expected;
 }

@@ -2,22 +2,27 @@
  * Publishing to several topics, all or none: which requests and conditions the events become, and
  * what the store's outcomes say about each event. Decisions only.
  */
-import { ConflictError, EventRefusedError, InvalidArgumentError } from "../base/errors.ts";
+import { ConflictError, InvalidArgumentError } from "../base/errors.ts";
 import { refuseUnknown } from "../base/options.ts";
 import type { NewEvent } from "../event/event.ts";
 import type { IsAny, Message } from "../event/event_map.ts";
 import { LARGEST_ATOMIC_PUBLISH } from "../event/limits.ts";
 import { isJsonObject } from "../json/json_object.ts";
 import type { AppendOutcome, AppendRequest, Condition, Expected } from "../store/store.ts";
-import { conflictError } from "./expectation.ts";
-import { checkExpected } from "./publish_options.ts";
+import { conflictError, keyMissing } from "./expectation.ts";
+import { checkExpected, checkSeq } from "./publish_options.ts";
 
-/** What an event of `publishAll` expects of its topic, of its key, or of both. */
+/**
+ * What an event of `publishAll` expects of its topic, of its key, or of both: of the key the last
+ * seq, the number of its last event, or both.
+ */
 export interface Expectations {
   /** Compared with the topic's last seq. */
   topic?: Expected;
   /** Compared with the last seq of the event's key. */
   key?: Expected;
+  /** Compared with the `keySeq` of the last event of the event's key; 0 if there was none. */
+  keySeq?: number;
 }
 
 /** One event of {@link Broker.publishAll}: a message and its topic. */
@@ -64,6 +69,8 @@ export interface StoredPlace {
   seq: number;
   /** It had been stored before. */
   duplicate: boolean;
+  /** Its number within its key, if it has one. */
+  keySeq: number | undefined;
 }
 
 /** Throws `InvalidArgumentError` for more events than one publish may have. */
@@ -89,18 +96,13 @@ export function checkExpectations(
   key: string | undefined,
 ): Expected | Expectations | undefined {
   if (!isJsonObject(expected)) return checkExpected(expected as Expected | undefined);
-  refuseUnknown(expected, { of: "expected", known: ["topic", "key"] });
-  const { topic, key: ofKey } = expected as Expectations;
-  checkExpected(topic);
-  if (checkExpected(ofKey) === undefined || key !== undefined) return { topic, key: ofKey };
-  throw new EventRefusedError(
-    "event/invalid-envelope",
-    "something is expected of the event's key, and it has none",
-    {
-      details: { field: "expected" },
-      hint: "give the event a key, or expect it of the topic",
-    },
-  );
+  refuseUnknown(expected, { of: "expected", known: ["topic", "key", "keySeq"] });
+  const { topic, key: ofKey, keySeq } = expected as Expectations;
+  checkSeq(topic);
+  checkSeq(ofKey);
+  if (keySeq !== undefined) checkExpected({ keySeq });
+  if ((ofKey !== undefined || keySeq !== undefined) && key === undefined) throw keyMissing();
+  return { topic, key: ofKey, keySeq };
 }
 
 /** Plans the append. What several events expect alike of one topic or key is one condition. */
@@ -130,13 +132,16 @@ function conditionsOf(
   key: string | undefined,
   expected: Expected | Expectations | undefined,
 ): Condition[] {
-  const each = typeof expected === "object"
+  const each: Expectations = typeof expected === "object"
     ? expected
     : key === undefined
     ? { topic: expected }
     : { key: expected };
+  const keySeq = each.keySeq === undefined ? undefined : { keySeq: each.keySeq };
   const conditions: Condition[] = [];
-  for (const [subject, wanted] of [["topic", each.topic], ["key", each.key]] as const) {
+  for (
+    const [subject, wanted] of [["topic", each.topic], ["key", each.key], ["key", keySeq]] as const
+  ) {
     if (wanted === undefined || wanted === "any") continue;
     conditions.push({ topic, ...(subject === "key" ? { key: key! } : {}), expected: wanted });
   }
@@ -162,7 +167,10 @@ export function storedPlaces(
     let next = outcome.firstSeq;
     return requests[i]!.events.map((_, index): StoredPlace => {
       const seq = repeats.get(index);
-      return seq === undefined ? { seq: next++, duplicate: false } : { seq, duplicate: true };
+      const keySeq = outcome.keySeqs?.[index] || undefined;
+      return seq === undefined
+        ? { seq: next++, duplicate: false, keySeq }
+        : { seq, duplicate: true, keySeq };
     });
   });
   return places.map(({ request, index }) => stored[request]![index]!);

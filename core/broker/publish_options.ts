@@ -1,5 +1,7 @@
 /** Options of `publish`, separated from the metadata and checked. */
 import { InvalidArgumentError } from "../base/errors.ts";
+import { refuseUnknown } from "../base/options.ts";
+import { isJsonObject } from "../json/json_object.ts";
 import { checkSchedule, checkTtl, type Schedule, type ScheduleOption } from "../event/schedule.ts";
 import { assertEventId } from "../event/id.ts";
 import { assertName } from "../event/name.ts";
@@ -19,7 +21,10 @@ export interface PublishOptions {
   key?: string;
   /** Unix ms. */
   timestamp?: number;
-  /** Compared with the last seq of the key, or of the topic if no key is given. */
+  /**
+   * Compared with the last seq of the key, or of the topic if no key is given. `{ keySeq: 3 }`
+   * expects that the key's last event is its third; 0 that it has none.
+   */
   expected?: Expected;
   /** Publishes nothing if it has aborted. */
   signal?: AbortSignal;
@@ -115,6 +120,17 @@ const EXPECTED: readonly unknown[] = [undefined, "none", "exists", "any"];
 
 /** The expectation, or an `InvalidArgumentError` that lists the valid ones. */
 export function checkExpected(expected: Expected | undefined): Expected | undefined {
+  if (!isJsonObject(expected)) return checkSeq(expected);
+  refuseUnknown(expected, { of: "expected", known: ["keySeq"] });
+  const { keySeq } = expected as { keySeq?: unknown };
+  if (Number.isSafeInteger(keySeq) && keySeq as number >= 0) return { keySeq: keySeq as number };
+  throw new InvalidArgumentError("the expected keySeq is a whole number from 0", {
+    details: { field: "expected" },
+  });
+}
+
+/** The same for what a keySeq cannot stand for. */
+export function checkSeq(expected: Expected | undefined): Expected | undefined {
   const isSeq = Number.isSafeInteger(expected) && (expected as number) >= 0;
   if (isSeq || EXPECTED.includes(expected)) return expected;
   const given = typeof expected === "string" ? JSON.stringify(expected) : String(expected);

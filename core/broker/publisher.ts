@@ -237,7 +237,7 @@ export class Publisher {
     }));
     const outcomes = await this.#context.writer.appendGroup(plan.requests, plan.conditions);
     const places = storedPlaces(plan, outcomes);
-    return all.map(({ event, captured }, i) => stored(event, captured, places[i]!.seq));
+    return all.map(({ event, captured }, i) => stored(event, captured, places[i]!));
   }
 
   async #storeAll(
@@ -256,7 +256,10 @@ export class Publisher {
     const repeats = new Map(done.duplicates.map(({ index, seq }) => [index, seq]));
     let next = done.firstSeq;
     return all.map(({ event, captured }, index) =>
-      stored(event, captured, repeats.get(index) ?? (next === 0 ? 0 : next++))
+      stored(event, captured, {
+        seq: repeats.get(index) ?? (next === 0 ? 0 : next++),
+        keySeq: done.keySeqs?.[index],
+      })
     );
   }
 
@@ -269,11 +272,12 @@ export class Publisher {
       const stamped = split.timestamp !== undefined;
       const { scheduled } = this.#context;
       const accepted = await scheduled.accept(topic, captured, { schedule, stamped });
-      return scheduledEvent(stored(event, captured, accepted.seq), { ...accepted, stamped });
+      return scheduledEvent(stored(event, captured, accepted), { ...accepted, stamped });
     }
     const outcome = await this.#context.writer.append({ topic, events: [captured], expected });
-    const { duplicates, firstSeq } = assertStored(topic, outcome);
-    return stored(event, captured, duplicates[0]?.seq ?? firstSeq);
+    const { duplicates, firstSeq, keySeqs } = assertStored(topic, outcome);
+    const seq = duplicates[0]?.seq ?? firstSeq;
+    return stored(event, captured, { seq, keySeq: keySeqs?.[0] });
   }
 
   #admit(one: Captured): void {
@@ -343,9 +347,14 @@ export function capture(event: Event, split: SplitOptions): NewEvent {
   };
 }
 
-/** The event as stored; without a seq if none was assigned. */
-function stored<T>(event: Event<T>, { schemaVersion }: NewEvent, seq: number): Event<T> {
-  return seq === 0 ? { ...event, schemaVersion } : { seq, ...event, schemaVersion };
+/** The event as stored; without a seq and a keySeq if none was assigned. */
+function stored<T>(
+  event: Event<T>,
+  { schemaVersion }: NewEvent,
+  { seq, keySeq }: { seq: number; keySeq?: number | undefined },
+): Event<T> {
+  const placed = keySeq ? { ...event, keySeq } : event;
+  return seq === 0 ? { ...placed, schemaVersion } : { seq, ...placed, schemaVersion };
 }
 
 /** The event as published later: its timestamp is the time of publishing, unless it was given. */

@@ -56,6 +56,8 @@ export interface Acceptance {
   past?: true;
   /** Of one that was published at once: when it expires, Unix ms, if it does. */
   expiresAt?: number;
+  /** Of one that was published at once or before: its number within its key, if it has one. */
+  keySeq?: number;
 }
 
 /** The wall clock is looked at this often while something waits, ms. */
@@ -208,10 +210,10 @@ export class ScheduledEvents {
   async #publishNow(topic: string, event: NewEvent): Promise<Acceptance> {
     const stamped = this.#context.expiry.stamp(event);
     const outcome = await this.#context.writer.append({ topic, events: [stamped] });
-    const { firstSeq, duplicates: [repeat] } = assertStored(topic, outcome);
-    if (repeat !== undefined) return { seq: repeat.seq, duplicate: true };
-    const { expiresAt } = stamped;
-    return { seq: firstSeq, ...(expiresAt === undefined ? {} : { expiresAt }) };
+    const { firstSeq, duplicates: [repeat], keySeqs } = assertStored(topic, outcome);
+    const keySeq = defined({ keySeq: keySeqs?.[0] || undefined });
+    if (repeat !== undefined) return { seq: repeat.seq, ...keySeq, duplicate: true };
+    return { seq: firstSeq, ...keySeq, ...defined({ expiresAt: stamped.expiresAt }) };
   }
 
   async #put(item: ScheduledItem, event: NewEvent): Promise<void> {

@@ -87,8 +87,11 @@ export async function appendNew(
   const outcome = await append({ topic, events: places.map((index) => events[index]!) });
   if (!outcome.ok) return outcome;
   const stored = outcome.duplicates.map(({ index, seq }) => ({ index: places[index]!, seq }));
+  const keySeqs = outcome.keySeqs && events.map(() => 0);
+  if (keySeqs) places.forEach((index, at) => keySeqs[index] = outcome.keySeqs![at]!);
   return {
     ...outcome,
+    ...keySeqs ? { keySeqs } : {},
     duplicates: [...duplicates, ...stored].sort((a, b) => a.index - b.index),
   };
 }

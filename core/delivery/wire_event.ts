@@ -23,6 +23,7 @@ const TOPIC = ',"topic":'.length;
 const TIMESTAMP = ',"timestamp":'.length;
 const VERSION = ',"schemaVersion":'.length;
 const KEY = ',"key":'.length;
+const KEY_SEQ = ',"keySeq":'.length;
 const EXPIRES = ',"expiresAt":'.length;
 
 const decoder = new TextDecoder();
@@ -54,6 +55,11 @@ export class WireEvent {
       const to = behindString(bytes, at + KEY, end);
       key = JSON.parse(decoder.decode(bytes.subarray(at + KEY, to)));
       letter = letterAt(bytes, at = to);
+      if (letter === K) {
+        at += KEY_SEQ;
+        while (isDigit(bytes[at])) at++;
+        letter = letterAt(bytes, at);
+      }
     }
     if (letter === E) {
       at += EXPIRES;

@@ -30,6 +30,12 @@ export interface Event<T = any, Type extends string = string, Topic extends stri
   /** Orders and groups events. Never used for compaction. */
   key?: string;
   /**
+   * Its number among the events of its key in the topic: 1, 2, 3…, none twice. Absent if it has no
+   * key, and on stores that do not number keys. An event from before keys were numbered has none
+   * either, and stands for its {@link seq}: the next one of its key has that plus one.
+   */
+  keySeq?: number;
+  /**
    * Not delivered to subscriptions from then on: Unix ms, by the broker's clock. Absent: it never
    * expires.
    */
@@ -50,6 +56,8 @@ export interface NewEvent {
   schemaVersion: string;
   /** Orders and groups. */
   key?: string;
+  /** Set by the store as it stores the event. */
+  keySeq?: number;
   /** When it expires, Unix ms. Absent: never. */
   expiresAt?: number;
   /** Of an event that is published later: {@link expiresAt} is this long after that, ms. */
@@ -79,6 +87,8 @@ export interface StoredEvent {
   schemaVersion: string;
   /** Orders and groups. */
   key?: string;
+  /** As in {@link Event}. */
+  keySeq?: number;
   /** When it expires, Unix ms. Absent: never. */
   expiresAt?: number;
   /** Of an event that is published later: as in {@link NewEvent}. */
@@ -102,9 +112,17 @@ export function storedEvent(
   const { id, type, timestamp, schemaVersion, metadata, payload } = event;
   const stored: StoredEvent = { seq, topic, id, type, timestamp, schemaVersion, metadata, payload };
   if (event.key !== undefined) stored.key = event.key;
+  if (event.keySeq !== undefined) stored.keySeq = event.keySeq;
   if (event.expiresAt !== undefined) stored.expiresAt = event.expiresAt;
   if (event.ttlMs !== undefined) stored.ttlMs = event.ttlMs;
   return stored;
+}
+
+/** The members of a wire line that tell the key, each with a comma before it. */
+export function keyMembers({ key, keySeq }: Pick<NewEvent, "key" | "keySeq">): string {
+  if (key === undefined) return "";
+  const member = `,"key":${JSON.stringify(key)}`;
+  return keySeq === undefined ? member : `${member},"keySeq":${keySeq}`;
 }
 
 /** The members of a wire line that say how long an event lives, each with a comma before it. */
@@ -117,12 +135,13 @@ export function lifetimeMembers(
 
 /** Everything in a wire line before the payload. The line ends with `}` and a line feed. */
 export function envelopeHead(event: Omit<StoredEvent, "payload">): string {
-  const key = event.key === undefined ? "" : `,"key":${JSON.stringify(event.key)}`;
   return `{"seq":${event.seq},"id":${JSON.stringify(event.id)},"type":${
     JSON.stringify(event.type)
   }` +
     `,"topic":${JSON.stringify(event.topic)},"timestamp":${event.timestamp}` +
-    `,"schemaVersion":${JSON.stringify(event.schemaVersion)}${key}${lifetimeMembers(event)}` +
+    `,"schemaVersion":${JSON.stringify(event.schemaVersion)}${keyMembers(event)}${
+      lifetimeMembers(event)
+    }` +
     `,"metadata":${event.metadata},"payload":`;
 }
 
@@ -148,9 +167,8 @@ export function fromWireLine(line: Uint8Array, head: number): StoredEvent {
   const text = decoder.decode(line.subarray(0, head));
   // Quotes inside JSON strings are escaped, so the first match is the member itself.
   const at = text.indexOf(BEFORE_METADATA);
-  const { seq, topic, id, type, timestamp, schemaVersion, key, expiresAt, ttlMs } = JSON.parse(
-    `${text.slice(0, at)}}`,
-  ) as StoredEvent;
+  const { seq, topic, id, type, timestamp, schemaVersion, key, keySeq, expiresAt, ttlMs } = JSON
+    .parse(`${text.slice(0, at)}}`) as StoredEvent;
   const event: StoredEvent = {
     seq,
     topic,
@@ -162,6 +180,7 @@ export function fromWireLine(line: Uint8Array, head: number): StoredEvent {
     payload: line.subarray(head, line.length - 1),
   };
   if (key !== undefined) event.key = key;
+  if (keySeq !== undefined) event.keySeq = keySeq;
   if (expiresAt !== undefined) event.expiresAt = expiresAt;
   if (ttlMs !== undefined) event.ttlMs = ttlMs;
   return event;
@@ -191,6 +210,7 @@ function parsedBy<T>(parse: (text: string) => unknown, stored: StoredEvent): Eve
     metadata: parse(stored.metadata) as Record<string, unknown>,
   };
   if (stored.key !== undefined) event.key = stored.key;
+  if (stored.keySeq !== undefined) event.keySeq = stored.keySeq;
   if (stored.expiresAt !== undefined) event.expiresAt = stored.expiresAt;
   if (stored.seq === 0) delete event.seq;
   return event;

@@ -1,7 +1,8 @@
 /**
- * What a redacted event says instead of what it said. Seq, id, type, topic, timestamp and schema
- * version stay. The payload is `null`, the metadata says when, by whom and why, and the key is a
- * digest: it still groups the events of one key, and its text is gone.
+ * What a redacted event says instead of what it said. Seq, id, type, topic, timestamp, schema
+ * version and the number within its key stay. The payload is `null`, the metadata says when, by
+ * whom and why, and the key is a digest: it still groups the events of one key, and its text is
+ * gone.
  */
 import { InvalidArgumentError } from "../base/errors.ts";
 import { assertObject, assertText } from "../base/options.ts";
@@ -77,11 +78,10 @@ export async function redactedKey(topic: string, key: string): Promise<string> {
 
 /** The event with this content instead of its own. */
 export function redactedEvent(event: StoredEvent, { key, metadata }: RedactedContent): StoredEvent {
-  const { seq, topic, id, type, timestamp, schemaVersion } = event;
+  const { seq, topic, id, type, timestamp, schemaVersion, keySeq } = event;
   const redacted = { seq, topic, id, type, timestamp, schemaVersion, metadata };
-  return event.key === undefined || key === undefined
-    ? { ...redacted, payload: NO_PAYLOAD }
-    : { ...redacted, key, payload: NO_PAYLOAD };
+  if (event.key === undefined || key === undefined) return { ...redacted, payload: NO_PAYLOAD };
+  return { ...redacted, key, ...keySeq === undefined ? {} : { keySeq }, payload: NO_PAYLOAD };
 }
 
 /** The wire line of a redacted event without its line feed, and its length before the payload. */

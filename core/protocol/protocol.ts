@@ -48,6 +48,8 @@ export interface PublishQuery {
   batch?: string;
   /** A seq, `none`, `exists` or `any`. For a single event or a single array only. */
   expected?: string;
+  /** The `keySeq` that the last event of the key must have; 0 for none. */
+  expectedKeySeq?: number;
   /** Publish it this long after it was accepted, ms. For a single event only. */
   delayMs?: number;
   /** Publish it at this time: ISO 8601 with a zone, or Unix ms. For a single event only. */
@@ -86,6 +88,8 @@ export interface PublishReply {
     schemaVersion: string;
     /** When it expires, Unix ms; absent: never, or not told for a duplicate. */
     expiresAt?: number;
+    /** Its number within its key; absent without a key. */
+    keySeq?: number;
     duplicate?: true;
   }[];
   /** In order; the first thousand. */

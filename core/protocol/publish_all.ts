@@ -19,6 +19,8 @@ export interface PublishedPlace {
   schemaVersion: string;
   /** When it expires, Unix ms; absent: never, or not told for a duplicate. */
   expiresAt?: number;
+  /** Its number within its key; absent without a key. */
+  keySeq?: number;
   /** It had been stored before. */
   duplicate?: true;
 }

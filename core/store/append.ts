@@ -7,10 +7,11 @@ import { assertObject, assertText } from "../base/options.ts";
 import type { Event, NewEvent } from "../event/event.ts";
 import { type GivenIds, seqOfRepeat } from "./dedup.ts";
 import { eventsOf, type StoreRequest } from "./pack.ts";
+import { type KeyCounts, KeyNumbers } from "./key_seqs.ts";
 import type { AppendOutcome, AppendRequest, EventQuery, Expected } from "./store.ts";
 
 /** What a store provides about one topic during an append. */
-export interface AppendView extends GivenIds {
+export interface AppendView extends GivenIds, Partial<KeyCounts> {
   /** The last seq assigned in the topic. */
   lastSeq: number;
   /** The last seq of a key; 0 if it has none. */
@@ -35,6 +36,9 @@ export function decideAppend(request: StoreRequest, view: AppendView): AppendOut
   const conflict = checkExpected({ ...request, events }, view);
   if (conflict) return conflict;
   const duplicates: { index: number; seq: number }[] = [];
+  const numbers = keyNumbers(events, view);
+  const keySeqs: number[] = [];
+  const stored: number[] = [];
   const first = view.lastSeq + 1;
   let seq = view.lastSeq;
   for (let index = 0; index < events.length; index++) {
@@ -42,9 +46,14 @@ export function decideAppend(request: StoreRequest, view: AppendView): AppendOut
     const seen = seqOfRepeat(event, view);
     if (seen !== undefined) {
       duplicates.push({ index, seq: seen });
+      if (numbers) keySeqs.push(seen < first ? numbers.keySeqAt(seen) : stored[seen - first]!);
       continue;
     }
-    view.store(++seq, event);
+    const numbered = numbers?.keys.numbered(event) ?? event;
+    view.store(++seq, numbered);
+    if (!numbers) continue;
+    keySeqs.push(numbered.keySeq ?? 0);
+    stored.push(numbered.keySeq ?? 0);
   }
   const count = seq - first + 1;
   return {
@@ -53,7 +62,17 @@ export function decideAppend(request: StoreRequest, view: AppendView): AppendOut
     firstSeq: count > 0 ? first : 0,
     lastSeq: count > 0 ? seq : 0,
     duplicates,
+    ...numbers ? { keySeqs } : {},
   };
+}
+
+/** What numbers the events; undefined if none has a key, or the store does not count. */
+function keyNumbers(
+  events: readonly NewEvent[],
+  { keySeqOfKey, keySeqAt, firstSeq = 1 }: AppendView,
+): { keys: KeyNumbers; keySeqAt: KeyCounts["keySeqAt"] } | undefined {
+  if (!keySeqOfKey || !keySeqAt || events.every(({ key }) => key === undefined)) return undefined;
+  return { keys: new KeyNumbers({ keySeqOfKey, keySeqAt, firstSeq }), keySeqAt };
 }
 
 /**
@@ -77,11 +96,12 @@ function checkExpected(request: AppendRequest, view: AppendView): AppendOutcome 
     };
   }
   const keys = new Set(events.map(({ key }) => key));
-  if (keys.size > 1 && typeof expected === "number") {
+  const isOfOneKey = typeof expected === "number" || typeof expected === "object";
+  if (keys.size > 1 && isOfOneKey) {
     return { ...failed, actual: view.lastSeq, subject: "keys" };
   }
   for (const key of keys) {
-    const actual = key === undefined ? view.lastSeq : view.lastSeqOfKey(key);
+    const actual = actualOf(view, { key, expected });
     if (meets(expected, actual)) continue;
     if (key === undefined) return { ...failed, actual, subject: "topic" };
     return { ...failed, actual, subject: "key", ...(keys.size > 1 ? { key } : {}) };
@@ -89,8 +109,20 @@ function checkExpected(request: AppendRequest, view: AppendView): AppendOutcome 
   return undefined;
 }
 
-/** True if the last seq meets the expectation. */
+/** What is compared with the expectation. */
+export function actualOf(
+  view: Omit<AppendView, "store">,
+  { key, expected }: { key?: string | undefined; expected: Expected },
+): number {
+  if (key === undefined) return view.lastSeq;
+  const last = view.lastSeqOfKey(key);
+  // A store may remember the number of a key of which nothing is left.
+  return typeof expected === "object" && last > 0 ? view.keySeqOfKey?.(key) ?? 0 : last;
+}
+
+/** True if what {@link actualOf} returns meets the expectation. */
 export function meets(expected: Expected, actual: number): boolean {
+  if (typeof expected === "object") return actual === expected.keySeq;
   switch (expected) {
     case "any":
       return true;

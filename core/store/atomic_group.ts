@@ -2,7 +2,7 @@
  * Decides appends with atomic groups, for every store: the conditions of a group are checked before
  * any of its events is stored, so nothing has to be undone when one fails.
  */
-import { type AppendView, meets } from "./append.ts";
+import { actualOf, type AppendView, meets } from "./append.ts";
 import { eventsOf, type StoreRequest } from "./pack.ts";
 import type { AppendOutcome, AtomicGroup, Condition } from "./store.ts";
 
@@ -14,6 +14,9 @@ export const EMPTY_TOPIC: TopicLookups = {
   lastSeq: 0,
   lastSeqOfKey: () => 0,
   seqOfGivenId: () => undefined,
+  keySeqOfKey: () => 0,
+  keySeqAt: () => 0,
+  firstSeq: 1,
 };
 
 /** The two things that a store does for an append with groups. */
@@ -84,8 +87,7 @@ function checkConditions(
     return { ok: false, expected, actual: lookups(topic).lastSeq, subject: "ids", ids };
   }
   for (const [condition, { topic, key, expected }] of conditions.entries()) {
-    const { lastSeq, lastSeqOfKey } = lookups(topic);
-    const actual = key === undefined ? lastSeq : lastSeqOfKey(key);
+    const actual = actualOf(lookups(topic), { key, expected });
     if (meets(expected, actual)) continue;
     const failed = { ok: false, expected, actual, condition } as const;
     return key === undefined ? { ...failed, subject: "topic" } : { ...failed, subject: "key", key };

@@ -260,12 +260,12 @@ export class Journal {
   #tell(request: StoreRequest, outcome: AppendOutcome): void {
     if (!outcome.ok || outcome.count === 0) return;
     this.events += outcome.count;
-    const { firstSeq, lastSeq, duplicates } = outcome;
+    const { firstSeq, lastSeq } = outcome;
     const commit: Commit = {
       topic: request.topic,
       firstSeq,
       lastSeq,
-      ...(isPacked(request) ? {} : { events: withoutDuplicates(request.events, duplicates) }),
+      ...(isPacked(request) ? {} : { events: storedEvents(request.events, outcome) }),
     };
     for (const listener of this.#listeners) listener(commit);
   }
@@ -308,6 +308,17 @@ function mergeBatch(
     from = to;
   }
   return all;
+}
+
+/** The events of a request that were stored, with their numbers. */
+function storedEvents(
+  events: readonly NewEvent[],
+  { duplicates, keySeqs }: Extract<AppendOutcome, { ok: true }>,
+): readonly NewEvent[] {
+  const numbered = keySeqs
+    ? events.map((event, i) => keySeqs[i]! > 0 ? { ...event, keySeq: keySeqs[i]! } : event)
+    : events;
+  return withoutDuplicates(numbered, duplicates);
 }
 
 /** The events of a request that were stored. */

@@ -2,7 +2,7 @@
  * Writes the wire lines of events that are about to be stored, many of them into one buffer. What
  * repeats from event to event (type, topic, version) is converted to JSON once.
  */
-import { lifetimeMembers, type NewEvent } from "../event/event.ts";
+import { keyMembers, lifetimeMembers, type NewEvent } from "../event/event.ts";
 
 /** A line as it is stored: without its line feed. */
 export interface WrittenLine {
@@ -64,11 +64,10 @@ export class LineWriter {
     const { type, schemaVersion } = this.#quoted;
     // Ids that we generate need no escaping.
     const id = event.idGiven ? JSON.stringify(event.id) : `"${event.id}"`;
-    const key = event.key === undefined ? "" : `,"key":${JSON.stringify(event.key)}`;
     const head = `{"seq":${seq},"id":${id},"type":${type(event.type)},"topic":${this.#topic}` +
-      `,"timestamp":${event.timestamp},"schemaVersion":${schemaVersion(event.schemaVersion)}${key}${
-        lifetimeMembers(event)
-      }` +
+      `,"timestamp":${event.timestamp},"schemaVersion":${schemaVersion(event.schemaVersion)}${
+        keyMembers(event)
+      }${lifetimeMembers(event)}` +
       `,"metadata":${event.metadata},"payload":`;
     const room = this.#take(head.length * MOST_BYTES + event.payload.length + 2);
     const { written } = encoder.encodeInto(head, room);

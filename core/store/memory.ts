@@ -34,6 +34,8 @@ interface MemoryTopic {
   firstSeq: number;
   lastSeq: number;
   bytes: number;
+  /** The last number of each key. */
+  countOfKey: Map<string, number>;
   /** The seqs of each key whose events are still there. */
   seqsOfKey: Map<string, number[]>;
   given: Map<string, { seq: number; receivedAt: number }>;
@@ -54,6 +56,7 @@ interface MemoryTopic {
 export class MemoryEventStore implements JournalStore {
   readonly kind = "memory";
   readonly atomic = true;
+  readonly countsKeys = true;
   readonly durable = false;
   readonly #topics = new Map<string, MemoryTopic>();
   readonly #age: AgeClock;
@@ -87,6 +90,9 @@ export class MemoryEventStore implements JournalStore {
         const seen = topic.given.get(id);
         return seen && seen.receivedAt > since ? seen.seq : undefined;
       },
+      keySeqOfKey: (key) => topic.countOfKey.get(key) ?? 0,
+      keySeqAt: (seq) => topic.events[seq - topic.firstSeq]?.keySeq ?? 0,
+      firstSeq: topic.firstSeq,
     };
   }
 
@@ -102,6 +108,7 @@ export class MemoryEventStore implements JournalStore {
         topic.lastSeq = seq;
         topic.bytes += sizeOf(event);
         if (event.key !== undefined) {
+          topic.countOfKey.set(event.key, event.keySeq!);
           const seqs = topic.seqsOfKey.get(event.key);
           if (seqs) seqs.push(seq);
           else topic.seqsOfKey.set(event.key, [seq]);
@@ -119,6 +126,7 @@ export class MemoryEventStore implements JournalStore {
       firstSeq: 1,
       lastSeq: 0,
       bytes: 0,
+      countOfKey: new Map(),
       seqsOfKey: new Map(),
       given: new Map(),
       marks: [],
@@ -230,7 +238,10 @@ export class MemoryEventStore implements JournalStore {
       if (event.key === undefined) continue;
       const seqs = held.seqsOfKey.get(event.key)!;
       seqs.shift();
-      if (seqs.length === 0) held.seqsOfKey.delete(event.key);
+      if (seqs.length > 0) continue;
+      held.seqsOfKey.delete(event.key);
+      // A redacted event that is left may have had a higher one.
+      if (held.countOfKey.get(event.key)! < held.firstSeq) held.countOfKey.delete(event.key);
     }
     return Promise.resolve(gone.length);
   }

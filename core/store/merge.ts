@@ -46,11 +46,15 @@ export function splitOutcomes(
     // Merged requests store all of their events: none can fail by itself, and none is a repeat.
     if (span === 1 || !outcome.ok) return new Array<AppendOutcome>(span).fill(outcome);
     let next = outcome.firstSeq;
+    let done = 0;
     return requests.slice(from, at).map((request): AppendOutcome => {
       const count = (request as AppendRequest).events.length;
       const firstSeq = next;
       next += count;
-      return { ok: true, count, firstSeq, lastSeq: next - 1, duplicates: [] };
+      const keySeqs = outcome.keySeqs?.slice(done, done += count);
+      const stored = { ok: true, count, firstSeq, lastSeq: next - 1, duplicates: [] } as const;
+      // As if it had been appended by itself.
+      return keySeqs?.some((keySeq) => keySeq > 0) ? { ...stored, keySeqs } : stored;
     });
   });
 }

@@ -6,7 +6,7 @@
  * event. Other events get their head from {@link envelopeHead}. Both ways write exactly the same
  * bytes.
  */
-import { envelopeHead } from "../event/event.ts";
+import { envelopeHead, lifetimeMembers } from "../event/event.ts";
 import { OWN_ID_BYTES } from "../event/id.ts";
 import { type PackedRequest, unpack } from "./pack.ts";
 
@@ -69,20 +69,25 @@ export class LineRooms {
   }
 }
 
-/** The lines of all events of `request`, numbered from `firstSeq`. */
+/**
+ * The lines of all events of `request`, numbered from `firstSeq`. `keySeqs`: the number of each
+ * within its key; 0 for none.
+ */
 export function packedLines(
   request: PackedRequest,
   firstSeq: number,
-  { room = new LineRoom() }: { room?: LineRoom } = {},
+  { room = new LineRoom(), keySeqs }: { room?: LineRoom; keySeqs?: readonly number[] } = {},
 ): PackedLines {
   return isUniform(request)
-    ? templated(request, { firstSeq, room })
-    : oneByOne(request, { firstSeq, room });
+    ? templated(request, { firstSeq, room, keySeqs })
+    : oneByOne(request, { firstSeq, room, keySeqs });
 }
 
 interface Numbering {
   firstSeq: number;
   room: LineRoom;
+  /** With a single key they ascend by one. */
+  keySeqs: readonly number[] | undefined;
 }
 
 /** True if the events differ only in seq, id and payload. */
@@ -103,23 +108,35 @@ type UniformRequest = PackedRequest & {
   metadata: string;
 };
 
-function templated(request: UniformRequest, { firstSeq, room }: Numbering): PackedLines {
+function templated(
+  request: UniformRequest,
+  { firstSeq, room, keySeqs }: Numbering,
+): PackedLines {
   const { count, ids, payloads, bounds } = request;
-  let template = templateOf(request, firstSeq);
+  const firstKeySeq = keySeqs?.[0];
+  let template = templateOf(request, firstSeq, firstKeySeq);
   let digits = String(firstSeq).length;
   let limit = 10 ** digits;
-  const longest = template.length + String(firstSeq + count).length - digits;
+  const behindKeySeq = encoder.encode(afterKeySeq(request)).length;
+  const growth = (first: number) => String(first + count).length - String(first).length;
+  const longest = template.length + growth(firstSeq) + growth(firstKeySeq ?? 0);
   const { bytes, ends, heads } = room.lines(count, count * (longest + 2) + payloads.length);
   let at = 0;
   for (let i = 0; i < count; i++) {
     const seq = firstSeq + i;
-    if (seq >= limit) {
-      template = templateOf(request, seq);
+    const keySeq = firstKeySeq === undefined ? undefined : firstKeySeq + i;
+    const isLonger = seq >= limit;
+    if (isLonger) {
       digits++;
       limit *= 10;
     }
+    // A power of ten has one digit more than the number before it.
+    if (isLonger || keySeq !== undefined && isPowerOfTen(keySeq)) {
+      template = templateOf(request, seq, keySeq);
+    }
     bytes.set(template, at);
     writeDecimal(bytes, at + BEFORE_SEQ + digits, seq);
+    if (keySeq !== undefined) writeDecimal(bytes, at + template.length - behindKeySeq, keySeq);
     const id = at + BEFORE_SEQ + digits + BETWEEN;
     for (let c = 0, from = i * OWN_ID_BYTES; c < OWN_ID_BYTES; c++) bytes[id + c] = ids[from + c]!;
     at += heads[i] = template.length;
@@ -134,7 +151,20 @@ function templated(request: UniformRequest, { firstSeq, room }: Numbering): Pack
   return { bytes: bytes.subarray(0, at), ends, heads };
 }
 
-function templateOf(request: UniformRequest, seq: number): Uint8Array {
+/** What an {@link envelopeHead} has behind the number within the key. */
+function afterKeySeq({ expires, metadata }: UniformRequest): string {
+  return `${lifetimeMembers({ expiresAt: expires })},"metadata":${metadata},"payload":`;
+}
+
+function isPowerOfTen(value: number): boolean {
+  return value % 10 === 0 && /^10+$/.test(String(value));
+}
+
+function templateOf(
+  request: UniformRequest,
+  seq: number,
+  keySeq: number | undefined,
+): Uint8Array {
   const { topic, types: type, timestamps: timestamp, keys: key, expires, metadata } = request;
   return encoder.encode(
     envelopeHead({
@@ -145,6 +175,7 @@ function templateOf(request: UniformRequest, seq: number): Uint8Array {
       timestamp,
       schemaVersion: request.versions,
       key,
+      keySeq,
       expiresAt: expires,
       metadata,
     }),
@@ -166,10 +197,15 @@ function writeDecimal(bytes: Uint8Array, end: number, value: number): void {
   }
 }
 
-function oneByOne(request: PackedRequest, { firstSeq, room: memory }: Numbering): PackedLines {
+function oneByOne(
+  request: PackedRequest,
+  { firstSeq, room: memory, keySeqs }: Numbering,
+): PackedLines {
   const { topic, count } = request;
   const { events } = unpack(request);
-  const texts = events.map((event, i) => envelopeHead({ ...event, topic, seq: firstSeq + i }));
+  const texts = events.map((event, i) =>
+    envelopeHead({ ...event, topic, seq: firstSeq + i, keySeq: keySeqs?.[i] || undefined })
+  );
   const room = texts.reduce((sum, text) => sum + text.length * MOST_BYTES + 2, 0);
   const { bytes, ends, heads } = memory.lines(count, room + request.payloads.length);
   let at = 0;

@@ -48,7 +48,13 @@ export interface EventStore {
  * events it is checked once per key that they have, before anything is stored; a seq can then be
  * expected of one key only.
  */
-export type Expected = number | "none" | "exists" | "any";
+export type Expected = number | "none" | "exists" | "any" | ExpectedKeySeq;
+
+/** Expects that the key's last event has this {@link Event.keySeq}. */
+export interface ExpectedKeySeq {
+  /** 0: the topic has no event with the key. */
+  keySeq: number;
+}
 
 /** Events for one topic that are stored together or not at all. */
 export interface AppendRequest {
@@ -78,12 +84,21 @@ export type AppendOutcome =
      * by index.
      */
     duplicates: readonly { index: number; seq: number }[];
+    /**
+     * The number that each event of the request has within its key; 0 for one without a key, or one
+     * that was stored before keys were numbered. Absent if none has a key, or the store does not
+     * count.
+     */
+    keySeqs?: readonly number[];
   }
   | {
     /** The expectation fails, or cannot be judged: nothing of the request was stored. */
     ok: false;
     expected: Expected;
-    /** The last seq of the subject; of the topic if the subject is `ids` or `keys`. */
+    /**
+     * The last seq of the subject; of the topic if the subject is `ids` or `keys`. If a `keySeq`
+     * was expected, that of the key's last event.
+     */
     actual: number;
     /**
      * What did not meet the expectation: the topic or a key. `ids`: some of the events are already
@@ -248,6 +263,10 @@ export interface JournalStore extends EventStore, EventReader {
   damage?(): readonly Damage[];
   /** Accepts the damage: it no longer degrades the store's health. */
   acceptDamage?(): void | Promise<void>;
+  /**
+   * True if events get a {@link Event.keySeq}, which can be expected. Absent: they get none.
+   */
+  readonly countsKeys?: boolean;
   /** True if {@link append} honours `groups`. Absent: events go to one topic at a time. */
   readonly atomic?: boolean;
   /** True if an append that resolved survives a power cut. */

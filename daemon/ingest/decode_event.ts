@@ -74,8 +74,8 @@ const CR = 0x0d;
 const SPACE = 0x20;
 
 /**
- * The members of an envelope; `seq` and `topic` are printed by `tail` and ignored here, `schedule`
- * goes with one event.
+ * The members of an envelope; `seq`, `topic` and `keySeq` are printed by `tail` and ignored here,
+ * `schedule` goes with one event.
  */
 const ENVELOPE = [
   "id",
@@ -89,6 +89,7 @@ const ENVELOPE = [
   "payload",
   "seq",
   "topic",
+  "keySeq",
   "schedule",
 ];
 

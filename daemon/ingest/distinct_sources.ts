@@ -103,6 +103,7 @@ export async function appendDistinct(
     events: [...places.keys()].map((index) => events[index]!),
     outcome: {
       ...outcome,
+      ...outcome.keySeqs ? { keySeqs: [...places.keys()].map((i) => outcome.keySeqs![i]!) } : {},
       duplicates: outcome.duplicates.flatMap(({ index, seq }) => {
         const at = places.get(index);
         return at === undefined ? [] : [{ index: at, seq }];

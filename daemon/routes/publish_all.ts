@@ -58,8 +58,8 @@ function replyOf(
     duplicates,
     durable: events.every(({ topic }) => isDurable(topic)),
     events: events.map(({ topic, event: { id, schemaVersion, expiresAt } }, i) => {
-      const { seq, duplicate } = places[i]!;
-      const place = { topic, seq, id, schemaVersion };
+      const { seq, duplicate, keySeq } = places[i]!;
+      const place = { topic, seq, id, schemaVersion, ...defined({ keySeq }) };
       return duplicate ? { ...place, duplicate } : { ...place, ...defined({ expiresAt }) };
     }),
   };

@@ -41,7 +41,7 @@ export async function publishLater(
   const { scheduled } = services.broker;
   const accepted = await scheduled.accept(topic, event, { schedule, stamped });
   const { id, schemaVersion } = event;
-  const { dueAt, seq, duplicate, past, expiresAt } = accepted;
+  const { dueAt, seq, duplicate, past, expiresAt, keySeq } = accepted;
   const isStored = dueAt === undefined && duplicate === undefined;
   return {
     count: isStored ? 1 : 0,
@@ -51,7 +51,7 @@ export async function publishLater(
     // A scheduled event is synced whatever its topic says.
     durable: dueAt !== undefined || services.broker.isDurable(topic),
     lines: 1,
-    events: [{ seq, id, schemaVersion, ...defined({ duplicate, expiresAt }) }],
+    events: [{ seq, id, schemaVersion, ...defined({ keySeq, duplicate, expiresAt }) }],
     refused: [],
     ...(dueAt === undefined ? {} : { scheduled: { id, dueAt: Math.round(dueAt) } }),
     ...(past ? { past } : {}),

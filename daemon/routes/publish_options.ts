@@ -44,6 +44,7 @@ export const publishQuery: Parameters = {
   line: whole([1, Number.MAX_SAFE_INTEGER]),
   onError: choice(["stop", "skip"]),
   expected,
+  expectedKeySeq: whole([0, Number.MAX_SAFE_INTEGER]),
   batch: batchTag,
   delayMs: whole([0, LONGEST_SCHEDULE_MS]),
   at: pointInTime,
@@ -56,7 +57,6 @@ export function publishParameters(query: URLSearchParams): PublishParameters {
     const value = query.get(name);
     return value === null ? {} : { [name]: value };
   };
-  const asked = query.get("expected");
   return {
     ...given("type"),
     ...given("key"),
@@ -68,10 +68,19 @@ export function publishParameters(query: URLSearchParams): PublishParameters {
     metadata: metadataOf(query.get("metadata") ?? "{}"),
     line: Number(query.get("line") ?? "1"),
     onError: query.get("onError") === "skip" ? "skip" : "stop",
-    expected: asked === null ? undefined : parseExpected(asked),
+    expected: expectedIn(query),
     schedule: scheduleOf(query),
     ...(query.has("ttlMs") ? { ttlMs: Number(query.get("ttlMs")) } : {}),
   };
+}
+
+function expectedIn(query: URLSearchParams): Expected | undefined {
+  const [seq, keySeq] = [query.get("expected"), query.get("expectedKeySeq")];
+  if (keySeq === null) return seq === null ? undefined : parseExpected(seq);
+  if (seq === null) return { keySeq: Number(keySeq) };
+  throw new InvalidArgumentError("expected and expectedKeySeq exclude each other", {
+    details: { parameter: "expectedKeySeq" },
+  });
 }
 
 function scheduleOf(query: URLSearchParams): Schedule | undefined {

@@ -55,10 +55,11 @@ export class PublishTally {
       const schemaVersion = typeof versions === "string" ? versions : versions[index]!;
       const first = duplicates.get(index);
       const expiresAt = typeof expires === "number" ? expires : expires?.[index];
+      const keySeq = outcome.keySeqs?.[index] || undefined;
       this.#events.push(
         first === undefined
-          ? { seq: seq++, id, schemaVersion, ...defined({ expiresAt }) }
-          : { seq: first, id, schemaVersion, duplicate: true },
+          ? { seq: seq++, id, schemaVersion, ...defined({ keySeq, expiresAt }) }
+          : { seq: first, id, schemaVersion, ...defined({ keySeq }), duplicate: true },
       );
     });
   }

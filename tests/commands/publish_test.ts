@@ -17,7 +17,7 @@ Deno.test("publish stores an argument, a file and standard input byte for byte, 
     ["publish", "t", "x", `@${file}`, "--key", "k", "--meta", "a=b=c", "--id", "mine"],
     { at },
   );
-  assert.equal(two.stdout, `{"topic":"t","seq":2,"id":"mine"}\n`);
+  assert.equal(two.stdout, `{"topic":"t","seq":2,"id":"mine","keySeq":1}\n`);
   const three = await evs(["publish", "t", "x", "-"], { at, stdin: `[1,2]\n` });
   assert.equal(JSON.parse(three.stdout).seq, 3);
   const again = await evs(["publish", "t", "x", "0", "--id", "mine"], { at });

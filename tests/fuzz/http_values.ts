@@ -105,6 +105,7 @@ export const QUERY: Record<string, fc.Arbitrary<string>> = {
   line: fc.constantFrom("1", "0", "-1", "9007199254740991", "x"),
   onError: fc.constantFrom("stop", "skip", "x"),
   expected: fc.constantFrom("0", "1", "none", "exists", "any", "-1", "x"),
+  expectedKeySeq: fc.constantFrom("0", "1", "9007199254740991", "-1", "x"),
   full: fc.constantFrom("0", "1", "2"),
   oldest: fc.constantFrom("0", "1", "x"),
   since: fc.constantFrom("0", "1", "-1", "1e3"),

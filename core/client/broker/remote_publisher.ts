@@ -11,6 +11,7 @@ import {
   splitOptions,
 } from "../../broker/publish_options.ts";
 import type { Clock } from "../../base/clock.ts";
+import { defined } from "../../base/defined.ts";
 import { ConnectionLostError } from "../../base/errors.ts";
 import { AwakeTime } from "../../base/standstill.ts";
 import type { Event } from "../../event/event.ts";
@@ -264,7 +265,9 @@ export class RemotePublisher {
     const reply = await this.#send<PublishReply>(job, {
       path: pathOf(topic),
       body,
-      query: { expected: expected?.toString() },
+      query: typeof expected === "object"
+        ? { expectedKeySeq: String(expected.keySeq) }
+        : { expected: expected?.toString() },
       contentType: "application/json",
     });
     const events = reply.events
@@ -349,8 +352,8 @@ export class RemotePublisher {
     for (const { event: { id } } of items) {
       const event = found.get(id) ??
         JSON.parse(decoder.decode(await client.event(topic, id))) as Event;
-      const { seq, schemaVersion, expiresAt } = event;
-      events.push({ seq: seq!, id, schemaVersion, expiresAt });
+      const { seq, schemaVersion, expiresAt, keySeq } = event;
+      events.push({ seq: seq!, id, schemaVersion, expiresAt, keySeq });
     }
     return place(items, events);
   }
@@ -362,8 +365,8 @@ function place(
   places: NonNullable<PublishReply["events"]>,
 ): Event[] {
   return items.map(({ event }, i) => {
-    const { seq, schemaVersion, expiresAt } = places[i]!;
-    const placed = expiresAt === undefined ? event : { ...event, expiresAt };
+    const { seq, schemaVersion, expiresAt, keySeq } = places[i]!;
+    const placed = { ...event, ...defined({ expiresAt, keySeq }) };
     return seq === 0 ? { ...placed, schemaVersion } : { seq, ...placed, schemaVersion };
   });
 }

@@ -92,6 +92,7 @@ const MOST_BESIDE = 32;
 export class FileEventStore extends ForwardingStore implements JournalStore {
   readonly kind = "file";
   readonly atomic = true;
+  readonly countsKeys = true;
   readonly durable: boolean;
   readonly #dir: string;
   readonly #clock: Clock;

@@ -12,6 +12,7 @@
  * DIR/users/0000000000000001.index    its index: a checksum for each block of lines
  * DIR/users/0000000000000001.lookup   its given ids and keys, once the segment is full
  * DIR/users/0000000000000001.ndjson.redacted   replaces the segment; its index likewise
+ * DIR/users/counts               how many events each key has had, if there are keys
  * DIR/users/head                 what retention and removal left: the first seq, the last one
  * ```
  *
@@ -33,6 +34,8 @@ export const SKEW_FILE = "%skew";
 export const BATCH_FILE = "%batch";
 /** What a topic's folder remembers of deleted events. */
 export const HEAD_FILE = "head";
+/** How many events each key of a topic has had. */
+export const COUNTS_FILE = "counts";
 /** Suffix of half-written files that a crash left; they are written again. */
 export const UNFINISHED = ".new";
 

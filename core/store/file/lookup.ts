@@ -8,11 +8,14 @@
  */
 import type { StoredEvent } from "../../event/event.ts";
 import { type Disk, readWhole, removeIfThere, replaceFile } from "./disk.ts";
+import { hash } from "../key_hash.ts";
+import type { KeyedEvent, SegmentKeys } from "./key_counts.ts";
 import { segmentFile, topicFolder } from "./layout.ts";
 import {
   column,
   decodeTable,
   encodeTable,
+  hashesIn,
   type LookupEntry,
   type LookupTable,
   makeTable,
@@ -78,6 +81,46 @@ export class TopicLookup {
       if (seq !== undefined) return seq;
     }
     return undefined;
+  }
+
+  /** The newest event of each key in each segment from `from` on, and what is lost of it. */
+  *keysFrom(from: number): Generator<SegmentKeys> {
+    const { name, segments, firstSeq, lastSeq } = this.#context.view();
+    let next = Math.max(from, firstSeq);
+    for (const segment of segments) {
+      if (segment.lastSeq < from) continue;
+      const gap = segment.firstSeq > next ? segment.firstSeq - 1 : 0;
+      next = Math.max(next, segment.lastSeq + 1);
+      const { keyed, lost } = this.#keysOf(name, segment, from);
+      yield { keyed, lost: Math.max(gap, lost) };
+    }
+    if (next <= lastSeq) yield { keyed: [], lost: lastSeq };
+  }
+
+  #keysOf(name: string, segment: SegmentInfo, from: number): SegmentKeys {
+    const { reader } = this.#context;
+    const keys = new Map<string, KeyedEvent>();
+    let lost = 0;
+    for (const block of reader.blocks(name, segment)) {
+      const { damaged, firstSeq, count } = block;
+      if (firstSeq + count <= from || !damaged && (segment.sealed || !block.keyed)) continue;
+      const events = damaged ? [] : reader.blockEvents(name, segment, block);
+      if (events.length === 0) lost = firstSeq + count - 1;
+      for (const { seq, key, keySeq = seq } of events) {
+        if (seq < from || key === undefined) continue;
+        const [high, low] = hash(key);
+        keys.set(key, { high, low, seq, keySeq });
+      }
+    }
+    if (!segment.sealed) return { keyed: [...keys.values()], lost };
+    const keyed = hashesIn(this.#table(segment).keys, segment.firstSeq)
+      .flatMap(({ high, low, seq }) => seq < from ? [] : { high, low, seq, keySeq: seq });
+    return { keyed, lost };
+  }
+
+  /** The number of an event within its key; 0 if it has none. */
+  keySeqAt(seq: number): number {
+    return this.#event(seq)?.keySeq ?? 0;
   }
 
   /** The last seq of a key; 0 if no event with it is left. */

@@ -4,6 +4,7 @@
  */
 import { concat } from "../../base/bytes.ts";
 import { crc32 } from "../../base/checksum.ts";
+import { hash } from "../key_hash.ts";
 
 /** A text and its seq. */
 export type LookupEntry = readonly [text: string, seq: number];
@@ -64,6 +65,17 @@ export function search(table: Uint32Array, firstSeq: number, text: string): numb
   return found.sort((a, b) => b - a);
 }
 
+/** The hashes of a column, each with the seq. */
+export function hashesIn(
+  table: Uint32Array,
+  firstSeq: number,
+): { high: number; low: number; seq: number }[] {
+  return Array.from({ length: table.length / WIDTH }, (_, i) => {
+    const [high, low, seq] = table.subarray(i * WIDTH, (i + 1) * WIDTH);
+    return { high: high!, low: low!, seq: firstSeq + seq! };
+  });
+}
+
 /** Encodes the table as a file. */
 export function encodeTable({ ids, keys, storedAt }: LookupTable): Uint8Array {
   const header = new Uint8Array(HEADER);
@@ -94,24 +106,4 @@ export function decodeTable(bytes: Uint8Array): LookupTable | undefined {
 /** Little-endian, like every machine that Deno runs on. */
 function bytesOf(numbers: Uint32Array): Uint8Array {
   return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
-}
-
-/** 64 bits: MurmurHash3's rounds (A. Appleby, public domain) with two seeds, over UTF-16 units. */
-function hash(text: string): [high: number, low: number] {
-  return [murmur(text, 0x2545f491), murmur(text, 0x9e3779b9)];
-}
-
-function murmur(text: string, seed: number): number {
-  let h = seed;
-  for (let i = 0; i < text.length; i++) {
-    let k = Math.imul(text.charCodeAt(i), 0xcc9e2d51);
-    k = k << 15 | k >>> 17;
-    h ^= Math.imul(k, 0x1b873593);
-    h = h << 13 | h >>> 19;
-    h = Math.imul(h, 5) + 0xe6546b64 | 0;
-  }
-  h ^= text.length;
-  h = Math.imul(h ^ h >>> 16, 0x85ebca6b);
-  h = Math.imul(h ^ h >>> 13, 0xc2b2ae35);
-  return (h ^ h >>> 16) >>> 0;
 }

@@ -12,7 +12,14 @@ import {
 import { type KnownSegment, ROOM, writeIndex } from "./active_segment.ts";
 import type { Found } from "../damage.ts";
 import { type Disk, readFully, readWhole, removeIfThere, writeFully } from "./disk.ts";
-import { HEAD_FILE, parseSegmentFile, REPLACING, segmentFile, UNFINISHED } from "./layout.ts";
+import {
+  COUNTS_FILE,
+  HEAD_FILE,
+  parseSegmentFile,
+  REPLACING,
+  segmentFile,
+  UNFINISHED,
+} from "./layout.ts";
 import { holesOf, lastKnown, lossesIn } from "./holes.ts";
 import { blocksOf, recover, type RecoveredSegment } from "./recovery.ts";
 import { readHead } from "./head.ts";
@@ -115,6 +122,9 @@ export function removeSegment(
   }
 }
 
+/** The files of a topic that are not those of a segment. */
+const OWN_FILES: readonly string[] = [HEAD_FILE, COUNTS_FILE];
+
 /** Lists a topic's folder. */
 export function listTopic(
   disk: Disk,
@@ -134,11 +144,13 @@ export function listTopic(
   const unfinished: string[] = [];
   for (const { name, kind } of disk.list(folder)) {
     const segment = parseSegmentFile(name);
-    if (kind === "file" && (segment?.suffix === UNFINISHED || name === HEAD_FILE + UNFINISHED)) {
+    const isUnfinished = segment?.suffix === UNFINISHED ||
+      OWN_FILES.some((own) => name === own + UNFINISHED);
+    if (kind === "file" && isUnfinished) {
       unfinished.push(name);
     } else if (kind === "file" && segment?.suffix === REPLACING) {
       continue; // stands for the file without the suffix, which is there too
-    } else if (kind !== "file" || !(segment || name === HEAD_FILE)) {
+    } else if (kind !== "file" || !(segment || OWN_FILES.includes(name))) {
       foreign.push(name);
     } else if (segment?.kind === "lookup") {
       tables.push(segment.seq);

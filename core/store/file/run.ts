@@ -3,6 +3,7 @@ import { envelopeHead, type NewEvent } from "../../event/event.ts";
 import { OWN_ID_BYTES, timeOfId } from "../../event/id.ts";
 import { metadataBytes, sizeOf } from "../append.ts";
 import { crc32 } from "../../base/checksum.ts";
+import { defined } from "../../base/defined.ts";
 import type { PackedRequest } from "../pack.ts";
 import { type LineRoom, packedLines } from "../packed_lines.ts";
 import { BLOCK_BYTES, type IndexBlock } from "./block.ts";
@@ -35,10 +36,10 @@ const encoder = new TextEncoder();
 export function packedRun(
   request: PackedRequest,
   firstSeq: number,
-  { room }: { room: LineRoom },
+  { room, keySeqs }: { room: LineRoom; keySeqs?: readonly number[] },
 ): Run {
   const { count, timestamps, keys } = request;
-  const { bytes, ends } = packedLines(request, firstSeq, { room });
+  const { bytes, ends } = packedLines(request, firstSeq, { room, ...defined({ keySeqs }) });
   return {
     firstSeq,
     count,

@@ -8,7 +8,7 @@ import type { NewEvent } from "../../event/event.ts";
 import { decideAppend } from "../append.ts";
 import type { TopicLookups } from "../atomic_group.ts";
 import type { BatchSection } from "./batch_record.ts";
-import { isPacked, type PackedRequest, type StoreRequest, takesAll } from "../pack.ts";
+import { isPacked, type StoreRequest, takesAll } from "../pack.ts";
 import type { LineRooms } from "../packed_lines.ts";
 import type { Found } from "../damage.ts";
 import type { AppendOutcome, RedactRequest } from "../store.ts";
@@ -16,15 +16,25 @@ import { ActiveSegment, type KnownSegment, writeIndex } from "./active_segment.t
 import { blockSummary, type IndexBlock, SLOT } from "./block.ts";
 import type { Disk } from "./disk.ts";
 import { topicFolder } from "./layout.ts";
+import { type KeyCounts, KeyNumbers } from "../key_seqs.ts";
+import { FileKeyCounts } from "./key_counts.ts";
 import { TopicLookup } from "./lookup.ts";
 import { type Head, writeHead } from "./head.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { type OpenedTopic, openTopic, removeSegment } from "./open_topic.ts";
 import type { FileReader } from "./reader.ts";
-import { packedRun, type Run, runsOf } from "./run.ts";
+import { newPending, note, type Pending, sizeOfRuns, takePacked } from "./pending.ts";
+import { type Run, runsOf } from "./run.ts";
 import { planReplacement, replaceLine } from "./redact_segment.ts";
 import type { SegmentCache } from "./segment_cache.ts";
-import { emptySegment, grow, indexOfSeq, type TopicChange, type TopicView } from "./view.ts";
+import {
+  emptySegment,
+  grow,
+  indexOfSeq,
+  type SegmentInfo,
+  type TopicChange,
+  type TopicView,
+} from "./view.ts";
 
 /** When a segment is full. */
 export interface SegmentLimits {
@@ -56,20 +66,13 @@ const MOST_SLOT_BYTES = 16 * 1024 * 1024;
 /** Most events per segment, which a lookup table can hold. */
 const MOST_EVENTS = 2 ** 20;
 
-interface Pending {
-  runs: Run[];
-  lastSeq: number;
-  ids: Map<string, number>;
-  keys: Map<string, number>;
-  now: number;
-}
-
 /** Appends to one topic. */
 export class TopicWriter {
   view: TopicView;
   readonly #context: WriterContext;
   readonly #folder: string;
   #lookup: TopicLookup;
+  #counts: FileKeyCounts;
   /** The view comes from the checkpoint; the folder has not been read. */
   #unseen = false;
   #known: KnownSegment | undefined;
@@ -88,6 +91,18 @@ export class TopicWriter {
     this.#known = open;
     this.#folder = `${context.dir}/${topicFolder(view.name)}`;
     this.#lookup = new TopicLookup({ ...context, orphans, view: () => this.view });
+    this.#counts = this.#newCounts();
+  }
+
+  #newCounts(): FileKeyCounts {
+    const { disk, onNote } = this.#context;
+    return new FileKeyCounts({
+      disk,
+      onNote,
+      folder: this.#folder,
+      view: () => this.view,
+      keysFrom: (seq) => this.#lookup.keysFrom(seq),
+    });
   }
 
   /** A topic known from the checkpoint: its folder is read before the first write. */
@@ -108,6 +123,7 @@ export class TopicWriter {
     this.#known = opened.open;
     const { orphans } = opened;
     this.#lookup = new TopicLookup({ ...this.#context, orphans, view: () => this.view });
+    this.#counts = this.#newCounts();
     this.measure();
     for (const note of opened.notes) this.#context.onNote(`topic ${name}: ${note}`);
     for (const found of opened.lost) this.#context.onLost(found);
@@ -122,15 +138,13 @@ export class TopicWriter {
   /** Decides a request; its events wait for {@link write}. */
   take(request: StoreRequest, now: number): AppendOutcome {
     this.#look(now);
-    const pending: Pending = this.#pending ??= {
-      runs: [],
-      lastSeq: this.view.lastSeq,
-      ids: new Map(),
-      keys: new Map(),
-      now,
-    };
+    const pending = this.#pending ??= newPending(this.view.lastSeq, now);
     if (isPacked(request) && takesAll(request)) {
-      return takePacked(request, pending, this.#context);
+      const { keys, count } = request;
+      const keySeqs = keys === undefined
+        ? undefined
+        : new KeyNumbers(this.lookups(now)).column(keys, count);
+      return takePacked(request, pending, { rooms: this.#context.rooms, keySeqs });
     }
     const events: NewEvent[] = [];
     const outcome = decideAppend(request, {
@@ -148,7 +162,7 @@ export class TopicWriter {
   }
 
   /** What is known of the topic, including what {@link take} has queued. */
-  lookups(now: number): TopicLookups {
+  lookups(now: number): TopicLookups & KeyCounts {
     this.#look(now);
     const pending = this.#pending;
     const since = now - this.#context.dedupWindow;
@@ -156,6 +170,9 @@ export class TopicWriter {
       lastSeq: pending?.lastSeq ?? this.view.lastSeq,
       lastSeqOfKey: (key) => pending?.keys.get(key) ?? this.#lookup.lastSeqOfKey(key),
       seqOfGivenId: (id) => pending?.ids.get(id) ?? this.#lookup.seqOfGivenId(id, since),
+      keySeqOfKey: (key) => pending?.keySeqs.get(key) ?? this.#counts.of(key),
+      keySeqAt: (seq) => pending?.keySeqsAt.get(seq) ?? this.#lookup.keySeqAt(seq),
+      firstSeq: this.view.firstSeq,
     };
   }
 
@@ -176,13 +193,8 @@ export class TopicWriter {
     if (firstSeq > lastSeq + 1 || missing.length === 0) return 0;
     this.#context.checkpoint.strike(name);
     this.#context.checkpoint.syncNow();
-    const pending: Pending = this.#pending = {
-      runs: runsOf(name, lastSeq + 1, missing),
-      lastSeq: lastSeq + missing.length,
-      ids: new Map(),
-      keys: new Map(),
-      now,
-    };
+    const pending = this.#pending = newPending(lastSeq + missing.length, now);
+    pending.runs = runsOf(name, lastSeq + 1, missing);
     missing.forEach((event, i) => note(pending, event, lastSeq + 1 + i));
     this.prepare(now);
     this.write();
@@ -243,6 +255,7 @@ export class TopicWriter {
     this.#known = undefined;
     const isEmpty = segments.every((segment) => segment.lastSeq < segment.firstSeq);
     if (disk.makeFolder(this.#folder)) disk.syncFolder(dir);
+    this.#counts.lost(seq);
     const head: Head = { firstSeq: isEmpty ? seq + 1 : firstSeq, lastSeq: seq };
     writeHead(disk, this.#folder, head);
     const sealed = segments.map((segment) => ({ ...segment, sealed: true }));
@@ -312,6 +325,7 @@ export class TopicWriter {
     };
     this.#context.cache.learn(this.view.name, open.firstSeq, blocks);
     this.#lookup.stored(pending.ids, pending.keys, pending.now);
+    this.#counts.stored(pending.keySeqs);
     return { view: this.view, blocks };
   }
 
@@ -334,6 +348,8 @@ export class TopicWriter {
     this.flush();
     const kept = segments.filter((segment) => segment.lastSeq >= to || segment.firstSeq > lastSeq);
     const gone = segments.filter((segment) => !kept.includes(segment));
+    const keyed = gone.findLast((segment) => this.#isKeyed(segment));
+    if (keyed && to <= lastSeq) this.#counts.include(keyed.lastSeq);
     this.#lookup.expire(now);
     const tables = new Set(gone.filter((segment) => this.#lookup.retire(segment, now)));
     writeHead(disk, this.#folder, { firstSeq: to, lastSeq, newest: kept.at(-1)?.firstSeq });
@@ -358,6 +374,10 @@ export class TopicWriter {
     return to - firstSeq;
   }
 
+  #isKeyed(segment: SegmentInfo): boolean {
+    return this.#context.reader.blocks(this.view.name, segment).some(({ keyed }) => keyed);
+  }
+
   /** Replaces the content of an event; returns the first seq of its segment, if it is there. */
   redact(request: RedactRequest, now: number): number | undefined {
     this.#look(now);
@@ -374,6 +394,10 @@ export class TopicWriter {
     checkpoint.strike(name);
     checkpoint.syncNow();
     const { firstSeq, sealed } = segment;
+    if (blocks[at]!.keyed) {
+      this.flush();
+      this.#counts.keep(this.view.lastSeq + 1);
+    }
     if (!sealed) this.close();
     replaceLine(disk, this.#folder, { firstSeq, sealed, now, end: segment.end, line });
     cache.forget(name, firstSeq);
@@ -444,6 +468,7 @@ export class TopicWriter {
     const { disk, reader } = this.#context;
     this.flush();
     this.#lookup.seal(open);
+    if (this.#isKeyed(open)) this.#counts.keep(open.lastSeq + 1);
     writeIndex(disk, this.#folder, {
       firstSeq: open.firstSeq,
       blocks: reader.blocks(this.view.name, open),
@@ -454,27 +479,8 @@ export class TopicWriter {
     this.#active = this.#known = undefined;
     const segments = [...this.view.segments.slice(0, -1), { ...open, sealed: true }];
     this.view = { ...this.view, segments };
+    this.#counts.forget();
   }
-}
-
-function note({ ids, keys }: Pending, event: NewEvent, seq: number): void {
-  if (event.idGiven) ids.set(event.id, seq);
-  if (event.key !== undefined) keys.set(event.key, seq);
-}
-
-/** Takes a request that needs no lookups, without creating an object per event. */
-function takePacked(
-  request: PackedRequest,
-  pending: Pending,
-  { rooms }: WriterContext,
-): AppendOutcome {
-  const { count, keys } = request;
-  const firstSeq = pending.lastSeq + 1;
-  const lastSeq = pending.lastSeq += count;
-  pending.runs.push(packedRun(request, firstSeq, { room: rooms.next() }));
-  if (typeof keys === "string") pending.keys.set(keys, lastSeq);
-  else keys?.forEach((key, i) => key !== undefined && pending.keys.set(key, firstSeq + i));
-  return { ok: true, count, firstSeq, lastSeq, duplicates: [] };
 }
 
 /** An open segment whose index was written anew. */
@@ -482,8 +488,4 @@ function knownOf(firstSeq: number, blocks: readonly IndexBlock[]): KnownSegment 
   const { end } = blockSummary(blocks);
   const slots = blocks.length + 1;
   return { firstSeq, end, last: blocks.at(-1), slots, syncedEnd: end, ours: false };
-}
-
-function sizeOfRuns(runs: readonly Run[]): number {
-  return runs.reduce((size, run) => size + run.sum(0, run.count).size, 0);
 }

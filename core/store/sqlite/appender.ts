@@ -4,9 +4,11 @@
  * leaves everything as it was.
  */
 import type { DatabaseSync } from "node:sqlite";
+import { defined } from "../../base/defined.ts";
 import { CannotStoreError } from "../../base/errors.ts";
 import { decideAppend, sizeOf } from "../append.ts";
 import { EMPTY_TOPIC, type TopicLookups } from "../atomic_group.ts";
+import { type KeyCounts, KeyNumbers } from "../key_seqs.ts";
 import { LineWriter } from "../line_writer.ts";
 import { isPacked, type PackedRequest, type StoreRequest, takesAll } from "../pack.ts";
 import { LineRoom, packedLines } from "../packed_lines.ts";
@@ -22,6 +24,7 @@ import {
 } from "./blocks.ts";
 import { BLOCK, blockOf, MAX_TOPICS, position } from "./position.ts";
 import type { SqliteAges } from "./ages.ts";
+import type { SqliteKeyCounts } from "./key_counts.ts";
 import { RowWriter } from "./rows.ts";
 import { type TopicRow, writeTopic } from "./topics.ts";
 import type { Prepare } from "./statements.ts";
@@ -41,6 +44,7 @@ export interface AppenderContext {
   /** The committed topics. */
   topics: Map<string, TopicRow>;
   ages: SqliteAges;
+  keyCounts: SqliteKeyCounts;
   /** Milliseconds. */
   dedupWindow: number;
 }
@@ -75,10 +79,15 @@ export class SqliteAppender {
     return topic ? this.#lookupsOf(topic, this.#context.ages.now()) : EMPTY_TOPIC;
   }
 
-  #lookupsOf({ id: topic, lastSeq }: TopicRow, now: number): TopicLookups {
+  #lookupsOf(row: TopicRow, now: number): TopicLookups & KeyCounts {
+    const { id: topic, firstSeq, lastSeq } = row;
     const base = position(topic, 0);
+    const { keyCounts } = this.#context;
     return {
       lastSeq,
+      keySeqOfKey: (key) => keyCounts.of(row, key),
+      keySeqAt: (seq) => keyCounts.at(topic, seq),
+      firstSeq,
       lastSeqOfKey: (key) => {
         const { pos } = this.#prepare(
           "SELECT max(pos) AS pos FROM log WHERE key = ? AND pos BETWEEN ? AND ?",
@@ -109,6 +118,7 @@ export class SqliteAppender {
   /** The transaction failed. */
   rollback(): void {
     this.#context.ages.rollback();
+    this.#context.keyCounts.forget();
     this.#rows.drop();
     this.#touched.clear();
   }
@@ -130,7 +140,7 @@ export class SqliteAppender {
 
   #appendEvents(request: StoreRequest, touched: Touched): AppendOutcome {
     const { topic } = touched;
-    const { ages } = this.#context;
+    const { ages, keyCounts } = this.#context;
     const now = ages.now();
     const base = position(topic.id, 0);
     const lines = new LineWriter(topic.name);
@@ -156,6 +166,7 @@ export class SqliteAppender {
         const size = sizeOf(event);
         addToBlock(touched.block, event, size);
         topic.bytes += size;
+        if (event.key !== undefined) keyCounts.stored(topic.id, event.key, event.keySeq!);
         if (event.idGiven) {
           this.#prepare("INSERT OR REPLACE INTO given_ids VALUES (?, ?, ?, ?)").run(
             topic.id,
@@ -178,10 +189,14 @@ export class SqliteAppender {
   #appendPacked(request: PackedRequest, touched: Touched): AppendOutcome {
     const { topic } = touched;
     const firstSeq = topic.lastSeq + 1;
-    const { count } = request;
-    const { ages } = this.#context;
-    ages.note(topic, firstSeq, ages.now());
-    const lines = packedLines(request, firstSeq, { room: this.#room });
+    const { count, keys } = request;
+    const { ages, keyCounts } = this.#context;
+    const now = ages.now();
+    ages.note(topic, firstSeq, now);
+    const numbers = new KeyNumbers(this.#lookupsOf(topic, now));
+    const keySeqs = keys === undefined ? undefined : numbers.column(keys, count);
+    for (const [key, number] of numbers.last) keyCounts.stored(topic.id, key, number);
+    const lines = packedLines(request, firstSeq, { room: this.#room, ...defined({ keySeqs }) });
     this.#rows.addLines(position(topic.id, 0), lines, { ...request, firstSeq });
     this.#rows.flush();
     for (let from = 0; from < count;) {
@@ -193,7 +208,8 @@ export class SqliteAppender {
       from = to;
     }
     topic.lastSeq += count;
-    return { ok: true, count, firstSeq, lastSeq: topic.lastSeq, duplicates: [] };
+    const { lastSeq } = topic;
+    return { ok: true, count, firstSeq, lastSeq, duplicates: [], ...defined({ keySeqs }) };
   }
 
   /** Creates the row of a topic; within a transaction. */

@@ -129,6 +129,18 @@ const MIGRATIONS: readonly ((database: DatabaseSync) => void)[] = [
     sum INTEGER NOT NULL
   );
     `),
+  // The last numbers of keys that their events no longer tell (key_counts.ts).
+  (database) =>
+    database.exec(`
+  CREATE TABLE key_counts (
+    topic INTEGER NOT NULL,
+    high INTEGER NOT NULL,                -- 64 bits: a hash of the key; -1: the last lost seq
+    low INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    sum INTEGER NOT NULL,                 -- checksum of this row
+    PRIMARY KEY (topic, high, low)
+  ) WITHOUT ROWID;
+    `),
 ];
 
 /**

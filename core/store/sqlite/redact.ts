@@ -6,6 +6,7 @@ import { fromWireLine } from "../../event/event.ts";
 import { redactedEvent, redactedLine } from "../../event/redaction.ts";
 import type { RedactRequest } from "../store.ts";
 import { readBlock, rebuildBlock, writeBlock } from "./blocks.ts";
+import type { SqliteKeyCounts } from "./key_counts.ts";
 import type { LogRow } from "./checked_rows.ts";
 import { blockOf, position } from "./position.ts";
 import { holdsLine, rowSum, typeTag } from "./row_checksum.ts";
@@ -17,7 +18,7 @@ import type { TopicRow } from "./topics.ts";
  * and nothing is changed, if there is no such event.
  */
 export function redactRow(
-  prepare: Prepare,
+  { prepare, keyCounts }: { prepare: Prepare; keyCounts: SqliteKeyCounts },
   topic: TopicRow,
   { seq, id, ...content }: RedactRequest,
 ): TopicRow | undefined {
@@ -31,6 +32,7 @@ export function redactRow(
   const event = redactedEvent(before, content);
   const { line, head } = redactedLine(event);
   const { type, key = null } = event;
+  if (before.key !== undefined && before.key !== key) keyCounts.keepOf(topic, before.key);
   prepare("UPDATE log SET type = ?, key = ?, head = ?, sum = ?, line = ? WHERE pos = ?").run(
     type,
     key,

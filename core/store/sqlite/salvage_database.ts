@@ -13,6 +13,7 @@ import { type CarvedRecord, recordsOf } from "./salvage/carve.ts";
 import type { Found } from "../damage.ts";
 import { moveAside } from "../quarantine.ts";
 import { SqliteAges } from "./ages.ts";
+import { keptCountOfRecord, SqliteKeyCounts, writeKeptCount } from "./key_counts.ts";
 import { isMalformed } from "./checked_rows.ts";
 import { holdsLine, rowSum, typeTag } from "./row_checksum.ts";
 import { blockOfRecord, rebuildBlocks } from "./blocks.ts";
@@ -107,7 +108,13 @@ function fill(path: string, pages: Pages, clock: Clock): number {
       const known = topics.get(topic);
       if (known) known.lastSeq = Math.max(known.lastSeq, last);
     }
-    for (const [id, { name, lastSeq }] of topics) writeTopic(prepare, { id, name, lastSeq });
+    for (const kept of pages.keptCounts()) writeKeptCount(prepare, kept);
+    const keyCounts = new SqliteKeyCounts(prepare);
+    for (const [id, { name, lastSeq }] of topics) {
+      writeTopic(prepare, { id, name, lastSeq });
+      const lost = lastMissing(prepare, id, lastSeq);
+      if (lost > 0) keyCounts.lost(id, lost);
+    }
     rebuildBlocks(prepare);
     prepare("COMMIT").run();
     database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -115,6 +122,16 @@ function fill(path: string, pages: Pages, clock: Clock): number {
     database.close();
   }
   return count;
+}
+
+/** The last seq of a topic whose event was not found, above the first that was; 0 if there is none. */
+function lastMissing(prepare: Prepare, topic: number, lastSeq: number): number {
+  const base = position(topic, 0);
+  let seq = lastSeq;
+  const rows = prepare("SELECT pos FROM log WHERE pos BETWEEN ? AND ? ORDER BY pos DESC")
+    .iterate(base, base + lastSeq) as unknown as Iterable<{ pos: number }>;
+  for (const { pos } of rows) if (pos - base !== seq--) return seq + 1;
+  return 0;
 }
 
 /** The pages of a database; a page in its log takes precedence over the file's. */
@@ -149,6 +166,14 @@ class Pages {
     for (const { rowid, values } of this.#records()) {
       const block = rowid === undefined ? blockOfRecord(values) : undefined;
       if (block) yield block;
+    }
+  }
+
+  /** The intact rows of `key_counts`. */
+  *keptCounts() {
+    for (const { rowid, values } of this.#records()) {
+      const kept = rowid === undefined ? keptCountOfRecord(values) : undefined;
+      if (kept) yield kept;
     }
   }
 

@@ -21,6 +21,7 @@ import type { StoreRequest } from "../pack.ts";
 import { markForSalvage, openOrSalvage } from "./salvage_database.ts";
 import type { SqliteAges } from "./ages.ts";
 import { SqliteAppender } from "./appender.ts";
+import { SqliteKeyCounts } from "./key_counts.ts";
 import { readBlock, rebuildBlock, writeBlock } from "./blocks.ts";
 import { redactRow } from "./redact.ts";
 import { PageScrubber } from "./scrub.ts";
@@ -75,6 +76,7 @@ export interface SqliteStoreOptions extends DedupWindow {
 export class SqliteEventStore extends ForwardingStore implements JournalStore {
   readonly kind = "sqlite";
   readonly atomic = true;
+  readonly countsKeys = true;
   readonly durable: boolean;
   readonly #durability: Durability;
   /** Whether the database is currently set to sync every commit. */
@@ -89,6 +91,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   readonly #reader: SqliteReader;
   readonly #appender: SqliteAppender;
   readonly #ages: SqliteAges;
+  readonly #keyCounts: SqliteKeyCounts;
   readonly #sweep = new GivenIdSweep();
   readonly #lock: DatabaseLock | undefined;
   readonly #log: LogGrowth;
@@ -117,11 +120,13 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
     this.#log = new LogGrowth(database, { path, room: options.room, clock });
     this.#damage = new DamageRegister(prepare, clock);
     this.#ages = opened.ages;
+    this.#keyCounts = new SqliteKeyCounts(prepare);
     this.#appender = new SqliteAppender({
       database,
       prepare,
       topics,
       ages: this.#ages,
+      keyCounts: this.#keyCounts,
       dedupWindow,
     });
     this.#reader = new SqliteReader(database, {
@@ -335,7 +340,10 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   /** Synchronous {@link redact}. */
   redactSync(name: string, request: RedactRequest): boolean {
     const row = this.#topics.get(name);
-    const after = row && this.#transaction(() => redactRow(this.#prepare, row, request));
+    const after = row &&
+      this.#transaction(() =>
+        redactRow({ prepare: this.#prepare, keyCounts: this.#keyCounts }, row, request)
+      );
     if (!after) return false;
     this.#appender.forget(after.id);
     this.#topics.set(name, after);
@@ -356,6 +364,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
       const row = before ?? this.#appender.addTopic(name);
       const raised = { ...row, lastSeq, firstSeq: hasEvents(row) ? row.firstSeq : lastSeq + 1 };
       writeTopic(this.#prepare, raised);
+      if (before) this.#keyCounts.lost(row.id, lastSeq);
       const block = hasEvents(row)
         ? readBlock({ topic: row.id, block: blockOf(row.lastSeq) }, this.#prepare)
         : undefined;

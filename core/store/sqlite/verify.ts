@@ -1,6 +1,7 @@
 /** Reads a whole event database and reports what is wrong with it. Changes nothing. */
 import type { DatabaseSync } from "node:sqlite";
 import { CheckedRows } from "./checked_rows.ts";
+import { damagedCounts } from "./key_counts.ts";
 import { countIn, type Damage, type Found } from "../damage.ts";
 import { schemaFaults, structureFaults } from "./integrity.ts";
 import { readDamage } from "./damage_register.ts";
@@ -109,5 +110,7 @@ function crossFaults(prepare: Prepare): string[] {
      WHERE json_valid(CAST(l.line AS TEXT)) AND CAST(l.line AS TEXT) ->> '$.id' <> g.id`,
   ).get() as { ids: number };
   if (ids > 0) faults.push(`${ids} entries of the index of given ids name another event`);
+  const counts = damagedCounts(prepare);
+  if (counts > 0) faults.push(`${counts} rows of the table of key counts are damaged`);
   return faults;
 }

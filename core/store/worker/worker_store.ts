@@ -44,6 +44,7 @@ export interface LocalReader extends EventReader {
  */
 export abstract class WorkerStore<A extends { result: unknown }> extends ForwardingStore {
   readonly atomic = true;
+  readonly countsKeys = true;
   readonly durable: boolean;
   protected readonly worker: WorkerClient;
 

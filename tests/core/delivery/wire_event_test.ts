@@ -16,6 +16,7 @@ const text = fc.oneof(
     '","key":"x',
     ',"metadata":{}',
     '","expiresAt":7,"x":"',
+    '","keySeq":7,"x":"',
     "\\",
     '"',
     '\\"',
@@ -32,12 +33,16 @@ const event: fc.Arbitrary<StoredEvent> = fc.record({
   timestamp: fc.integer({ min: -1e12, max: 1e14 }),
   schemaVersion: text,
   key: fc.option(text, { nil: undefined }),
+  keySeq: fc.option(fc.nat(), { nil: undefined }),
   expiresAt: fc.option(fc.nat({ max: 8_640_000_000_000_000 }), { nil: undefined }),
   metadata: fc.dictionary(fc.string({ maxLength: 5 }), text, { maxKeys: 2 }).map((value) =>
     JSON.stringify(value)
   ),
   payload: fc.jsonValue().map((value) => encoder.encode(JSON.stringify(value))),
-}).map(({ key, expiresAt, ...rest }) => ({ ...rest, ...defined({ key, expiresAt }) }));
+}).map(({ key, keySeq, expiresAt, ...rest }) => ({
+  ...rest,
+  ...defined({ key, keySeq: key === undefined ? undefined : keySeq, expiresAt }),
+}));
 
 const withoutLine = ({ line: _line, ...rest }: StoredEvent) => rest;
 const plain = (stored: StoredEvent) => ({ ...withoutLine(stored), payload: [...stored.payload] });

@@ -25,6 +25,7 @@ export function testJournalStore(
       atomic: true,
       durable,
       dedupWindow: true,
+      keyCounts: true,
       redaction: true,
       expiry: true,
     },

@@ -137,7 +137,12 @@ function requestOf({ path, described }: Operation): fc.Arbitrary<{ url: string; 
       const isLater = ["delayMs", "at"].some((one) => query[one] !== undefined) ||
         (body as Schema | undefined)?.schedule !== undefined;
       if (query["delayMs"] !== undefined) delete query["at"];
-      if (described.operationId === "publish" && isLater) delete query["expected"];
+      if (described.operationId === "publish") {
+        if (isLater) delete query["expected"];
+        // A keySeq is expected of a key, and instead of a seq.
+        const isOther = isLater || query["expected"] !== undefined || query["key"] === undefined;
+        if (isOther) delete query["expectedKeySeq"];
+      }
       return { url: urlOf(path, { named, query }), body };
     },
   );
