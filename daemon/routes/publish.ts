@@ -7,7 +7,7 @@
 import { LARGEST_JSON_BODY } from "../../core/event/limits.ts";
 import { EventRefusedError, InvalidArgumentError } from "../../core/base/errors.ts";
 import { inTurns } from "../../core/base/in_turns.ts";
-import { atElement } from "../../core/broker/element_error.ts";
+import { atElement, onTheWhole } from "../../core/broker/element_error.ts";
 import type { NewEvent } from "../../core/event/event.ts";
 import { parseJson, splitElements } from "../../core/json/json.ts";
 import { assertStored } from "../../core/broker/expectation.ts";
@@ -144,7 +144,7 @@ async function eventsIn(
       events: [decoder.cloudEvent(readBinaryCloudEvent(request.raw.headers(), body))],
     };
   }
-  const text = textOf(body);
+  const text = onTheWhole(() => textOf(body));
   const isArray = /^[ \t\r\n]*\[/.test(text);
   if (mode === "batch" && !isArray) {
     parseJson(text);
@@ -173,7 +173,7 @@ function* arrayEvents(
   source: { text: string; body: Uint8Array },
 ): Generator<undefined, NewEvent[], undefined> {
   const events: NewEvent[] = [];
-  for (const { text, bytes } of splitElements(source.text, source.body)) {
+  for (const { text, bytes } of onTheWhole(() => splitElements(source.text, source.body))) {
     if (events.length > 0 && events.length % TOGETHER === 0) yield undefined;
     const number = events.length + 1;
     events.push(atElement(number, () => decoder.event(number, text, bytes)));
@@ -191,10 +191,14 @@ export function readJsonBody(
   return readBody(request, {
     limit: LARGEST_JSON_BODY,
     tooLong: (limit) =>
-      new EventRefusedError("event/too-large", `the body is longer than ${limit} bytes`, {
-        details: { limit },
-        hint,
-      }),
+      new EventRefusedError(
+        "event/too-large",
+        `the body is longer than ${limit} bytes; nothing was stored`,
+        {
+          details: { limit },
+          hint,
+        },
+      ),
   });
 }
 

@@ -1,7 +1,7 @@
 /** `POST /v1/events`: a JSON array of events for several topics, stored all or none. */
 import { defined } from "../../core/base/defined.ts";
 import { EventRefusedError } from "../../core/base/errors.ts";
-import { atElement } from "../../core/broker/element_error.ts";
+import { atElement, onTheWhole } from "../../core/broker/element_error.ts";
 import {
   type AddressedEvent,
   assertPublishable,
@@ -20,7 +20,7 @@ import { decoderFor, readJsonBody, textOf } from "./publish.ts";
 export async function publishAll(request: RouteRequest, reply: Reply): Promise<void> {
   const { broker, disk } = request.services;
   const body = await readJsonBody(request, { hint: "publish fewer events at once" });
-  const events = decodeAll(request, body);
+  const events = onTheWhole(() => decodeAll(request, body));
   let places: StoredPlace[] = [];
   if (events.length > 0) {
     disk.admit();
