@@ -63,7 +63,9 @@ export function* replay(
   }
   const print = render ?? linesOf;
   let left = query.limit ?? Infinity;
-  for (const page of merged(store, query)) {
+  const limit = Math.max(SMALLEST_PAGE, Math.floor(PAGE / Math.max(1, ranges.length)));
+  const cursors = ranges.map((range) => new Cursor(store, range, { ...query, limit }));
+  for (const page of mergedPages(cursors, (a, b) => compareEvents(a, b) < 0)) {
     if (left <= 0) return;
     const events = page.slice(0, left);
     left -= events.length;
@@ -116,14 +118,25 @@ function* rawLines(
   }
 }
 
-/** Pages of events in merged order. A page may be empty, to give others a turn. */
-function* merged(
-  store: Readable,
-  query: Reading,
+/** One topic's position in a merge. */
+export interface MergeCursor {
+  readonly head: StoredEvent | undefined;
+  take(): StoredEvent;
+  /** Reads one page; false if it had no match but there may be more. */
+  load(): boolean;
+  /** The next events to read are deleted. */
+  readonly isOvertaken: boolean;
+}
+
+/**
+ * Pages of events in merged order; `isBefore` tells which of two comes first. A page may be empty,
+ * to give others a turn.
+ */
+export function* mergedPages(
+  cursors: readonly MergeCursor[],
+  isBefore: (a: ReadPosition, b: ReadPosition) => boolean,
 ): Generator<StoredEvent[], void, undefined> {
-  const limit = Math.max(SMALLEST_PAGE, Math.floor(PAGE / Math.max(1, query.ranges.length)));
-  const cursors = query.ranges.map((range) => new Cursor(store, range, { ...query, limit }));
-  const live = [];
+  const live: MergeCursor[] = [];
   for (const cursor of cursors) {
     while (!cursor.load()) yield [];
     if (cursor.head) live.push(cursor);
@@ -133,7 +146,7 @@ function* merged(
   while (live.length > 0) {
     let first = 0;
     for (let i = 1; i < live.length; i++) {
-      if (compareEvents(live[i]!.head!, live[first]!.head!) < 0) first = i;
+      if (isBefore(live[i]!.head!, live[first]!.head!)) first = i;
     }
     const cursor = live[first]!;
     const event = cursor.take();
@@ -170,8 +183,8 @@ export function compareEvents(a: ReadPosition, b: ReadPosition): number {
     (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.seq - b.seq);
 }
 
-/** One topic's position in a merge. */
-class Cursor {
+/** One topic's position, from the oldest event to the newest. */
+class Cursor implements MergeCursor {
   readonly #store: Readable;
   readonly #range: Range;
   readonly #query: Omit<Reading, "ranges"> & { limit: number };

@@ -5,11 +5,13 @@
  */
 import type { StoredEvent } from "../event/event.ts";
 import { PagesBack } from "../store/pages_back.ts";
-import { type JournalStore, PAGE_BYTES } from "../store/store.ts";
+import type { JournalStore } from "../store/store.ts";
 import {
   compareEvents,
   EMPTY,
   linesOf,
+  type MergeCursor,
+  mergedPages,
   PAGE,
   type Range,
   type Reading,
@@ -27,7 +29,7 @@ export function* replayBack(
   const limit = Math.max(SMALLEST_PAGE, Math.floor(PAGE / Math.max(1, ranges.length)));
   const cursors = ranges.map((range) => new CursorBack(store, range, { ...query, limit }));
   let left = query.limit ?? Infinity;
-  for (const page of merged(cursors)) {
+  for (const page of mergedPages(cursors, (a, b) => compareEvents(a, b) > 0)) {
     if (left <= 0) return;
     const events = page.slice(0, left);
     left -= events.length;
@@ -36,41 +38,10 @@ export function* replayBack(
   if (left > 0) { for (const cursor of cursors) cursor.tellMissed(onMissed); }
 }
 
-function* merged(cursors: readonly CursorBack[]): Generator<StoredEvent[], void, undefined> {
-  const live: CursorBack[] = [];
-  for (const cursor of cursors) {
-    while (!cursor.load()) yield [];
-    if (cursor.head) live.push(cursor);
-  }
-  let out: StoredEvent[] = [];
-  let bytes = 0;
-  while (live.length > 0) {
-    let last = 0;
-    for (let i = 1; i < live.length; i++) {
-      if (compareEvents(live[i]!.head!, live[last]!.head!) > 0) last = i;
-    }
-    const cursor = live[last]!;
-    const event = cursor.take();
-    out.push(event);
-    bytes += event.payload.length;
-    if (out.length >= PAGE || bytes >= PAGE_BYTES) {
-      yield out;
-      out = [];
-      bytes = 0;
-    }
-    if (cursor.head) continue;
-    while (!cursor.load()) {
-      yield out;
-      out = [];
-      bytes = 0;
-    }
-    if (!cursor.head) live.splice(last, 1);
-  }
-  yield out;
-}
-
-/** One topic's position in a merge. */
-class CursorBack {
+/** One topic's position, from the newest event to the oldest. */
+class CursorBack implements MergeCursor {
+  /** What is gone is told at the end. */
+  readonly isOvertaken = false;
   readonly #store: JournalStore;
   readonly #range: Range;
   readonly #filter: Reading["filter"];
