@@ -12,7 +12,7 @@ export const route = verb({
   brief: "Show the daemon's status",
   description:
     "Shows the daemon's contents and health, and if the installed version is another than the running one. Exit code 0 if it is healthy, 1 if its health is degraded, 5 if there " +
-    "is none.",
+    "is none. In JSON, scheduled counts the retries that wait, and scheduledEvents the events that are published later.",
   examples: [
     ["status", "A table on a terminal, one line of JSON in a pipe."],
     ["status | jq -r .health", "ok, degraded or draining."],
