@@ -34,7 +34,7 @@ export const verbs: ReadonlyMap<string, LazyRoute> = new Map<string, LazyRoute>(
   verb("export", "./export.ts", "Print all events, for evs import"),
   verb("import", "./import.ts", "Import events printed by evs export"),
   verb("bench", "./bench/mod.ts", "Measure how fast the daemon is"),
-  verb("check", "./check/mod.ts", "Check dead letters, lag, ages and disk, like Nagios plug-ins"),
+  verb("check", "./check/mod.ts", "Check dead letters, lag, ages and disk for monitoring"),
   verb("with", "./with.ts", "Run a command with a private daemon"),
   verb("docs", "./docs.ts", "Read the documentation, offline"),
   verb("completions", "./completions.ts", "Completions for bash, zsh and fish"),

@@ -45,7 +45,7 @@ export const route = verb<PublishFlags, [topic?: string, type?: string, payload?
     "It stays in the topic, for tail and replay. With --delay or --at, --ttl counts from when the event is due.\n" +
     "With --quiet it prints nothing.",
   usage: [
-    "TOPIC TYPE PAYLOAD [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id ID] [--schema-version VERSION] [--expect SEQ|none|exists|any | --expect-key-seq N | --delay DURATION | --at TIME | --spool] [--ttl DURATION]",
+    "TOPIC TYPE PAYLOAD [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id ID] [--schema-version VERSION] [--expect SEQ|none|exists|any | --expect-key-seq N] [--delay DURATION | --at TIME | --spool] [--ttl DURATION]",
     "TOPIC TYPE TEXT --text [--binary] [--key TEXT] [the same]",
     "TOPIC TYPE --ndjson [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id-prefix PREFIX] [--ttl DURATION] [--on-error stop|skip] [--skip N] [--spool]",
     "TOPIC TYPE --lines [--binary] [--key TEXT] [--meta NAME=VALUE]... [--id-prefix PREFIX] [--ttl DURATION] [--on-error stop|skip] [--skip N] [--spool]",

@@ -8,7 +8,7 @@ import { route as lag } from "./lag.ts";
 import { route as refused } from "./refused.ts";
 
 export const route = group({
-  brief: "Check dead letters, lag, ages and disk, like Nagios plug-ins",
+  brief: "Check dead letters, lag, ages and disk for monitoring",
   description:
     "Each check prints one line and exits with 0 OK, 1 WARNING, 2 CRITICAL or 3 UNKNOWN, as monitoring systems expect of their plug-ins.",
   routes: { dlq, lag, age, held, refused, disk },

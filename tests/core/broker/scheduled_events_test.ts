@@ -75,7 +75,7 @@ Deno.test("EventBroker publishes an event with a delay when it has passed, and n
   const [stored, ...more] = await parts.eventStore.getEvents("t");
   assert.deepEqual(more, []);
   assert.equal(stored!.timestamp, begun + HOUR);
-  assert.deepEqual(stored, { ...event, seq: 1, topic: "t" });
+  assert.deepEqual(stored, { ...event, seq: 1, keySeq: 1, topic: "t" });
   assert.deepEqual(await broker.scheduledEvents(), { scheduled: [], total: 0 });
   await broker.close();
 });
