@@ -101,6 +101,9 @@ const DEPARTS: ReadonlySet<string> = new Set([
   // ajv refuses draft-04's `id`, and OpenAPI's `nullable` without a type.
   "id",
   "nullable",
+  // Its code keeps the verdict of the item before where an item has nothing to look at: `[[1], []]`
+  // is valid by `{items: {contains: true}}` (seen in ajv 8.20.0).
+  "contains",
 ]);
 
 /** Keywords that change nothing beside a reference. */

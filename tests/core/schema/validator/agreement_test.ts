@@ -69,7 +69,6 @@ const schema = fc.letrec((tie) => {
         ),
       some("propertyNames", part),
       fc.record({ prefixItems: fc.array(part, { minLength: 1, maxLength: 2 }), items: part }),
-      fc.record({ contains: part, minContains: small }),
       some("allOf", fc.array(part, { minLength: 1, maxLength: 2 })),
       some("anyOf", fc.array(part, { minLength: 1, maxLength: 3 })),
       some("oneOf", fc.array(part, { minLength: 1, maxLength: 3 })),
@@ -102,6 +101,29 @@ Deno.test("a validator has one verdict whether ajv or the evaluator is asked", a
     }),
     { numRuns: dose(300) },
   );
+});
+
+Deno.test("contains is judged for each item by itself, whatever the item before has", async () => {
+  const compile = await loadCompiler();
+  const draft7 = { $schema: "http://json-schema.org/draft-07/schema#" };
+  const contains = { contains: { type: "null" } };
+  for (const dialect of [{}, draft7]) {
+    for (
+      const [schema, payload, isValid] of [
+        [{ items: contains }, [[null], []], false],
+        [{ items: contains }, [[null], [null]], true],
+        [{ additionalProperties: contains }, { a: [null], b: [] }, false],
+        [{ properties: { a: contains, b: contains } }, { a: [null], b: [] }, false],
+        [{ items: { anyOf: [contains, { type: "object" }] } }, [[null], []], false],
+      ] as const
+    ) {
+      const faults = compile({ ...dialect, ...schema })(payload);
+      assert.equal(faults.length === 0, isValid, JSON.stringify([dialect, schema, payload]));
+    }
+  }
+  const twice = { contains, minContains: 2 };
+  assert.notDeepEqual(compile(twice)([[null], []]), []);
+  assert.deepEqual(compile(twice)([[null], [null, 1]]), []);
 });
 
 Deno.test("bounds and multiples of a schema follow exact arithmetic for any number", async () => {
