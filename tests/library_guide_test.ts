@@ -11,7 +11,7 @@ Deno.test("docs/library.md has blocks that type-check and run", async () => {
   await using daemon = await startDaemon();
   const page = await Deno.readTextFile(new URL("docs/library.md", root));
   const blocks = [...page.matchAll(/```ts\n(.*?)```/gs)].map(([, block]) => block!);
-  assert.equal(blocks.length, 10);
+  assert.equal(blocks.length, 11);
   const dir = await Deno.makeTempDir({ prefix: "evs-guide-" });
   const decoder = new TextDecoder();
   for (const [i, block] of blocks.entries()) {

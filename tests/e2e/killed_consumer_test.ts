@@ -15,8 +15,9 @@ interface Run {
  * with `rest`.
  */
 function noting(daemon: TestDaemon, rest: string): string[] {
-  const script =
-    `for pid in $(cat pids 2>/dev/null); do kill -0 $pid 2>/dev/null && b="$b $pid"; done
+  // One that has ended is still there until its parent, the first process, has looked after it.
+  const runs = `kill -0 $pid 2>/dev/null && ! grep -qs '^State:.Z' /proc/$pid/status`;
+  const script = `for pid in $(cat pids 2>/dev/null); do ${runs} && b="$b $pid"; done
 echo $$ >> pids; echo "$$:$b" >> runs; ${rest}`;
   return ["sh", "-c", `cd ${daemon.folder} && ${script}`];
 }
