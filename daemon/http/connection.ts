@@ -1,11 +1,12 @@
 /**
  * One accepted connection.
  *
- * It is read only while what it sends has somewhere to go: while fewer than {@link MOST_PIPELINED}
- * of its requests are without an answer that its client has taken, and once a route has taken what
- * has arrived of a body. So a client that takes no answers fills its own side of the socket
- * (contract row 15). Responses are sent in the order of the requests. What the connection waits for, and for
- * how long, is one number, {@link ServerConnection.due} (contract row 18).
+ * It is read only while what it sends has somewhere to go: while the requests without an answer that
+ * its client has taken are fewer than {@link MOST_PIPELINED}, with heads that take less than
+ * {@link MAX_HEADER_BYTES}, and once a route has taken what has arrived of a body. So a client that
+ * takes no answers fills its own side of the socket (contract row 15). Responses are sent in the
+ * order of the requests. What the connection waits for, and for how long, is one number, {@link
+ * ServerConnection.due} (contract row 18).
  */
 import type { Clock } from "../../core/base/clock.ts";
 import { EvsError } from "../../core/base/errors.ts";
@@ -158,7 +159,7 @@ export class ServerConnection {
         if (this.#sinceTurn >= FAIR_SHARE) await this.#yield();
       } catch (error) {
         if (!(error instanceof BadRequestError)) throw error;
-        this.#refuse(error);
+        this.#endWith(error.toAnswer());
       }
     }
   }
@@ -256,7 +257,8 @@ export class ServerConnection {
   #hasRoom(): boolean {
     if (this.#discarding !== undefined) return this.#discarding >= 0;
     if (this.#replies.length === 0) return true;
-    return this.#replies.length < MOST_PIPELINED && !this.#body?.hasPieces;
+    if (this.#replies.length >= MOST_PIPELINED || this.#body?.hasPieces) return false;
+    return this.#replies.reduce((sum, { headMemory }) => sum + headMemory, 0) < MAX_HEADER_BYTES;
   }
 
   async #untilRoom(): Promise<void> {
@@ -295,6 +297,7 @@ export class ServerConnection {
       request: new IncomingRequest(head, { body, connection: this }),
       reply: new Reply(this, head),
     };
+    exchange.reply.headMemory = head.memory;
     this.#replies.push(exchange.reply);
     const more = this.#beginBody(exchange, head, bytes.subarray(read));
     this.#host.requested(this, exchange);
@@ -367,7 +370,7 @@ export class ServerConnection {
     this.due = Infinity;
     this.#arriving?.request.body.fail(new ConnectionGoneError("the connection has ended"));
     this.#abort?.abort();
-    if (this.#parser.isInHead && !this.#isLast) this.#refuse(new BadRequestError());
+    if (this.#parser.isInHead && !this.#isLast) this.#endWith(new BadRequestError().toAnswer());
     if (this.#replies.length === 0) this.destroy();
     // This fails if it has not only ended its side: then nobody takes the answers either.
     else if (!this.#isSending) this.#conn.write(NOTHING).catch(this.#broken);
@@ -382,23 +385,6 @@ export class ServerConnection {
     else if (this.#replies.length > 0 || this.#isLast) this.due = Infinity;
     else this.due = this.#host.clock.monotonic() + KEEP_ALIVE;
     if (this.due < Infinity) this.#host.dueChanged(this);
-  }
-
-  /** What has arrived is no request. */
-  #refuse({ isTooLong }: BadRequestError): void {
-    const kind = { code: "request/invalid", status: isTooLong ? 431 : 400, exit: 2 };
-    const error = isTooLong
-      ? new EvsError(
-        kind,
-        `the request's line and headers are longer than ${MAX_HEADER_BYTES} bytes`,
-        {
-          details: { limit: MAX_HEADER_BYTES },
-          hint:
-            "a Last-Event-ID of that length names very many topics: follow fewer, or use from=@TIME",
-        },
-      )
-      : new EvsError(kind, "this is not HTTP/1.1");
-    this.#endWith(error);
   }
 
   /** Sends this after all responses, and closes. */

@@ -51,6 +51,8 @@ export interface ReplySink {
 export class Reply {
   /** False: the connection is closed after it. */
   keepAlive: boolean;
+  /** About how much memory the head of its request takes, bytes. */
+  headMemory = 0;
   /** Called when all of it has been sent. */
   onSent: (() => void) | undefined;
   /** Its head has been made: the status cannot change any more. */

@@ -6,16 +6,44 @@
  * (docs/adr/0051-server-of-few-parts.md). The bytes are looked at once and decoded once, as Latin-1;
  * a header is a slice of that text, made when somebody asks for it.
  */
+import { EvsError } from "../../core/base/errors.ts";
+
+/** A limit of a request's line and headers. */
+export interface HeadLimit {
+  most: number;
+  of: "bytes" | "headers";
+}
 
 /** Why something is not a request. */
 export class BadRequestError extends Error {
   override readonly name = "BadRequestError";
-  /** Its line and headers are longer than the limit. */
-  readonly isTooLong: boolean;
+  /** The limit that it exceeds; undefined: it is not HTTP/1.1. */
+  readonly limit: HeadLimit | undefined;
 
-  constructor({ isTooLong = false }: { isTooLong?: boolean } = {}) {
-    super(isTooLong ? "the head is too long" : "this is not HTTP/1.1");
-    this.isTooLong = isTooLong;
+  constructor(limit?: HeadLimit) {
+    super(limit === undefined ? "this is not HTTP/1.1" : "the head is too long");
+    this.limit = limit;
+  }
+
+  /** The answer to it. */
+  toAnswer(): EvsError {
+    const { limit } = this;
+    const kind = { code: "request/invalid", status: limit === undefined ? 400 : 431, exit: 2 };
+    if (limit === undefined) return new EvsError(kind, this.message);
+    if (limit.of === "headers") {
+      return new EvsError(kind, `a request has at most ${limit.most} headers`, {
+        details: { limit: limit.most },
+      });
+    }
+    return new EvsError(
+      kind,
+      `the request's line and headers are longer than ${limit.most} bytes`,
+      {
+        details: { limit: limit.most },
+        hint:
+          "a Last-Event-ID of that length names very many topics: follow fewer, or use from=@TIME",
+      },
+    );
   }
 }
 
@@ -25,6 +53,12 @@ const CR = 0x0d;
 const SPACE = 0x20;
 const COLON = 0x3a;
 const MOST_EMPTY_LINES = 4;
+/** Headers of one request. Each takes more memory than its bytes. */
+const MOST_HEADERS = 1000;
+/** Numbers per header and per request line that say where its parts are. */
+const SPANS = 4;
+/** Memory of a number, bytes. */
+const SPAN_BYTES = 8;
 const VERSION = new TextEncoder().encode("HTTP/1.");
 
 /** Marks the characters that match, one for each byte. */
@@ -95,6 +129,9 @@ class HeadScanner {
   }
 
   #header(): boolean {
+    if (this.spans.length > MOST_HEADERS * SPANS) {
+      throw new BadRequestError({ most: MOST_HEADERS, of: "headers" });
+    }
     if (!this.#span(NAME) || !this.#takes(COLON)) return false;
     const bytes = this.#bytes;
     while (bytes[this.#at] === SPACE || bytes[this.#at] === TAB) this.#at++;
@@ -155,6 +192,11 @@ export class RequestHead {
     this.length = this.#bodyLength();
   }
 
+  /** About how much memory it takes, bytes. */
+  get memory(): number {
+    return this.size + this.#spans.length * SPAN_BYTES;
+  }
+
   /** Reads a head; undefined: it is not complete. Throws {@link BadRequestError}. */
   static read(bytes: Uint8Array): RequestHead | undefined {
     const scanner = new HeadScanner(bytes);
@@ -167,7 +209,7 @@ export class RequestHead {
   header(name: string): string | undefined {
     let found: string | undefined;
     const spans = this.#spans;
-    for (let i = 4; i < spans.length; i += 4) {
+    for (let i = SPANS; i < spans.length; i += SPANS) {
       if (!this.#isName(i, name)) continue;
       const value = this.#text.slice(spans[i + 2], spans[i + 3]);
       found = found === undefined ? value : `${found}, ${value}`;
@@ -178,7 +220,7 @@ export class RequestHead {
   /** How often a header is there. */
   count(name: string): number {
     let count = 0;
-    for (let i = 4; i < this.#spans.length; i += 4) if (this.#isName(i, name)) count++;
+    for (let i = SPANS; i < this.#spans.length; i += SPANS) if (this.#isName(i, name)) count++;
     return count;
   }
 
@@ -186,7 +228,7 @@ export class RequestHead {
   headers(): Record<string, string> {
     const headers: Record<string, string> = Object.create(null);
     const spans = this.#spans;
-    for (let i = 4; i < spans.length; i += 4) {
+    for (let i = SPANS; i < spans.length; i += SPANS) {
       const name = this.#text.slice(spans[i], spans[i + 1]).toLowerCase();
       const value = this.#text.slice(spans[i + 2], spans[i + 3]);
       headers[name] = name in headers ? `${headers[name]}, ${value}` : value;

@@ -63,7 +63,9 @@ export class RequestParser {
     const isThere = all.length <= SHORT_HEAD || before === 0 ||
       hasEmptyLine(all, Math.max(0, before - 3));
     const head = isThere ? RequestHead.read(all) : undefined;
-    if ((head?.size ?? all.length) > this.#maxHead) throw new BadRequestError({ isTooLong: true });
+    if ((head?.size ?? all.length) > this.#maxHead) {
+      throw new BadRequestError({ most: this.#maxHead, of: "bytes" });
+    }
     if (head === undefined) {
       if (before === 0) this.#rest.push(bytes);
       return undefined;

@@ -132,6 +132,35 @@ Deno.test("a connection whose client takes no answers is kept, however long that
   assert.deepEqual([client.exchanges.length, client.left, client.isClosed], [64, 1, false]);
 });
 
+Deno.test("a connection is not read while the heads of its requests take much memory", async () => {
+  // A header of four bytes takes eight times as much.
+  const large = head("GET /", "a:\r\n".repeat(900).trimEnd());
+  const client = new Client(Array.from({ length: 60 }, () => large));
+  await settled();
+  const { length } = client.exchanges;
+  assert.ok(2 < length && length < 16, `${length} are held`);
+  for (let n = 0; n < client.exchanges.length; n++) {
+    answer(client.exchanges[n]!);
+    await turn();
+    await settled();
+  }
+  assert.deepEqual([client.exchanges.length, client.left], [60, 0]);
+  assert.equal(client.answers.match(/200 OK/g)?.length, 60);
+});
+
+Deno.test("a request of more than 1000 headers is refused in words", async () => {
+  const pieces = (count: number) =>
+    head("GET /", "a:\r\n".repeat(count).trimEnd()).match(/[^]{1,4096}/g)!;
+  const most = new Client(pieces(999)); // and the host
+  await settled();
+  assert.equal(most.exchanges.length, 1);
+  const more = new Client(pieces(1000));
+  await settled();
+  assert.equal(more.exchanges.length, 0);
+  assert.match(more.answers, /^HTTP\/1.1 431 [^]*a request has at most 1000 headers/);
+  assert.equal(more.isClosed, true);
+});
+
 Deno.test("others have their turn while a client sends requests without end", async () => {
   const client = new Client(Array.from({ length: 1000 }, () => get), { answers: true });
   await turn();
