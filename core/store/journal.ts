@@ -46,6 +46,8 @@ export interface PublishStream {
 
 interface Waiting {
   request: StoreRequest;
+  /** When it arrived, monotonic ms. */
+  since: number;
   stream: PublishStream | undefined;
   /** What all requests of an atomic group share: they are neighbours. */
   group?: { conditions: readonly Condition[] };
@@ -82,8 +84,6 @@ export class Journal {
   readonly store: JournalStore;
   readonly #options: { durability?: Durability } | undefined;
   readonly #times: AppendTimes;
-  /** When the first of the waiting requests arrived, monotonic ms. */
-  #since = 0;
   /** Appends that became durable; `events / batches` is the mean batch size. */
   batches = 0;
   /** Events that became durable. */
@@ -123,9 +123,14 @@ export class Journal {
    */
   submit(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
     if (this.#failed !== undefined) return Promise.reject(refusal(this.#failed));
-    if (this.#waiting.length === 0) this.#since = this.#times.clock.monotonic();
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ request, stream, resolve, reject });
+      this.#waiting.push({
+        request,
+        since: this.#times.clock.monotonic(),
+        stream,
+        resolve,
+        reject,
+      });
       this.#arrived?.();
       this.#running ??= this.#run();
     });
@@ -137,11 +142,11 @@ export class Journal {
     conditions: readonly Condition[],
   ): Promise<AppendOutcome[]> {
     if (this.#failed !== undefined) return Promise.reject(refusal(this.#failed));
-    if (this.#waiting.length === 0) this.#since = this.#times.clock.monotonic();
+    const since = this.#times.clock.monotonic();
     const group = { conditions };
     const outcomes = requests.map((request) =>
       new Promise<AppendOutcome>((resolve, reject) => {
-        this.#waiting.push({ request, stream: undefined, group, resolve, reject });
+        this.#waiting.push({ request, since, stream: undefined, group, resolve, reject });
       })
     );
     this.#arrived?.();
@@ -172,8 +177,7 @@ export class Journal {
       const batch = this.#storable(takeBatch(this.#waiting));
       if (batch.length > 0) {
         const { promise: written, resolve } = Promise.withResolvers<void>();
-        const since = this.#since;
-        const settled = this.#append(batch, { onWritten: resolve, before, since });
+        const settled = this.#append(batch, { onWritten: resolve, before });
         // At most two are under way.
         await Promise.all([before, Promise.race([written, settled])]);
         before = settled;
@@ -198,11 +202,7 @@ export class Journal {
    */
   async #append(
     batch: readonly Waiting[],
-    { onWritten, before, since }: {
-      onWritten: () => void;
-      before: Promise<void> | undefined;
-      since: number;
-    },
+    { onWritten, before }: { onWritten: () => void; before: Promise<void> | undefined },
   ): Promise<void> {
     const requests = batch.map((waiting) => waiting.request);
     const large = requests.reduce((sum, request) => sum + payloadBytesOf(request), 0) >=
@@ -229,7 +229,7 @@ export class Journal {
       if (this.#failed !== undefined) throw this.#failed;
       const outcomes = splitOutcomes(done, { requests, spans });
       this.batches++;
-      publish.observe((clock.monotonic() - since) / 1000);
+      publish.observe((clock.monotonic() - batch[0]!.since) / 1000);
       merged.forEach((request, i) => this.#tell(request, done[i]!));
       batch.forEach(({ resolve }, i) => resolve(outcomes[i]!));
     } catch (thrown) {

@@ -1,9 +1,15 @@
 /** Group commit: order, sharing, refusals and failures. */
 import assert from "node:assert/strict";
 import { CannotStoreError, InternalError } from "../../../core/base/errors.ts";
-import { type Commit, Journal, type PublishStream } from "../../../core/store/journal.ts";
+import {
+  AppendTimes,
+  type Commit,
+  Journal,
+  type PublishStream,
+} from "../../../core/store/journal.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
 import type { AppendOutcome, AppendRequest } from "../../../core/store/store.ts";
+import { FakeClock } from "../../helpers/fake_clock.ts";
 import { newEvent } from "./conformance.ts";
 
 /** A store whose appends wait until the test releases them or makes them fail. */
@@ -141,4 +147,26 @@ Deno.test("Journal tells listeners only what was stored when some were duplicate
       [1, 2, ["a", "b"]],
     ],
   );
+});
+
+Deno.test("Journal times an append from its own first request when some always wait", async () => {
+  const clock = new FakeClock();
+  const store = new GatedStore();
+  const times = new AppendTimes(clock);
+  const journal = new Journal(store, { times });
+  const full = () => ({ topic: "t", events: Array.from({ length: 10_001 }, () => newEvent()) });
+  const submitted = [journal.submit(full()), journal.submit(full())];
+  for (let i = 0; i < 5; i++) {
+    const gate = await store.next();
+    await clock.pass(100);
+    submitted.push(journal.submit(full()));
+    gate.resolve();
+    await submitted[i];
+  }
+  // Two do not fit into one append: each waits for the one before, and then for its own.
+  assert.equal(times.publish.sum.toFixed(3), (0.1 + 4 * 0.2).toFixed(3));
+  for (const request of submitted.slice(5)) {
+    (await store.next()).resolve();
+    await request;
+  }
 });
