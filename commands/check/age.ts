@@ -17,21 +17,30 @@ function duration(text: string): number {
   return parseDuration(text, "the age");
 }
 
+/** What is looked at of a subscription. */
+type AgeInfo = Pick<SubscriptionInfo, "name" | "cursors" | "oldestPendingAt" | "leasedSince">;
+
 /** What makes a subscription old, Unix ms, and how that is said. */
 interface Age {
-  since(info: SubscriptionInfo): number | undefined;
+  since(info: AgeInfo): number | undefined;
+  /** Something is there whose age the daemon does not know yet. */
+  isUnknown(info: AgeInfo): boolean;
   words(name: string, age: string): string;
   nothing: string;
 }
 
-const OLDEST: Age = {
+/** `evs check age`. */
+export const OLDEST: Age = {
   since: ({ oldestPendingAt }) => oldestPendingAt,
+  isUnknown: ({ oldestPendingAt, cursors }) =>
+    oldestPendingAt === undefined && cursors.some(({ lag }) => lag > 0),
   words: (name, age) => `the oldest event of ${name} is ${age} old`,
   nothing: "no events wait",
 };
 
 const HELD: Age = {
   since: ({ leasedSince }) => leasedSince,
+  isUnknown: () => false,
   words: (name, age) => `a consumer of ${name} has held an event for ${age}`,
   nothing: "no consumer has an event",
 };
@@ -63,21 +72,28 @@ function ageVerb(
 }
 
 /** Combines subscriptions into one finding. Pure. */
-function ageFinding(
-  infos: readonly SubscriptionInfo[],
+export function ageFinding(
+  infos: readonly AgeInfo[],
   { limits, age, now }: { limits: Limits; age: Age; now: number },
 ): CheckFinding {
-  const old = infos.map((info) => {
+  const unknown = infos.filter((info) => age.isUnknown(info)).map(({ name }) => name);
+  const old = infos.filter((info) => !age.isUnknown(info)).map((info) => {
     const since = age.since(info);
     return { name: info.name, value: since === undefined ? 0 : Math.max(0, now - since) };
   }).sort((a, b) => b.value - a.value);
   const worst = old[0];
   const seconds = { warn: limits.warn / 1000, crit: limits.crit / 1000 };
+  const level = levelOf(worst?.value ?? 0, limits, "high");
+  const words = [
+    ...(worst === undefined || worst.value === 0
+      ? unknown.length === 0 ? [age.nothing] : []
+      : [age.words(worst.name, formatDuration(Math.max(1000, worst.value - worst.value % 1000)))]),
+    ...(unknown.length === 0 ? [] : [unknownWords(unknown)]),
+  ];
   return {
-    level: levelOf(worst?.value ?? 0, limits, "high"),
-    words: worst === undefined || worst.value === 0
-      ? age.nothing
-      : age.words(worst.name, formatDuration(Math.max(1000, worst.value - worst.value % 1000))),
+    // What is known to be old stays a reason to look.
+    level: level === "OK" && unknown.length > 0 ? "UNKNOWN" : level,
+    words: words.join("; "),
     measures: Object.fromEntries(
       old.map(({ name, value }) => [
         name,
@@ -87,11 +103,20 @@ function ageFinding(
   };
 }
 
+/** Most names in a line. */
+const MOST_NAMED = 5;
+
+function unknownWords(names: readonly string[]): string {
+  const more = names.length - MOST_NAMED;
+  const named = names.slice(0, MOST_NAMED).join(", ") + (more > 0 ? ` and ${more} more` : "");
+  return `the daemon does not know yet how old the oldest event is of ${named}`;
+}
+
 /** `evs check age`. */
 export const route = ageVerb(OLDEST, {
   brief: "Check how old the oldest event of a subscription is",
   what:
-    "Looks at the oldest event of each subscription that is pending or in flight, and not at retries that wait.",
+    "Looks at the oldest event of each subscription that is pending or in flight, and not at retries that wait. UNKNOWN, too, as long as the daemon does not know an age: of events from before its start it reads some at a time.",
   examples: [
     ["check age --warn 5m --crit 1h", "every subscription"],
     ["check age --subscription mailer --warn 1m --crit 10m", "only mailer"],

@@ -15,7 +15,9 @@ const STEP_MS = 1000;
 const MOST_STRETCHES = 64;
 /** Most events read within a second, so that many old events take no longer than that. */
 const MOST_READS = 50;
-/** Most times remembered of events that were read. */
+/** How many of them, on average, are for cursors that have moved on since the last time. */
+const MOST_REREADS = 25;
+/** Most times remembered of events that were read, and of cursors. */
 const MOST_REMEMBERED = 4096;
 const NO_RATES: TopicRates = { last1m: 0, last5m: 0, last15m: 0 };
 
@@ -110,7 +112,7 @@ export class TopicMeter {
 /** What the meters need. */
 export interface TopicMetersContext {
   clock: Clock;
-  store: Pick<EventReader, "readPage">;
+  store: Pick<EventReader, "head" | "readPage">;
   topics: { onRemove(listener: (name: string) => void): void };
 }
 
@@ -120,8 +122,10 @@ export class TopicMeters {
   readonly #context: TopicMetersContext;
   /** The timestamps of events that were read, by topic and seq. */
   readonly #read = new Map<string, number>();
-  /** How many were read since `since`. */
-  #reads = { since: -Infinity, count: 0 };
+  /** The last known times at cursors, by topic and asker, and in which round each was read. */
+  readonly #cursors = new Map<string, { seq: number; at: number; round: number }>();
+  /** How many were read since `since`; the how-manieth time that is counted. */
+  #reads = { since: -Infinity, count: 0, round: 0 };
 
   /** A meter ends with its topic. */
   constructor(context: TopicMetersContext) {
@@ -159,11 +163,37 @@ export class TopicMeters {
 
   /**
    * When an event was stored, Unix ms; the timestamp of one from before the start. Undefined if it
-   * is not there, or not known yet: of many old events only some are read at a time.
+   * is not there, or not known yet: of many old events only some are read at a time. With an asker,
+   * whose cursor is there, it may be what was right a little earlier.
    */
-  storedAt(topic: string, seq: number): number | undefined {
+  storedAt(topic: string, seq: number, asker?: string): number | undefined {
     const mono = this.#meters.get(topic)?.storedAt(seq);
-    return mono === undefined ? this.#timestampOf(topic, seq) : this.#wall(mono);
+    const cursor = asker === undefined ? undefined : `${topic}\n${asker}`;
+    if (mono !== undefined) {
+      if (cursor !== undefined) this.#cursors.delete(cursor);
+      return this.#wall(mono);
+    }
+    return cursor === undefined
+      ? this.#timestampOf(topic, seq)
+      : this.#atCursor(cursor, topic, seq);
+  }
+
+  /**
+   * Cursors that move ask for another event each time. So that each of them has its turn, one that
+   * was read is not read again before the others could be.
+   */
+  #atCursor(cursor: string, topic: string, seq: number): number | undefined {
+    const last = this.#cursors.get(cursor);
+    if (last?.seq === seq) return last.at;
+    const usable = last !== undefined && last.seq < seq ? last : undefined;
+    this.#countReads();
+    const { round } = this.#reads;
+    if (usable && round - usable.round < this.#cursors.size / MOST_REREADS) return usable.at;
+    const at = this.#timestampOf(topic, seq);
+    if (at === undefined) return usable?.at;
+    this.#cursors.delete(cursor);
+    remember(this.#cursors, cursor, { seq, at, round });
+    return at;
   }
 
   #wall(mono: number): number {
@@ -175,18 +205,32 @@ export class TopicMeters {
     const name = `${topic}\n${seq}`;
     const known = this.#read.get(name);
     if (known !== undefined) return known;
-    const mono = this.#context.clock.monotonic();
-    if (mono - this.#reads.since >= STEP_MS) this.#reads = { since: mono, count: 0 };
+    this.#countReads();
     if (++this.#reads.count > MOST_READS && !exact) return undefined;
-    const [event] = this.#context.store.readPage(topic, { from: seq, to: seq, limit: 1 }).events;
+    const { store } = this.#context;
+    // The next one that is there, if that one was lost.
+    const to = store.head(topic).lastSeq;
+    const [event] = store.readPage(topic, { from: seq, to, limit: 1 }).events;
     if (event === undefined) return undefined;
-    if (this.#read.size >= MOST_REMEMBERED) {
-      for (const oldest of this.#read.keys()) {
-        this.#read.delete(oldest);
-        break;
-      }
-    }
-    this.#read.set(name, event.timestamp);
+    remember(this.#read, name, event.timestamp);
     return event.timestamp;
   }
+
+  /** Begins to count again after a second. */
+  #countReads(): void {
+    const mono = this.#context.clock.monotonic();
+    const { since, round } = this.#reads;
+    if (mono - since >= STEP_MS) this.#reads = { since: mono, count: 0, round: round + 1 };
+  }
+}
+
+/** Adds to a map of bounded size; the oldest entry goes. */
+function remember<T>(map: Map<string, T>, key: string, value: T): void {
+  if (map.size >= MOST_REMEMBERED) {
+    for (const oldest of map.keys()) {
+      map.delete(oldest);
+      break;
+    }
+  }
+  map.set(key, value);
 }

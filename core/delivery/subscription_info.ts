@@ -6,25 +6,37 @@ import { pauseOf } from "./pause.ts";
 
 /** Knows when events were stored, Unix ms. */
 export interface EventTimes {
-  storedAt(topic: string, seq: number): number | undefined;
+  /** `asker`: whose cursor is at the event. */
+  storedAt(topic: string, seq: number, asker?: string): number | undefined;
 }
 
 /**
- * When the oldest event was stored that is pending or in flight; undefined if there is none, or it
- * is not known. The one at a cursor is the oldest of its topic.
+ * When the oldest event was stored that is pending or in flight; undefined if there is none, and
+ * "unknown" as long as that of a topic is not known. The one at a cursor is the oldest of its topic.
  */
-export function oldestPendingAt(
-  { queue }: SubscriptionDriver,
+export function oldestPending(
+  { queue, record }: SubscriptionDriver,
   times: EventTimes,
-): number | undefined {
+): number | "unknown" | undefined {
   let oldest: number | undefined;
+  let isKnown = true;
   for (const lane of queue.lanes.values()) {
     const next = queue.cursorOf(lane);
     if (next > lane.lastSeq) continue;
-    const at = times.storedAt(lane.topic, next);
-    if (at !== undefined && (oldest === undefined || at < oldest)) oldest = at;
+    const at = times.storedAt(lane.topic, next, record.name);
+    if (at === undefined) isKnown = false;
+    else if (oldest === undefined || at < oldest) oldest = at;
   }
-  return oldest;
+  return isKnown ? oldest : "unknown";
+}
+
+/** The same; undefined, too, as long as it is not known. */
+export function oldestPendingAt(
+  driver: SubscriptionDriver,
+  times: EventTimes,
+): number | undefined {
+  const oldest = oldestPending(driver, times);
+  return oldest === "unknown" ? undefined : oldest;
 }
 
 /** A subscription as sent on the wire. */

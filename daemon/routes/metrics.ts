@@ -5,7 +5,7 @@
 import type { TopicMeter } from "../../core/broker/topic_meters.ts";
 import { DeliveryTally } from "../../core/delivery/delivery_tally.ts";
 import type { SubscriptionDriver } from "../../core/delivery/driver.ts";
-import { oldestPendingAt } from "../../core/delivery/subscription_info.ts";
+import { oldestPending } from "../../core/delivery/subscription_info.ts";
 import { spaceOf } from "../disk_space.ts";
 import { OTHERS } from "../label_slots.ts";
 import {
@@ -232,7 +232,7 @@ const SUBSCRIPTION_FAMILIES: readonly Family[] = [
   gauge("subscription_paused", "1 while it is paused."),
   gauge(
     "subscription_oldest_pending_seconds",
-    "Age of the oldest event that is pending or in flight; 0 without one.",
+    "Age of the oldest event that is pending or in flight; 0 without one, absent if not known.",
     "seconds",
   ),
   counter("subscription_acknowledged_total", "Deliveries acknowledged since the start."),
@@ -291,11 +291,11 @@ function subscriptionValues(
   { broker: { meters } }: Services,
   driver: SubscriptionDriver,
   dead: number,
-): number[] {
+): Row["values"] {
   driver.look();
   const { queue, record } = driver;
   const { acknowledged, failed, dead: died } = queue.counts.tally;
-  const oldest = oldestPendingAt(driver, meters);
+  const oldest = oldestPending(driver, meters);
   let missed = 0;
   for (const lane of queue.lanes.values()) missed += lane.missed?.count ?? 0;
   return [
@@ -304,10 +304,16 @@ function subscriptionValues(
     queue.scheduled,
     dead,
     record.paused ? 1 : 0,
-    oldest === undefined ? 0 : Math.max(0, Date.now() - oldest) / 1000,
+    ageOf(oldest),
     acknowledged,
     failed,
     died,
     missed,
   ];
+}
+
+/** Seconds; undefined if it is not known. */
+function ageOf(oldest: ReturnType<typeof oldestPending>): number | undefined {
+  if (oldest === "unknown") return undefined;
+  return oldest === undefined ? 0 : Math.max(0, Date.now() - oldest) / 1000;
 }

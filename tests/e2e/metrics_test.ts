@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { formatFor, label } from "../../daemon/metrics.ts";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
+import { evs, until } from "../helpers/evs.ts";
 import { metricsOf } from "../helpers/metrics.ts";
 
 async function leased(at: TestDaemon, name: string, max: number): Promise<string[]> {
@@ -86,6 +87,29 @@ Deno.test("GET /metrics goes on from what is stored when the daemon starts again
   // The timestamp of the event, which is a moment before it was stored.
   assert.ok(Math.abs(samples.get(newest)! - told) < 60, `${samples.get(newest)} ${told}`);
   assert.ok(samples.get('evs_subscription_oldest_pending_seconds{subscription="s"}')! > 0);
+});
+
+Deno.test("GET /metrics and evs check age tell no age of a subscription when it is not known yet", async () => {
+  await using at = await startDaemon();
+  const count = 170;
+  await at.publish("t", "n", ...Array.from({ length: count }, (_, n) => n));
+  for (let n = 0; n < count; n++) {
+    const from = { topic: "t", from: String(n + 1) };
+    assert.equal((await at.http("PUT", `/v1/subscriptions/s${n}`, from)).status, 201);
+  }
+  await at.http("PUT", "/v1/subscriptions/done", { topic: "t", from: "end" });
+  await at.stop();
+  await at.start();
+  const agesOf = (samples: Map<string, number>) =>
+    [...samples].filter(([name]) => name.startsWith("evs_subscription_oldest_pending_seconds"));
+  const ages = agesOf(await metricsOf(at));
+  assert.ok(ages.length < count, `${ages.length}`);
+  assert.deepEqual(ages.filter(([, age]) => age === 0).map(([name]) => name), [
+    'evs_subscription_oldest_pending_seconds{subscription="done"}',
+  ]);
+  await until(async () => agesOf(await metricsOf(at)).length === count + 1);
+  const { code, stdout } = await evs(["check", "age", "--warn", "10h", "--crit", "20h"], { at });
+  assert.deepEqual([code, stdout.slice(0, 29)], [0, "OK - the oldest event of s0 i"]);
 });
 
 Deno.test("GET /metrics counts what is refused by its code, and appends by their time", async () => {

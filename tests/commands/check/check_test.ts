@@ -1,6 +1,7 @@
 /** The output for a monitoring system: the line and the exit code, and never anything else. */
 import assert from "node:assert/strict";
 import { formatFinding, levelOf } from "../../../commands/check/report.ts";
+import { ageFinding, OLDEST } from "../../../commands/check/age.ts";
 import { lagFinding } from "../../../commands/check/lag.ts";
 import { startDaemon } from "../../helpers/daemon.ts";
 import { evs } from "../../helpers/evs.ts";
@@ -42,6 +43,30 @@ Deno.test("judgeLag lets the worst subscription speak and warns of a pause", () 
   assert.equal(lagFinding([one, { ...one, name: "b", pending: 9 }], limits).level, "CRITICAL");
   const paused = lagFinding([{ ...one, paused: true }], limits);
   assert.deepEqual([paused.level, paused.words], ["WARNING", "a is 3 events behind; paused: a"]);
+});
+
+Deno.test("ageFinding is UNKNOWN when an event waits whose age is not known, unless another is old", () => {
+  const of = (name: string, lag: number, oldestPendingAt?: number) => ({
+    name,
+    cursors: [{ topic: "t", next: 1, lastSeq: lag, lag }],
+    ...(oldestPendingAt === undefined ? {} : { oldestPendingAt }),
+  });
+  const find = (...infos: ReturnType<typeof of>[]) => {
+    const limits = { warn: 5000, crit: 10_000 };
+    const { level, words, measures } = ageFinding(infos, { limits, age: OLDEST, now: 100_000 });
+    return [level, words, Object.keys(measures).join()];
+  };
+  const unknown = "the daemon does not know yet how old the oldest event is of";
+  assert.deepEqual(find(of("a", 0)), ["OK", "no events wait", "a"]);
+  assert.deepEqual(find(of("a", 1)), ["UNKNOWN", `${unknown} a`, ""]);
+  assert.deepEqual(find(of("a", 1), of("b", 0)), ["UNKNOWN", `${unknown} a`, "b"]);
+  assert.deepEqual(find(of("a", 1), of("b", 1, 94_000)), [
+    "WARNING",
+    `the oldest event of b is 6s old; ${unknown} a`,
+    "b",
+  ]);
+  const many = Array.from({ length: 7 }, (_, n) => of(`s${n}`, 1));
+  assert.equal(find(...many)[1], `${unknown} s0, s1, s2, s3, s4 and 2 more`);
 });
 
 Deno.test("evs check ends like a plug-in, and [alert] marks the status and the metrics", async () => {

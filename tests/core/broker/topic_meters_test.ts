@@ -82,10 +82,10 @@ Deno.test("TopicMeters.storedAt is right to a fifth of an event's age, however l
   );
 });
 
-Deno.test("TopicMeters.storedAt reads what is older than the meters, some at a time, and remembers it", async () => {
-  const clock = new FakeClock();
+/** A store with events of before the start: that with the seq `n` was stored at `n` ms. */
+async function storeOf(clock: FakeClock, count: number): Promise<MemoryEventStore> {
   const store = new MemoryEventStore({ clock });
-  const events = Array.from({ length: 120 }, (_, n) => ({
+  const events = Array.from({ length: count }, (_, n) => ({
     id: `${n}`,
     idGiven: false,
     type: "n",
@@ -96,6 +96,12 @@ Deno.test("TopicMeters.storedAt reads what is older than the meters, some at a t
     payload: new TextEncoder().encode("1"),
   }));
   await store.append([{ topic: "t", events }]);
+  return store;
+}
+
+Deno.test("TopicMeters.storedAt reads what is older than the meters, some at a time, and remembers it", async () => {
+  const clock = new FakeClock();
+  const store = await storeOf(clock, 120);
   let reads = 0;
   const readPage = store.readPage.bind(store);
   store.readPage = (...args) => {
@@ -103,13 +109,30 @@ Deno.test("TopicMeters.storedAt reads what is older than the meters, some at a t
     return readPage(...args);
   };
   const { meters } = metersOn(clock, store);
-  const known = () => events.filter((_, n) => meters.storedAt("t", n + 1) === n + 1).length;
+  const seqs = Array.from({ length: 120 }, (_, n) => n + 1);
+  const known = () => seqs.filter((seq) => meters.storedAt("t", seq) === seq).length;
   assert.deepEqual([known(), known(), reads], [50, 50, 50]);
   await clock.pass(1000);
   assert.equal(known(), 100);
   await clock.pass(1000);
   assert.deepEqual([known(), reads], [120, 120]);
   assert.equal(meters.storedAt("t", 121), undefined);
+});
+
+Deno.test("TopicMeters.storedAt has a turn for each of many cursors that move, and what was right last until then", async () => {
+  const clock = new FakeClock();
+  const { meters } = metersOn(clock, await storeOf(clock, 20_000));
+  const [cursors, rounds] = [120, 100];
+  for (let round = 0; round < rounds; round++) {
+    await clock.pass(15_000);
+    for (let i = 0; i < cursors; i++) {
+      const seq = 100 * i + round + 1;
+      const told = meters.storedAt("t", seq, `s${i}`);
+      if (round < 10) continue;
+      assert.ok(told !== undefined, `round ${round}: that of cursor ${i} is not known`);
+      assert.ok(told <= seq && told >= seq - 10, `round ${round}: ${told} for ${seq}`);
+    }
+  }
 });
 
 Deno.test("TopicMeters forgets a topic when it is removed", () => {
