@@ -21,6 +21,12 @@ function increase(counts: Map<string, number>, code: string, by = 1): void {
   counts.set(code, (counts.get(code) ?? 0) + by);
 }
 
+/**
+ * What publishers are prepared for: an expectation does not hold because somebody else was faster,
+ * or the daemon is being restarted. It is counted, and nobody has to look at it.
+ */
+const NORMAL: ReadonlySet<string> = new Set(["event/conflict", "daemon/stopping"]);
+
 /** Counters increase for the life of the process; gauges are computed when they are read. */
 export class Metrics {
   requests = 0;
@@ -45,7 +51,7 @@ export class Metrics {
     (tally) => this.goneDeliveries.add(tally),
   );
 
-  /** The same of the last quarters of a minute, oldest first. */
+  /** The same of the last quarters of a minute, oldest first, without what is normal. */
   #lately: { quarter: number; counts: Map<string, number> }[] = [];
   readonly #clock: Clock;
 
@@ -53,17 +59,18 @@ export class Metrics {
     this.#clock = clock;
   }
 
-  /** Counts an event, or a publish as a whole, that was refused. */
+  /** Counts an event, or a publish as a whole, that was not stored. */
   refuse(code: string): void {
     this.refused++;
     increase(this.refusals, code);
+    if (NORMAL.has(code)) return;
     const quarter = this.#quarter();
     if (this.#lately.at(-1)?.quarter !== quarter) this.#lately.push({ quarter, counts: new Map() });
     increase(this.#lately.at(-1)!.counts, code);
     this.#forget(quarter);
   }
 
-  /** What was refused in the last five minutes, most first. */
+  /** What was refused in the last five minutes and needs a look, most first. */
   refusedLately(): RecentRefusal[] {
     this.#forget(this.#quarter());
     const sums = new Map<string, number>();

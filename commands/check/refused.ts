@@ -7,7 +7,7 @@ import { assertLimits, countLimits, levelOf, type Limits, runCheck } from "./rep
 export const route = verb<Limits, []>({
   brief: "Check how much publishers were refused",
   description:
-    "Counts the events, and the publishes as a whole, that the daemon refused in the last five minutes, by error code. Prints one line and exits like a Nagios plug-in: 0 OK, 1 WARNING, 2 CRITICAL, also without a daemon, 3 UNKNOWN.",
+    "Counts the events, and the publishes as a whole, that the daemon refused in the last five minutes, by error code, without conflicts with what a publisher expected. Prints one line and exits like a Nagios plug-in: 0 OK, 1 WARNING, 2 CRITICAL, also without a daemon, 3 UNKNOWN.",
   examples: [["check refused --warn 1 --crit 100", "for a monitoring system"]],
   parameters: { flags: countLimits },
   async run(this: EvsContext, { warn, crit }: Limits): Promise<void> {

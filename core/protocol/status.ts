@@ -20,7 +20,7 @@ export interface SpoolFault {
   what: string;
 }
 
-/** What publishers were refused in the last five minutes. */
+/** What publishers were refused in the last five minutes, without conflicts, which are normal. */
 export interface RecentRefusal {
   /** The code of the error. */
   code: string;

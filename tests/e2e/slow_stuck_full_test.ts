@@ -95,7 +95,7 @@ Deno.test("status, health, metrics, doctor and check name a subscription whose e
   ]);
 });
 
-Deno.test("status, health, doctor and check name what publishers were refused, by code", async () => {
+Deno.test("status, health, doctor and check name what publishers were refused, by code, without conflicts", async () => {
   await using at = await startDaemon({ config: CONFIG });
   const limits = ["--warn", "1", "--crit", "3"];
   assert.deepEqual(await check(at, "refused", ...limits), [
@@ -105,6 +105,10 @@ Deno.test("status, health, doctor and check name what publishers were refused, b
   await at.http("POST", "/v1/topics/t/events?type=n", "{");
   await at.http("POST", "/v1/topics/t/events?type=n", "[");
   await at.http("POST", "/v1/events", "[{}]");
+  // Somebody else was faster: a publisher that expects something is told so, and tries again.
+  await at.publish("t", "n", 1);
+  const late = await at.http("POST", "/v1/topics/t/events?type=n&expected=none", "1");
+  assert.equal(late.json.error.code, "event/conflict");
   const refused = [
     { code: "event/invalid-json", count: 2 },
     { code: "event/invalid-envelope", count: 1 },
