@@ -11,6 +11,7 @@ import { CannotStoreError } from "../base/errors.ts";
 import { ifThere, lstat } from "../base/if_there.ts";
 import { osReason } from "../base/os_error.ts";
 import { shellQuote } from "../base/shell_quote.ts";
+import { attempt } from "../base/thrown.ts";
 import type { SpoolFault } from "../protocol/status.ts";
 
 /** The folder in a data dir, unless the config names another one. */
@@ -98,21 +99,46 @@ export function listSpool(folder: string): SpoolEntry[] {
   return lookIntoSpool(folder).entries;
 }
 
-/** What waits, and what was refused. */
-export interface SpoolCounts {
-  /** Events that wait for a daemon. */
-  waiting: number;
-  /** Events, or whole files if they are damaged, that a daemon put aside. */
-  refused: number;
+/** How many events the files of a folder have by their names, and what is odd there. */
+export interface SpoolSum {
+  events: number;
+  faults: readonly SpoolFault[];
 }
 
-/** The number of events in a spool, by the names of its files. */
-export function countSpool(folder: string): SpoolCounts {
-  const sum = (entries: readonly SpoolEntry[]) => entries.reduce((n, { events }) => n + events, 0);
-  return {
-    waiting: sum(listSpool(folder)),
-    refused: sum(listSpool(`${folder}/${REFUSED_FOLDER}`)),
-  };
+/** A change within this time of another may leave no trace in the times of a folder, ms. */
+const SAME_TIME_MS = 3000;
+
+/** Sums up a folder; it is not read again before something in it has changed. */
+export class SpoolSummer {
+  readonly #folder: string;
+  readonly #clock: Pick<Clock, "now">;
+  #known: { stamp: string; sum: SpoolSum } | undefined;
+
+  constructor(folder: string, clock: Pick<Clock, "now">) {
+    this.#folder = folder;
+    this.#clock = clock;
+  }
+
+  /** What is there now. Never throws, as {@link lookIntoSpool}. */
+  sum(): SpoolSum {
+    const stamp = this.#stamp();
+    if (stamp !== undefined && this.#known?.stamp === stamp) return this.#known.sum;
+    const { entries, faults } = lookIntoSpool(this.#folder);
+    const sum = { events: entries.reduce((n, { events }) => n + events, 0), faults };
+    // What kept it from being read, such as too many open files, may be over at any time.
+    const isRead = faults.every(({ path }) => path !== this.#folder);
+    this.#known = isRead && stamp !== undefined ? { stamp, sum } : undefined;
+    return sum;
+  }
+
+  /** Another one after each change; undefined if that cannot be told. */
+  #stamp(): string | undefined {
+    const info = attempt(() => lstat(this.#folder));
+    if (!info?.isDirectory || !info.mtime || !info.ctime) return undefined;
+    const [mtime, ctime] = [info.mtime.getTime(), info.ctime.getTime()];
+    if (this.#clock.now() - Math.max(mtime, ctime) < SAME_TIME_MS) return undefined;
+    return `${info.dev} ${info.ino} ${mtime} ${ctime}`;
+  }
 }
 
 /** What a new file has for its owner and its mode. */

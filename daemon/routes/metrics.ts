@@ -1,5 +1,5 @@
 /**
- * `GET /metrics`. Everything is in memory when it is asked for: a scrape scans no database. Names
+ * `GET /metrics`. Nearly everything is in memory when it is asked for: a scrape scans no database. Names
  * and meanings are in docs/monitoring.md.
  */
 import type { TopicMeter } from "../../core/broker/topic_meters.ts";

@@ -21,7 +21,6 @@ import {
   type SpooledFile,
 } from "../../core/spool/spool_file.ts";
 import {
-  countSpool,
   lockSpool,
   lookIntoSpool,
   readIfReadable,
@@ -29,6 +28,7 @@ import {
   removeUnfinished,
   type SpoolEntry,
   spoolName,
+  SpoolSummer,
   syncSpool,
   tryLockSpool,
   writeSpooled,
@@ -79,6 +79,8 @@ interface Taken extends DecodedFile {
 /** Takes in the spool of one daemon. */
 export class SpoolIntake {
   readonly #context: IntakeContext;
+  readonly #waiting: SpoolSummer;
+  readonly #refused: SpoolSummer;
   /** What the last pass found odd, and this one, by its path: each is told once. */
   #faults = new Map<string, string>();
   #found = new Map<string, string>();
@@ -94,6 +96,9 @@ export class SpoolIntake {
 
   constructor(context: IntakeContext) {
     this.#context = context;
+    const { folder, clock } = context;
+    this.#waiting = new SpoolSummer(folder, clock);
+    this.#refused = new SpoolSummer(`${folder}/${REFUSED_FOLDER}`, clock);
   }
 
   /** Takes in what is there. Resolves when it is done, and before that if it takes long. */
@@ -134,11 +139,17 @@ export class SpoolIntake {
   /** What is there now. */
   counts(): SpoolStatus {
     const { folder } = this.#context;
+    const [waiting, refused] = [this.#waiting.sum(), this.#refused.sum()];
     // Of the last pass: they may be gone since.
     const found = new Map(this.#faults.entries().filter(([path]) => isStillThere(path)));
-    for (const { path, what } of faultsIn(folder)) found.set(path, what);
+    for (const { path, what } of [...waiting.faults, ...refused.faults]) found.set(path, what);
     const faults = Array.from(found, ([path, what]) => ({ path, what })).slice(0, MOST_FAULTS);
-    return { folder, ...countSpool(folder), ...(faults.length === 0 ? {} : { faults }) };
+    return {
+      folder,
+      waiting: waiting.events,
+      refused: refused.events,
+      ...(faults.length === 0 ? {} : { faults }),
+    };
   }
 
   /** Runs `work` while nothing is taken in and nobody else changes the files: it may. */
