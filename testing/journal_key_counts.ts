@@ -163,6 +163,22 @@ function testExpected(test: Register<JournalStore>): void {
     assert.deepEqual(stored((await append(number!, ["a"]))[0]).keySeqs, [number! + 1]);
   });
 
+  test("expects the number of a key whose only event was redacted, and not 0", async (under) => {
+    const { store } = under;
+    if (!store.redact) return;
+    await store.append([{ topic: "t", events: [newEvent({ id: "id", key: "a" })] }]);
+    await store.redact("t", { seq: 1, id: "id", key: "digest", metadata: METADATA });
+    const append = async (keySeq: number) =>
+      (await store.append([{
+        topic: "t",
+        events: [newEvent({ key: "a" })],
+        expected: { keySeq },
+      }]))[0]!;
+    const none = await append(0);
+    assert.deepEqual(none.ok ? none : none.actual, 1);
+    assert.deepEqual(stored(await append(1)).keySeqs, [2]);
+  });
+
   test("stores a group only if the last events of its keys have the expected numbers", async (under) => {
     if (!under.store.atomic) return;
     const { store } = under;

@@ -116,8 +116,11 @@ export function actualOf(
 ): number {
   if (key === undefined) return view.lastSeq;
   const last = view.lastSeqOfKey(key);
-  // A store may remember the number of a key of which nothing is left.
-  return typeof expected === "object" && last > 0 ? view.keySeqOfKey?.(key) ?? 0 : last;
+  if (typeof expected !== "object") return last;
+  const number = view.keySeqOfKey?.(key) ?? 0;
+  // Under this key nothing may be left because it was redacted: then its number counts. One of a
+  // key whose events were deleted may be remembered, too, and is below the topic's first seq.
+  return last > 0 || number >= (view.firstSeq ?? 1) ? number : 0;
 }
 
 /** True if what {@link actualOf} returns meets the expectation. */

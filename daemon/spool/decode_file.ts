@@ -17,7 +17,7 @@ import { publishParameters, publishQuery } from "../routes/publish_options.ts";
 /** What an envelope may add to its payload. */
 const ENVELOPE_ROOM = 64 * 1024;
 /** What goes with a daemon that answers, and not with the spool. */
-const FOR_NOW = ["expected", "batch", "delayMs", "at"];
+const FOR_NOW = ["expected", "expectedKeySeq", "batch", "delayMs", "at"];
 const PAGE = 1000;
 /** So many lines are told with their reasons. */
 const MOST_REASONS = 1000;
