@@ -37,7 +37,10 @@ async function told(at: TestDaemon) {
 
 async function check(at: TestDaemon, ...args: string[]): Promise<[number, string]> {
   const { code, stdout } = await evs(["check", ...args], { at });
-  return [code, stdout.replace(/ \|.*/s, "").trim().replace(/\b(\d+m)?\d+s( old)?$/, "AGE")];
+  return [
+    code,
+    stdout.replace(/ \|.*/s, "").trim().replace(/\b(is|for) (\d+[hms])+( old)?$/, "$1 AGE"),
+  ];
 }
 
 Deno.test("status, health, metrics, doctor and check name a subscription whose events grow old, and a consumer that holds one", async () => {
@@ -84,7 +87,7 @@ Deno.test("status, health, metrics, doctor and check name a subscription whose e
     "WARNING - a consumer of s has held an event for AGE",
   ]);
   const shown = await evs(["status"], { at });
-  assert.match(shown.stdout, /a consumer of the subscription s has held an event for \d+s/);
+  assert.match(shown.stdout, /a consumer of the subscription s has held an event for (\d+[hms])+/);
 
   await at.http("DELETE", path);
   assert.deepEqual(await alerts(at), []);
