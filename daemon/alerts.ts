@@ -58,7 +58,7 @@ export function alertsOf(limits: AlertLimits, facts: AlertFacts): Alert[] {
       name: "disk",
       value: percent,
       limit: alertDisk,
-      message: `${percent} % of the disk of the data dir are free (alert.disk is ${alertDisk})`,
+      message: `${percent} % of the disk of the data dir is free (alert.disk is ${alertDisk})`,
     });
   }
   return alerts;

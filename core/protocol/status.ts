@@ -16,7 +16,7 @@ export interface Alert {
 /** Something odd in the place of a spool: it is left alone. */
 export interface SpoolFault {
   path: string;
-  /** What is odd about it, as in "PATH is a symbolic link, not a file". */
+  /** What is odd about it, without the path, as in "is a symbolic link, not a file". */
   what: string;
 }
 

@@ -28,7 +28,7 @@ export interface RedactedEvent {
 
 /**
  * Removes it durably, and returns in how many places it was. Nobody may be taking in the spool
- * meanwhile (`SpoolIntake.redact`).
+ * meanwhile (`SpoolIntake.between`).
  */
 export function redactSpooled(folder: string, event: RedactedEvent): number {
   return redactFolder(folder, event) + redactFolder(`${folder}/${REFUSED_FOLDER}`, event);

@@ -71,7 +71,7 @@ Deno.test("alertsOf names a disk of which less than alert.disk percent are free"
   assert.deepEqual(of(100), []);
   assert.deepEqual(of(99, 0), []);
   assert.deepEqual(of(99).map(({ name, value, message }) => [name, value, message]), [
-    ["disk", 9, "9 % of the disk of the data dir are free (alert.disk is 10)"],
+    ["disk", 9, "9 % of the disk of the data dir is free (alert.disk is 10)"],
   ]);
   assert.deepEqual(
     alertsOf({ ...OFF, alertDisk: 10 }, FACTS),
