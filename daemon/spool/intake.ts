@@ -264,6 +264,7 @@ export class SpoolIntake {
   }
 
   #tell({ path, what }: SpoolFault): void {
+    if (this.#found.size >= MOST_FAULTS && !this.#found.has(path)) return;
     const isKnown = this.#faults.get(path) === what || this.#found.get(path) === what;
     this.#found.set(path, what);
     if (isKnown) return;

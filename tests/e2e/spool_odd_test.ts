@@ -95,6 +95,22 @@ for (const [name, { what, put }] of Object.entries(PLACES)) {
   });
 }
 
+Deno.test("a daemon tells of ten odd things in the spool when there are many more", async () => {
+  const { at: made, folder } = await withFolder();
+  await using at = made;
+  await Deno.writeTextFile(`${folder}/refused`, "in the place of the folder");
+  for (let n = 10; n < 50; n++) {
+    await Deno.writeTextFile(`${folder}/0000000000${n}-1-2-012345${n}.spool`, "damaged");
+  }
+  await run(at, "publish", "t", "x", "1", "--spool");
+  await at.start();
+  const log = () => Deno.readTextFile(`${at.dataDir}/log/daemon.log`);
+  // It comes after all of them.
+  await until(async () => (await log()).includes("taken in from the spool"));
+  assert.equal((await log()).match(/it is left alone/g)?.length, 10);
+  assert.equal((await spoolOf(at)).faults.length, 10);
+});
+
 Deno.test("what has the name of a spooled file and is none is listed, told by the doctor, the status and the log, and removed when asked", async () => {
   const { at: made, folder } = await withFolder();
   await using at = made;
