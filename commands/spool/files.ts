@@ -1,5 +1,6 @@
 /** The files of a spool, as `evs spool` shows and changes them. */
 import { InvalidArgumentError, NotFoundError } from "../../core/base/errors.ts";
+import { exists } from "../../core/base/if_there.ts";
 import { decodeSpooled, type RefusedSpoolLine } from "../../core/spool/spool_file.ts";
 import {
   lookIntoSpool,
@@ -92,6 +93,8 @@ function unreadable(
  * there any more.
  */
 export function pathNow({ path, id }: Pick<SpoolFileInfo, "path" | "id">): string {
+  // Reading the folder for each of many files would take the square of their number.
+  if (exists(path)) return path;
   const folder = folderOf(path);
   const entry = lookIntoSpool(folder).entries.find(({ tag }) => tag === id);
   return entry === undefined ? path : `${folder}/${entry.name}`;
