@@ -414,6 +414,8 @@ export class TopicWriter {
   removeAll(now: number): void {
     this.truncate(this.view.lastSeq + 1, now);
     this.#lookup.forget();
+    // Its keys are numbered as after a restart.
+    this.#counts = this.#newCounts();
   }
 
   /** Length of the open segment; some of it may not be synced yet. */

@@ -30,7 +30,7 @@ interface LogRow {
 /** The row that has the last seq of a topic whose event was lost, instead of a hash. */
 const LOST = { high: -1, low: -1 };
 
-/** Keys of a topic whose last number is held in memory. */
+/** Keys, of all topics together, whose last number is held in memory. */
 const MOST_RECENT = 65_536;
 
 /** The last numbers of all topics. */
@@ -38,6 +38,8 @@ export class SqliteKeyCounts {
   readonly #prepare: Prepare;
   /** Keys whose last number is known, by the topic's id. */
   readonly #recent = new Map<number, Map<string, number>>();
+  /** How many there are. */
+  #held = 0;
   /** Whether a topic has rows in the table. */
   readonly #kept = new Map<number, boolean>();
 
@@ -52,15 +54,29 @@ export class SqliteKeyCounts {
 
   /** An event was stored with this number; the transaction may still fail. */
   stored(topic: number, key: string, number: number): void {
+    if (this.#held >= MOST_RECENT) this.forget();
     let keys = this.#recent.get(topic);
     if (!keys) this.#recent.set(topic, keys = new Map());
-    if (keys.size >= MOST_RECENT) keys.clear();
+    this.#held -= keys.size;
     keys.set(key, number);
+    this.#held += keys.size;
+  }
+
+  /** How many keys are held in memory. */
+  get held(): number {
+    return this.#held;
   }
 
   /** What {@link stored} said may be wrong: the transaction failed, or the events have changed. */
   forget(): void {
     this.#recent.clear();
+    this.#held = 0;
+  }
+
+  /** All events of a topic were deleted. Its keys are numbered as after a restart. */
+  removed(topic: number): void {
+    this.#held -= this.#recent.get(topic)?.size ?? 0;
+    this.#recent.delete(topic);
   }
 
   #find({ id: topic, firstSeq }: TopicRow, key: string): number {

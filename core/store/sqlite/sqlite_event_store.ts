@@ -405,6 +405,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
       done: () => `the events of ${topic} were deleted, a part of their ids was not`,
     });
     this.#sweep.forget(row.id);
+    this.#keyCounts.removed(row.id);
   }
 
   getEvents(topic: string, options: EventQuery = {}): Promise<Event[]> {

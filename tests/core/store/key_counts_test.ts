@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { systemClock } from "../../../core/base/clock.ts";
 import { FileEventStore } from "../../../core/store/file/file_event_store.ts";
+import { SqliteKeyCounts } from "../../../core/store/sqlite/key_counts.ts";
 import { SqliteEventStore } from "../../../core/store/sqlite/sqlite_event_store.ts";
 import type { JournalStore } from "../../../core/store/store.ts";
 import { stored } from "../../../testing/new_event.ts";
@@ -89,6 +90,50 @@ for (const [name, open] of Object.entries(OPEN)) {
     });
   });
 }
+
+for (const [name, open] of Object.entries(OPEN)) {
+  Deno.test(`${name} numbers the keys of a removed topic alike with and without a restart`, async () => {
+    await inFolder(async (folder) => {
+      let store = open(folder);
+      for (const topic of ["at-once", "later"]) {
+        assert.deepEqual(await next(store, topic, "a", "b", "a"), [1, 1, 2]);
+        await store.removeTopic!(topic);
+      }
+      const anew = async (topic: string) => {
+        const expected = { keySeq: 0 };
+        const [outcome] = await store.append([{
+          topic,
+          events: [newEvent({ key: "a" })],
+          expected,
+        }]);
+        return [...stored(outcome).keySeqs!, ...(await next(store, topic, "a", "b"))!];
+      };
+      assert.deepEqual(await anew("at-once"), [4, 5, 4]);
+      await store.close();
+      store = open(folder);
+      assert.deepEqual(await anew("later"), [4, 5, 4]);
+      await store.close();
+    });
+  });
+}
+
+Deno.test("SqliteKeyCounts holds so many keys of all topics together, and none of a removed one", () => {
+  const counts = new SqliteKeyCounts(() => assert.fail("nothing is asked of the database"));
+  let most = 0;
+  for (let n = 0; n < 200_000; n++) {
+    counts.stored(n % 1000, `key-${n}`, n);
+    most = Math.max(most, counts.held);
+  }
+  assert.equal(most, 65_536);
+  counts.forget();
+  for (let n = 0; n < 100; n++) counts.stored(n % 10, `key-${n % 50}`, n);
+  assert.equal(counts.held, 50, "each once");
+  counts.removed(3);
+  counts.removed(3);
+  assert.equal(counts.held, 45);
+  counts.forget();
+  assert.equal(counts.held, 0);
+});
 
 Deno.test("SqliteEventStore goes on from the seq of a key's newest event when that is damaged", async () => {
   await inFolder(async (folder) => {
