@@ -7,6 +7,18 @@ import { CannotStoreError } from "../../core/base/errors.ts";
 
 /** Reserved for databases, logs and connections that are being refused, whatever the limit is. */
 const LEAST_RESERVE = 8;
+/** What may be used up for a while. */
+export type Lack = "descriptor" | "memory";
+
+/** ENFILE. */
+const MACHINE_HAS_NONE = "(os error 23)";
+/** By the code of the error. */
+const LACKS: Readonly<Record<string, Lack>> = {
+  EMFILE: "descriptor",
+  ENOBUFS: "memory",
+  ENOMEM: "memory",
+};
+
 /** One in this many is reserved for stores that open a file per topic. */
 const RESERVED_PART = 4;
 
@@ -22,7 +34,7 @@ export function freeDescriptors(path: string, most: number): number {
   try {
     while (files.length < most) files.push(Deno.openSync(path, { read: true }));
   } catch (error) {
-    if (!isExhausted(error)) throw error;
+    if (lackOf(error) !== "descriptor") throw error;
   } finally {
     for (const file of files) file.close();
   }
@@ -35,16 +47,19 @@ export async function countDescriptors(path: string, most: number): Promise<numb
   try {
     while (files.length < most) files.push(await Deno.open(path, { read: true }));
   } catch (error) {
-    if (!isExhausted(error)) throw error;
+    if (lackOf(error) !== "descriptor") throw error;
   } finally {
     for (const file of files) file.close();
   }
   return files.length;
 }
 
-/** True for the error of an open or an accept that found no descriptor. */
-export function isExhausted(error: unknown): boolean {
-  return (error as { code?: string }).code === "EMFILE";
+/** What an open or an accept lacked that will be there again; undefined for any other error. */
+export function lackOf(error: unknown): Lack | undefined {
+  const { code, message } = error as { code?: string; message?: string };
+  // Deno has no code for this one.
+  if (code === undefined && message?.endsWith(MACHINE_HAS_NONE)) return "descriptor";
+  return LACKS[code ?? ""];
 }
 
 /** The descriptors needed for this many connections, with the reserve. */

@@ -1,14 +1,16 @@
 /**
  * The listening socket. Connections are accepted one at a time, so that running out of descriptors
- * is an error like any other: those that wait are accepted when one is free again (contract row
- * 17).
+ * or memory is an error like any other: those that wait are accepted when there is some again
+ * (contract row 17).
  */
 import type { Clock } from "../../core/base/clock.ts";
 import { identityAt } from "../socket.ts";
-import { isExhausted } from "./descriptors.ts";
+import { type Lack, lackOf } from "./descriptors.ts";
 
-/** Interval for checking whether a descriptor is free, ms; used only while there is none. */
+/** Interval for checking whether one can be accepted, ms; used only while none can. */
 const LOOK_AGAIN = 20;
+/** The client closed its connection before it was accepted. */
+const GONE = "ECONNABORTED";
 /** The queue counts as empty after this many looks without a connection, this many ms apart. */
 const LAST_LOOKS = { count: 3, ms: 5 };
 
@@ -21,8 +23,8 @@ export interface SocketListenerOptions {
   /** Removes the socket file. */
   remove(): void;
   connection(conn: Deno.Conn): void;
-  /** There was no descriptor to accept a connection with, and now there is. */
-  recovered(): void;
+  /** This was lacking to accept a connection with, and now it is there. */
+  recovered(lack: Lack): void;
   /** It can no longer listen: the daemon is useless. */
   failed(error: unknown): void;
 }
@@ -94,18 +96,21 @@ export class SocketListener {
 
   async #accept(listener: Deno.Listener): Promise<void> {
     const { connection, recovered, failed } = this.#options;
-    let isExhaustedNow = false;
+    let lack: Lack | undefined;
     while (!this.#isLeft) {
       try {
         const conn = await listener.accept();
         this.#accepted++;
-        if (isExhaustedNow) recovered();
-        isExhaustedNow = false;
+        if (lack !== undefined) recovered(lack);
+        lack = undefined;
         connection(conn);
       } catch (error) {
         if (this.#isLeft) return; // it was closed
-        if (!isExhausted(error)) return failed(error);
-        isExhaustedNow = true;
+        const found = lackOf(error);
+        if (found === undefined && (error as { code?: unknown }).code !== GONE) {
+          return failed(error);
+        }
+        lack = found ?? lack;
         await this.#pause(LOOK_AGAIN);
       }
     }

@@ -14,6 +14,7 @@ import {
   descriptorsFor,
   FIRST_LOOK,
   freeDescriptors,
+  type Lack,
 } from "./descriptors.ts";
 import { DepartedConsumers } from "./departed_consumers.ts";
 import { drainingError } from "./draining_error.ts";
@@ -79,7 +80,7 @@ export function listen(services: Services, routes: readonly Route[]): Promise<Se
       services.spool?.visited();
       connections.admit(conn);
     },
-    recovered: () => noteExhaustion(services, connections),
+    recovered: (lack) => noteExhaustion(services, { lack, connections }),
     failed: (error) => services.fatal(error, "the socket cannot be listened at"),
   });
   const descriptors = lookForDescriptors(services);
@@ -98,9 +99,12 @@ export function listen(services: Services, routes: readonly Route[]): Promise<Se
   });
 }
 
-function noteExhaustion({ metrics, log }: Services, { size, limit }: Connections): void {
-  metrics.descriptorExhaustions++;
-  log.logger.warning("no descriptor was left to accept a connection with; it goes on", {
+function noteExhaustion(
+  { metrics, log }: Services,
+  { lack, connections: { size, limit } }: { lack: Lack; connections: Connections },
+): void {
+  if (lack === "descriptor") metrics.descriptorExhaustions++;
+  log.logger.warning(`no ${lack} was left to accept a connection with; it goes on`, {
     connections: size,
     maxConnections: limit,
   });
