@@ -1,4 +1,5 @@
 /** Checks requests against what their route declares. */
+import { ConnectionGoneError } from "./connection.ts";
 import type { Reply } from "./reply.ts";
 import type { IncomingRequest } from "./request.ts";
 import { readJson, type Route, type RouteRequest } from "./router.ts";
@@ -24,6 +25,7 @@ export function jsonRoute<T>(
     body: { shape: body, required },
     async handle(request, reply) {
       const given = await readJson(request, { required, limit });
+      if (request.isGone) throw new ConnectionGoneError("the connection has closed");
       await accept(request, { body: readMembers(body, given), reply });
     },
   };

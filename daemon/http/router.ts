@@ -28,6 +28,8 @@ export interface RouteRequest {
   signal: AbortSignal;
   /** Nobody takes the response any more, or the daemon stops: it is not worth going on. */
   isCut: boolean;
+  /** The connection has closed: what the route would give it, nobody could give back. */
+  isGone: boolean;
   /** Identifies the connection: leases may be bound to it. */
   connection: string;
   /** How long to keep leases of this connection after it has closed, ms. */

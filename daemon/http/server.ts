@@ -39,6 +39,7 @@ const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 const LISTENING = 4;
 /** The most bytes to read of a body that comes while the daemon stops. */
 const LATE_BODY = 64 * 1024;
+const CLOSED = "the connection has closed";
 
 /** A daemon's server. */
 export interface Server {
@@ -172,6 +173,8 @@ class RequestHandler {
       if (!route.pipelined) await connection.turnOf(reply);
       const checked = checkRequest(route, request);
       if (checked) await checked;
+      // Closing ends the wait of all at once: they would be out of order, and for nobody.
+      if (request.isGone && !route.pipelined) throw new ConnectionGoneError(CLOSED);
       await route.handle(request, reply);
       // What follows a refused line is passed over: the response to that closes the connection.
       reply.giveUp();
@@ -233,6 +236,10 @@ class ConnectionRequest implements RouteRequest {
 
   get isCut(): boolean {
     return this.#stopping.aborted || this.#connection.isClosed;
+  }
+
+  get isGone(): boolean {
+    return this.#connection.isClosed;
   }
 
   get connection(): string {
