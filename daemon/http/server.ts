@@ -251,19 +251,21 @@ class ConnectionRequest implements RouteRequest {
   }
 }
 
+/** RFC 9112, 3.2.2, and what follows its authority. */
+const WHOLE_URL = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/?#]+((?:[/?][^#]*)?)$/;
+
 /**
  * The path and query of a request, as sent. `URL` would resolve dot segments, even escaped ones: a
  * topic called `..` would reach another route instead of being refused as a name (contract row 24).
  */
 function targetOf({ url }: IncomingRequest): { path: string; query: URLSearchParams } {
-  if (url.startsWith("/")) {
-    const at = url.indexOf("?");
-    if (at < 0) return { path: url, query: new URLSearchParams() };
-    return { path: url.slice(0, at), query: new URLSearchParams(url.slice(at)) };
+  // A request to a proxy has the whole URL: what stands before the path says nothing here.
+  const target = url.startsWith("/") ? url : WHOLE_URL.exec(url)?.[1];
+  if (target !== undefined) {
+    const at = target.indexOf("?");
+    const path = (at < 0 ? target : target.slice(0, at)) || "/";
+    return { path, query: new URLSearchParams(at < 0 ? "" : target.slice(at)) };
   }
-  // A request to a proxy has the whole URL.
-  const whole = URL.parse(url, "http://localhost");
-  if (whole) return { path: whole.pathname, query: whole.searchParams };
   throw new InvalidArgumentError(`the request's path is no path: ${quoted(url)}`);
 }
 

@@ -50,3 +50,20 @@ Deno.test("what waits behind another request is not begun when its connection ha
   const { status, json } = await daemon.http("GET", "/v1/subscriptions/s");
   assert.deepEqual([status, json.paused], [200, false]);
 });
+
+Deno.test("what follows a request whose answer closes the connection is not begun", async () => {
+  await using daemon = await startDaemon();
+  await daemon.publish("victim", "x", 1);
+  const lines = '{"n":1}\nnot json\n';
+  const publish = head(
+    "POST /v1/topics/t/events?type=x",
+    "content-type: application/x-ndjson",
+    `content-length: ${lines.length}`,
+  );
+  const connection = await RawConnection.open(daemon.socket);
+  await connection.send(publish + lines + head("DELETE /v1/topics/victim"));
+  const answers = await connection.untilEnd();
+  assert.match(answers, /^HTTP\/1.1 422 [^]*\r\nconnection: close\r\n/);
+  assert.equal(answers.match(/HTTP\/1.1/g)?.length, 1);
+  assert.equal((await daemon.http("GET", "/v1/topics/victim")).status, 200);
+});

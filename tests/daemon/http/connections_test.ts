@@ -113,6 +113,25 @@ Deno.test("answers come in order when reads and publishes are pipelined", async 
   connection.close();
 });
 
+Deno.test("a request with a whole URL is answered as its path is, and dots are no way out of it", async () => {
+  await using daemon = await startDaemon();
+  for (
+    const [target, wanted] of [
+      ["http://evs/v1/health", 200],
+      ["http://evs/v1/topics/../health", 404],
+      ["http://evs/v1/topics/%2e%2e/health", 404],
+      ["http://evs", 404],
+      ["http://evs?a=b", 404],
+    ] as const
+  ) {
+    const connection = await RawConnection.open(daemon.socket);
+    await connection.send(head(`GET ${target}`));
+    const { status, body } = await connection.answer();
+    assert.equal(status, wanted, `${target}: ${body}`);
+    connection.close();
+  }
+});
+
 Deno.test("a request whose path is no path is refused in words", async () => {
   await using daemon = await startDaemon();
   for (const path of ["//", "///[", "http://[", "*"]) {
