@@ -12,7 +12,7 @@ export interface AlertLimits {
   /** Milliseconds. */
   alertAge: number;
   /** Milliseconds. */
-  alertHeld: number;
+  alertLeased: number;
   /** Percent: there is an alert below it. */
   alertDisk: number;
 }
@@ -26,7 +26,7 @@ export interface SubscriptionLoad {
   /** When its oldest event that is pending or in flight was stored, if there is one. */
   oldestAt: number | undefined;
   /** Its oldest lease, and how long that was requested for. */
-  held: { since: number; leaseMs: number } | undefined;
+  lease: { since: number; leaseMs: number } | undefined;
 }
 
 /** What is there now. */
@@ -65,8 +65,8 @@ export function alertsOf(limits: AlertLimits, facts: AlertFacts): Alert[] {
 }
 
 function* ofSubscription(
-  { alertLag, alertAge, alertHeld }: AlertLimits,
-  { name, pending, leased, scheduled, oldestAt, held }: SubscriptionLoad,
+  { alertLag, alertAge, alertLeased }: AlertLimits,
+  { name, pending, leased, scheduled, oldestAt, lease }: SubscriptionLoad,
   now: number,
 ): Generator<Alert> {
   const subscription = name;
@@ -81,13 +81,13 @@ function* ofSubscription(
       `(alert.age is ${formatDuration(alertAge)})`;
     yield { name: "age", subscription, value: age, limit: alertAge, message };
   }
-  const ms = held === undefined ? 0 : Math.round(now - held.since);
+  const ms = lease === undefined ? 0 : Math.round(now - lease.since);
   // A lease that never expires has no time-out to be older than.
-  const timeOut = held === undefined || !Number.isFinite(held.leaseMs) ? 0 : held.leaseMs;
-  if (alertHeld > 0 && ms >= alertHeld && ms > timeOut) {
+  const timeOut = lease === undefined || !Number.isFinite(lease.leaseMs) ? 0 : lease.leaseMs;
+  if (alertLeased > 0 && ms >= alertLeased && ms > timeOut) {
     const message = `a consumer of the subscription ${name} has held an event for ${short(ms)} ` +
-      `(alert.held is ${formatDuration(alertHeld)}): evs subscription show ${name}`;
-    yield { name: "held", subscription, value: ms, limit: alertHeld, message };
+      `(alert.leased is ${formatDuration(alertLeased)}): evs subscription show ${name}`;
+    yield { name: "leased", subscription, value: ms, limit: alertLeased, message };
   }
 }
 

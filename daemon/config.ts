@@ -28,7 +28,7 @@ export interface Config {
   alertLag: number;
   /** Milliseconds; 0: never. */
   alertAge: number;
-  alertHeld: number;
+  alertLeased: number;
   /** Percent. */
   alertDisk: number;
   /** Where publishers leave events while no daemon runs; empty: in the data dir. */
@@ -52,7 +52,7 @@ export const defaultConfig: Readonly<Config> = {
   alertDeadLetters: 0,
   alertLag: 0,
   alertAge: 0,
-  alertHeld: 600_000,
+  alertLeased: 600_000,
   alertDisk: 10,
   spoolFolder: "",
   spoolMaxBytes: DEFAULT_SPOOL_BYTES,
@@ -87,7 +87,7 @@ const KEYS: Record<string, Reader> = {
     alertLag: within(whole(value, key), key, [0, Number.MAX_SAFE_INTEGER]),
   }),
   "alert.age": (value, key) => ({ alertAge: parseDuration(text(value, key), key) }),
-  "alert.held": (value, key) => ({ alertHeld: parseDuration(text(value, key), key) }),
+  "alert.leased": (value, key) => ({ alertLeased: parseDuration(text(value, key), key) }),
   "alert.disk": (value, key) => ({ alertDisk: within(whole(value, key), key, [0, 100]) }),
   "spool.folder": (value, key) => ({ spoolFolder: absolutePath(text(value, key), key) }),
   "spool.max_bytes": (value, key) => ({

@@ -1,4 +1,4 @@
-/** `evs check age` and `evs check held`: is a subscription stuck? */
+/** `evs check age` and `evs check leased`: is a subscription stuck? */
 import { formatDuration, parseDuration } from "../../core/base/units.ts";
 import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
 import type { EvsContext } from "../cli/context.ts";
@@ -38,7 +38,7 @@ export const OLDEST: Age = {
   nothing: "no events wait",
 };
 
-const HELD: Age = {
+const LEASED: Age = {
   since: ({ leasedSince }) => leasedSince,
   isUnknown: () => false,
   words: (name, age) => `a consumer of ${name} has held an event for ${age}`,
@@ -123,10 +123,10 @@ export const route = ageVerb(OLDEST, {
   ],
 });
 
-/** `evs check held`. */
-export const held = ageVerb(HELD, {
-  brief: "Check how long consumers have held an event",
+/** `evs check leased`. */
+export const leased = ageVerb(LEASED, {
+  brief: "Check how long consumers have had an event leased",
   what:
     "Looks at the oldest lease of each subscription: an event that a consumer has, and has not answered for. Where a handler hangs, that grows.",
-  examples: [["check held --warn 10m --crit 1h", "handlers need less than ten minutes"]],
+  examples: [["check leased --warn 10m --crit 1h", "handlers need less than ten minutes"]],
 });

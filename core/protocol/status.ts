@@ -4,7 +4,7 @@ import type { RemovedDeadLetters } from "../event/removed_dead_letters.ts";
 
 /** A limit from `[alert]` that was reached. */
 export interface Alert {
-  name: "dead_letters" | "lag" | "age" | "held" | "disk";
+  name: "dead_letters" | "lag" | "age" | "leased" | "disk";
   /** The subscription that it is about. */
   subscription?: string;
   /** A number, ms, or percent. */

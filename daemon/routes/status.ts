@@ -89,10 +89,10 @@ export function totalsOf({ broker }: Services): Totals {
 
 /** The limits of `[alert]` that are reached. */
 function alertsNow({ broker, config, dataDir }: Services): Alert[] {
-  const { alertLag, alertAge, alertHeld } = config;
+  const { alertLag, alertAge, alertLeased } = config;
   let deadLetters = 0;
   for (const count of broker.deadLetters.counts().values()) deadLetters += count;
-  const drivers = alertLag + alertAge + alertHeld > 0 ? broker.subscriptions.all() : [];
+  const drivers = alertLag + alertAge + alertLeased > 0 ? broker.subscriptions.all() : [];
   const subscriptions = drivers.map((driver): SubscriptionLoad => {
     const { record: { name }, queue } = driver;
     const { pending, leased, scheduled } = queue;
@@ -103,7 +103,7 @@ function alertsNow({ broker, config, dataDir }: Services): Alert[] {
       leased,
       scheduled,
       oldestAt: alertAge > 0 ? oldestPendingAt(driver, broker.meters) : undefined,
-      held: grant && { since: grant.startedAt, leaseMs: grant.leaseMs },
+      lease: grant && { since: grant.startedAt, leaseMs: grant.leaseMs },
     };
   });
   return alertsOf(config, { now: Date.now(), deadLetters, subscriptions, disk: spaceOf(dataDir) });

@@ -10,7 +10,7 @@ const OFF: AlertLimits = {
   alertDeadLetters: 0,
   alertLag: 0,
   alertAge: 0,
-  alertHeld: 0,
+  alertLeased: 0,
   alertDisk: 0,
 };
 const FACTS: AlertFacts = { now: 0, deadLetters: 0, subscriptions: [], disk: undefined };
@@ -20,7 +20,7 @@ const IDLE = {
   leased: 0,
   scheduled: 0,
   oldestAt: undefined,
-  held: undefined,
+  lease: undefined,
 };
 
 /** The alerts of one subscription, and of nothing else. */
@@ -32,8 +32,8 @@ function of(limits: Partial<AlertLimits>, one: Partial<AlertFacts["subscriptions
 Deno.test("alertsOf says nothing when every limit is 0, whatever there is", () => {
   const size = fc.integer({ min: 1, max: 1e9 });
   fc.assert(fc.property(size, size, fc.double({ min: 0, max: 1, noNaN: true }), (n, ms, free) => {
-    const held = { since: 0, leaseMs: 1 };
-    const subscriptions = [{ ...IDLE, pending: n, leased: n, oldestAt: 0, held }];
+    const lease = { since: 0, leaseMs: 1 };
+    const subscriptions = [{ ...IDLE, pending: n, leased: n, oldestAt: 0, lease }];
     const disk = { free: free * n, size: n };
     assert.deepEqual(alertsOf(OFF, { now: ms, deadLetters: n, subscriptions, disk }), []);
   }));
@@ -52,15 +52,15 @@ Deno.test("alertsOf names a subscription whose oldest event is as old as alert.a
   }]);
 });
 
-Deno.test("alertsOf names a consumer that holds an event for as long as alert.held and longer than its lease", () => {
-  const limits = { alertHeld: 10 * MINUTE };
-  const held = (minutes: number, leaseMs: number) =>
-    of(limits, { held: { since: (100 - minutes) * MINUTE, leaseMs } });
-  assert.deepEqual(held(9, 1000), []);
-  assert.deepEqual(held(20, 30 * MINUTE), [], "its lease lasts");
-  assert.deepEqual(held(31, 30 * MINUTE).map(({ name }) => name), ["held"]);
-  assert.deepEqual(held(11, Infinity).map(({ message }) => message), [
-    "a consumer of the subscription s has held an event for 11m (alert.held is 10m): " +
+Deno.test("alertsOf names a consumer that holds an event for as long as alert.leased and longer than its lease", () => {
+  const limits = { alertLeased: 10 * MINUTE };
+  const leased = (minutes: number, leaseMs: number) =>
+    of(limits, { lease: { since: (100 - minutes) * MINUTE, leaseMs } });
+  assert.deepEqual(leased(9, 1000), []);
+  assert.deepEqual(leased(20, 30 * MINUTE), [], "its lease lasts");
+  assert.deepEqual(leased(31, 30 * MINUTE).map(({ name }) => name), ["leased"]);
+  assert.deepEqual(leased(11, Infinity).map(({ message }) => message), [
+    "a consumer of the subscription s has held an event for 11m (alert.leased is 10m): " +
     "evs subscription show s",
   ]);
 });

@@ -7,7 +7,7 @@ import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { evs, until } from "../helpers/evs.ts";
 import { metricsOf } from "../helpers/metrics.ts";
 
-const CONFIG = '[alert]\nage = "1s"\nheld = "1s"\ndisk = 0\n';
+const CONFIG = '[alert]\nage = "1s"\nleased = "1s"\ndisk = 0\n';
 
 function names(alerts: { name: string; subscription?: string }[]): string[] {
   return alerts.map(({ name, subscription }) => `${name} ${subscription ?? ""}`.trim()).sort();
@@ -57,7 +57,7 @@ Deno.test("status, health, metrics, doctor and check name a subscription whose e
   await at.publish("t", "n", 1, 2);
   const path = "/v1/subscriptions/s";
   await at.http("PUT", path, { topic: "t" });
-  assert.deepEqual((await check(at, "held", ...limits))[1], "OK - no consumer has an event");
+  assert.deepEqual((await check(at, "leased", ...limits))[1], "OK - no consumer has an event");
   await until(async () => (await alerts(at)).includes("age s"));
   const old = await told(at);
   assert.deepEqual(old.health, [200, ["age s"], undefined]);
@@ -77,12 +77,12 @@ Deno.test("status, health, metrics, doctor and check name a subscription whose e
     }
     const { json } = await at.http("POST", `${path}/extend`, { leases, leaseMs: 3_600_000 });
     if (json.lost.length > 0) leases = [];
-    return (await alerts(at)).includes("held s");
+    return (await alerts(at)).includes("leased s");
   });
   const stuck = await told(at);
-  assert.deepEqual(stuck.status, ["age s", "held s"]);
+  assert.deepEqual(stuck.status, ["age s", "leased s"]);
   assert.equal(stuck.metric, 2);
-  assert.deepEqual(await check(at, "held", ...limits), [
+  assert.deepEqual(await check(at, "leased", ...limits), [
     1,
     "WARNING - a consumer of s has held an event for AGE",
   ]);

@@ -7,7 +7,7 @@ export const alerts: Check = {
   *look({ status, dataDir }): Generator<Finding> {
     for (const alert of status?.alerts ?? []) {
       // Other checks look at these themselves, and say more.
-      if (alert.name === "held" || alert.name === "disk") continue;
+      if (alert.name === "leased" || alert.name === "disk") continue;
       const { subscription, message } = alert;
       yield {
         level: "warning",
