@@ -24,25 +24,25 @@ function shown(value: unknown): string {
 /** Returns the value. Throws `InvalidArgumentError` if it is not an object; `what` names it. */
 export function assertObject<T>(value: T, what: string): T {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
-  throw new InvalidArgumentError(`${what} is an object, not ${shown(value)}`);
+  throw new InvalidArgumentError(`${what} must be an object, not ${shown(value)}`);
 }
 
 /** The same for an array. */
 export function assertArray<T>(value: T, what: string): T {
   if (Array.isArray(value)) return value;
-  throw new InvalidArgumentError(`${what} is an array, not ${shown(value)}`);
+  throw new InvalidArgumentError(`${what} must be an array, not ${shown(value)}`);
 }
 
 /** The same for a text. */
 export function assertText<T>(value: T, what: string): T {
   if (typeof value === "string") return value;
-  throw new InvalidArgumentError(`${what} is a text, not ${shown(value)}`);
+  throw new InvalidArgumentError(`${what} must be a string, not ${shown(value)}`);
 }
 
 /** The same for a path. */
 export function assertPlace<T extends string>(value: T, what: string): T {
   if (assertText(value, what) !== "" && !value.includes("\0")) return value;
-  throw new InvalidArgumentError(`${what} is a path, not ${shown(value)}`);
+  throw new InvalidArgumentError(`${what} must be a path, not ${shown(value)}`);
 }
 
 /** Returns the options. Throws `InvalidArgumentError` naming the first that `of` does not have. */
@@ -50,7 +50,7 @@ export function refuseUnknown<T extends object>(
   options: T,
   { of, known }: { of: string; known: readonly string[] },
 ): T {
-  assertObject(options, `the last argument of ${of}, its options,`);
+  assertObject(options, `the options of ${of}`);
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
     throw new InvalidArgumentError(`${of} has no option ${JSON.stringify(name)}`, {

@@ -120,7 +120,7 @@ export function checkSchemaOptions(
 function checkBatch(messages: readonly Message[], options: PublishBatchOptions): void {
   refuseUnknown(options, { of: "publishBatch", known: BATCH_OPTIONS });
   checkExpected(options.expected);
-  assertArray(messages, "what publishBatch publishes");
+  assertArray(messages, "the messages of publishBatch");
   for (const [i, message] of messages.entries()) {
     atElement(i + 1, () => assertObject(message, "an event"));
     const given = new Map(Object.entries(message));
@@ -352,7 +352,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     const all = messages as readonly AddressedMessage[];
     try {
       refuseUnknown(options, { of: "publishAll", known: ALL_OPTIONS });
-      assertArray(all, "what publishAll publishes");
+      assertArray(all, "the events of publishAll");
       all.forEach((message, i) => atElement(i + 1, () => refuseSignal(message)));
     } catch (error) {
       return Promise.reject(error);
@@ -387,7 +387,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     options: SubscribeOptions = {},
   ): Subscription {
     assertTopicPattern(topic);
-    return this.subscribeHandler(topic, handler, assertObject(options, "what subscribe is told"));
+    return this.subscribeHandler(topic, handler, assertObject(options, "the options of subscribe"));
   }
 
   /**

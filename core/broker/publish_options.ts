@@ -79,7 +79,9 @@ export function splitOptions(options: PublishOptions | undefined): SplitOptions 
     });
   }
   if (metadata !== undefined && (typeof metadata !== "object" || Array.isArray(metadata))) {
-    throw new InvalidArgumentError("metadata is an object", { details: { field: "metadata" } });
+    throw new InvalidArgumentError("metadata must be an object", {
+      details: { field: "metadata" },
+    });
   }
   return {
     schemaVersion,

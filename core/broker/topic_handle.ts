@@ -76,7 +76,7 @@ export class Topic<M = any> {
     handler: (event: any, context: HandlerContext) => unknown,
     options?: SubscribeOptions,
   ): Subscription {
-    if (options !== undefined) assertObject(options, "what subscribe is told");
+    if (options !== undefined) assertObject(options, "the options of subscribe");
     return this.#parts.subscribe(handler, options);
   }
 }

@@ -80,7 +80,7 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
    */
   constructor(dir: string, options: FileDeadLetterQueueOptions = {}) {
     this.#dir = assertPlace(dir, "the folder of a FileDeadLetterQueue");
-    this.#options = assertObject(options, "what FileDeadLetterQueue is told");
+    this.#options = assertObject(options, "the options of FileDeadLetterQueue");
     const wall = { ...systemClock, now: options.now ?? systemClock.now };
     this.#clock = new AgeClock(wall, { skew: 0, newest: 0, save: () => {} });
   }

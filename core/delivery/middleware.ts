@@ -33,7 +33,7 @@ export interface DedupOptions {
  * ```
  */
 export function dedup(options: DedupOptions = {}): Middleware {
-  assertObject(options, "what dedup is told");
+  assertObject(options, "the options of dedup");
   const { key = ({ topic, id }) => `${topic}\n${id}`, size = 10_000 } = options;
   const done = new Set<string>();
   return (next) => async (event, context) => {
@@ -68,7 +68,7 @@ export interface DeadLetterOptions {
  * ```
  */
 export function deadLetterOn(options: DeadLetterOptions = {}): Middleware {
-  const { when = () => true } = assertObject(options, "what deadLetterOn is told");
+  const { when = () => true } = assertObject(options, "the options of deadLetterOn");
   return (next) => async (event, context) => {
     try {
       return await next(event, context);
@@ -103,7 +103,7 @@ export interface RetryOptions {
  * ```
  */
 export function retryOn(options: RetryOptions = {}): Middleware {
-  assertObject(options, "what retryOn is told");
+  assertObject(options, "the options of retryOn");
   const { delay, when = (error) => !isA(error, NonRetryableError) } = options;
   return (next) => async (event, context) => {
     try {
@@ -134,7 +134,7 @@ export function timeout(ms: number, options: { clock?: Clock } = {}): Middleware
       details: { field: "timeoutMs" },
     });
   }
-  const { clock = systemClock } = assertObject(options, "what timeout is told");
+  const { clock = systemClock } = assertObject(options, "the options of timeout");
   return (next) => (event, context) => {
     const abort = new AbortController();
     const stop = () => abort.abort(context.signal.reason);
@@ -192,7 +192,7 @@ export interface ReliableOptions {
  * ```
  */
 export function reliable(options: ReliableOptions = {}): Middleware[] {
-  const { timeout: ms = 30_000, clock } = assertObject(options, "what reliable is told");
+  const { timeout: ms = 30_000, clock } = assertObject(options, "the options of reliable");
   return [
     ...(options.dedup === false ? [] : [dedup(options.dedup)]),
     ...(options.deadLetter === false ? [] : [deadLetterOn(options.deadLetter)]),

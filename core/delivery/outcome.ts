@@ -64,7 +64,7 @@ export class HandlerOutcome {
 export function retry(
   options: { afterMs?: number; reason?: string; cause?: unknown } = {},
 ): HandlerOutcome {
-  const { afterMs, cause } = assertObject(options, "what retry is told");
+  const { afterMs, cause } = assertObject(options, "the options of retry");
   const reason = options.reason ??
     (cause === undefined ? "the handler asked for a retry" : thrownReason(cause));
   return new HandlerOutcome("retry", {

@@ -155,7 +155,7 @@ export function toCloudEvent<T = unknown>(
   options: ToCloudEventOptions = {},
 ): CloudEvent<T> {
   assertObject(assertObject(event, "an event").metadata, "the metadata of an event");
-  assertObject(options, "what toCloudEvent is told");
+  assertObject(options, "the options of toCloudEvent");
   const { attributes, data } = cloudAttributes(event, options);
   const cloud = attributes as unknown as CloudEvent<T>;
   if (data === "json") cloud.data = event.payload;

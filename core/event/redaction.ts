@@ -51,7 +51,7 @@ function assertShort(
 ): void {
   if (text === undefined) return;
   if (typeof text === "string" && text !== "" && [...text].length <= most) return;
-  throw new InvalidArgumentError(`${field} is a text of 1 to ${most} characters`, {
+  throw new InvalidArgumentError(`${field} must be a string of 1 to ${most} characters`, {
     details: { field },
   });
 }

@@ -118,7 +118,7 @@ export class JsonSchemaRegistry implements SchemaRegistry {
 
   /** Creates an empty registry. `now`: Unix ms, for `registeredAt`. */
   constructor(options: { now?: () => number } = {}) {
-    const { now = Date.now } = assertObject(options, "what JsonSchemaRegistry is told");
+    const { now = Date.now } = assertObject(options, "the options of JsonSchemaRegistry");
     this.#now = now;
   }
 

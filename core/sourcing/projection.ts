@@ -109,7 +109,7 @@ export class Projection<S extends object> {
     assertObject(definition, "the definition of a projection");
     assertObject(definition.on, "on, the reducers of a projection,");
     assertObject(
-      assertObject(options, "what Projection is told").broker,
+      assertObject(options, "the options of Projection").broker,
       "the broker of a projection",
     );
     if (options.broker.store instanceof ThreeMethodStore) {

@@ -105,7 +105,7 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
 
   /** `create` returns an aggregate without events. */
   constructor(create: (id: string) => T, options: RepositoryOptions = {}) {
-    assertObject(options, "what EventSourcedRepository is told");
+    assertObject(options, "the options of EventSourcedRepository");
     const { broker, eventStore, topic = DEFAULT_TOPIC, singleProcess = false } = options;
     if (broker && eventStore) {
       throw new InvalidArgumentError("a repository has a broker or a store of its own, not both", {

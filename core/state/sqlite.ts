@@ -96,7 +96,7 @@ export class SqliteState implements State {
     options: { readOnly?: boolean; asFound?: boolean; again?: number; lock?: false } = {},
   ) {
     assertPlace(path, "the file of a SqliteState");
-    const { readOnly, again, lock } = assertObject(options, "what SqliteState is told");
+    const { readOnly, again, lock } = assertObject(options, "the options of SqliteState");
     const isOwn = !readOnly && again === undefined && lock !== false;
     this.#lock = isOwn ? lockDatabase(path) : undefined;
     this.#database = openLocked(this.#lock, () => openStateDatabase(path, options));

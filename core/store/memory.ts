@@ -64,7 +64,7 @@ export class MemoryEventStore implements JournalStore {
 
   /** Creates an empty store. */
   constructor(options: { clock?: Clock } & DedupWindow = {}) {
-    assertObject(options, "what MemoryEventStore is told");
+    assertObject(options, "the options of MemoryEventStore");
     const start = { skew: 0, newest: 0, save: () => {} };
     this.#age = new AgeClock(options.clock ?? systemClock, start);
     this.#dedupWindow = options.dedupWindow ?? DEFAULT_DEDUP_WINDOW_MS;

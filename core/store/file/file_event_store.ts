@@ -121,7 +121,7 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
   constructor(dir: string, options: FileStoreOptions = {}) {
     super();
     assertPlace(dir, "the folder of a FileEventStore");
-    assertObject(options, "what FileEventStore is told");
+    assertObject(options, "the options of FileEventStore");
     const durability = options.durability ?? "always";
     const disk = options.disk ?? systemDisk;
     this.#durability = durability;

@@ -104,7 +104,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   constructor(path: string, options: SqliteStoreOptions = {}) {
     super();
     assertPlace(path, "the file of a SqliteEventStore");
-    assertObject(options, "what SqliteEventStore is told");
+    assertObject(options, "the options of SqliteEventStore");
     this.#durability = options.durability ?? "always";
     this.durable = this.#syncsEach = this.#durability === "always";
     const clock = options.clock ?? systemClock;
