@@ -12,7 +12,7 @@ const PERIODS = [60_000, 300_000, 900_000] as const;
 /** What is published within this time is added to the rates at once, ms. */
 const STEP_MS = 1000;
 /** Most periods whose times are kept for one topic. */
-const MOST_STRETCHES = 64;
+const MOST_SPANS = 64;
 /** Most events read within a second, so that many old events take no longer than that. */
 const MOST_READS = 50;
 /** How many of them, on average, are for cursors that have moved on since the last time. */
@@ -22,7 +22,7 @@ const MOST_REMEMBERED = 4096;
 const NO_RATES: TopicRates = { last1m: 0, last5m: 0, last15m: 0 };
 
 /** Events that were published shortly one after the other. Monotonic ms. */
-interface Stretch {
+interface Span {
   seq: number;
   begin: number;
   end: number;
@@ -35,10 +35,10 @@ export class TopicMeter {
   /** When the newest one was, monotonic ms. */
   newest = 0;
   #lastSeq = 0;
-  readonly #stretches: Stretch[] = [];
+  readonly #spans: Span[] = [];
   readonly #rates: [number, number, number] = [0, 0, 0];
   /** Events that the rates do not contain yet, and until when they are up to date. */
-  #fresh = 0;
+  #uncounted = 0;
   #at: number;
 
   constructor(mono: number) {
@@ -50,10 +50,10 @@ export class TopicMeter {
     this.published += count;
     this.newest = mono;
     if (mono - this.#at >= STEP_MS) this.#decay(mono);
-    this.#fresh += count;
+    this.#uncounted += count;
     if (firstSeq === 0) return;
     this.#lastSeq = firstSeq + count - 1;
-    const last = this.#stretches.at(-1);
+    const last = this.#spans.at(-1);
     if (last && mono - last.begin < STEP_MS) last.end = mono;
     else this.#begin({ seq: firstSeq, begin: mono, end: mono });
   }
@@ -71,17 +71,17 @@ export class TopicMeter {
    */
   storedAt(seq: number): number | undefined {
     let low = 0;
-    let high = this.#stretches.length;
+    let high = this.#spans.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#stretches[middle]!.seq <= seq) low = middle + 1;
+      if (this.#spans[middle]!.seq <= seq) low = middle + 1;
       else high = middle;
     }
-    const stretch = this.#stretches[low - 1];
-    if (!stretch || seq > this.#lastSeq) return undefined;
-    const end = this.#stretches[low]?.seq ?? this.#lastSeq + 1;
-    const share = (seq - stretch.seq) / Math.max(1, end - stretch.seq - 1);
-    return stretch.begin + share * (stretch.end - stretch.begin);
+    const span = this.#spans[low - 1];
+    if (!span || seq > this.#lastSeq) return undefined;
+    const end = this.#spans[low]?.seq ?? this.#lastSeq + 1;
+    const share = (seq - span.seq) / Math.max(1, end - span.seq - 1);
+    return span.begin + share * (span.end - span.begin);
   }
 
   /** What was published since the last time counts as published then. */
@@ -89,19 +89,19 @@ export class TopicMeter {
     const passed = mono - this.#at;
     this.#at = mono;
     for (const [i, period] of PERIODS.entries()) {
-      const rate = this.#rates[i]! + this.#fresh * 1000 / period;
+      const rate = this.#rates[i]! + this.#uncounted * 1000 / period;
       this.#rates[i] = rate * Math.exp(-passed / period);
     }
-    this.#fresh = 0;
+    this.#uncounted = 0;
   }
 
-  #begin(stretch: Stretch): void {
-    const all = this.#stretches;
-    all.push(stretch);
-    if (all.length <= MOST_STRETCHES) return;
+  #begin(span: Span): void {
+    const all = this.#spans;
+    all.push(span);
+    if (all.length <= MOST_SPANS) return;
     // Joins the neighbours whose time together is the shortest part of their age.
     const spread = (i: number) =>
-      (all[i]!.end - all[i - 1]!.begin) / (stretch.begin - all[i - 1]!.begin);
+      (all[i]!.end - all[i - 1]!.begin) / (span.begin - all[i - 1]!.begin);
     let join = 1;
     for (let i = 2; i < all.length - 1; i++) if (spread(i) < spread(join)) join = i;
     all[join - 1]!.end = all[join]!.end;

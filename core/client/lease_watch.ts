@@ -39,8 +39,8 @@ export class LeaseWatch {
   /** When something came last, monotonic ms. */
   #heardAt: number;
   /** Aborted when something comes; absent while there is nothing to find out. */
-  #finding: AbortController | undefined;
-  #told = false;
+  #inquiry: AbortController | undefined;
+  #reported = false;
 
   constructor(options: LeaseWatchOptions) {
     const { promise, reject } = Promise.withResolvers<never>();
@@ -56,10 +56,10 @@ export class LeaseWatch {
   heard(): void {
     const { clock, limitMs, say } = this.#options;
     this.#heardAt = clock.monotonic();
-    if (this.#finding === undefined) return;
+    if (this.#inquiry === undefined) return;
     this.close();
-    if (this.#told) say("the daemon is back; going on");
-    this.#told = false;
+    if (this.#reported) say("the daemon is back; going on");
+    this.#reported = false;
     this.#wait(limitMs);
   }
 
@@ -77,8 +77,8 @@ export class LeaseWatch {
   /** Ends the watch. */
   close(): void {
     this.#cancel();
-    this.#finding?.abort();
-    this.#finding = undefined;
+    this.#inquiry?.abort();
+    this.#inquiry = undefined;
   }
 
   /** How long it has been silent, in words. */
@@ -97,13 +97,13 @@ export class LeaseWatch {
 
   async #findOut(): Promise<void> {
     const { clock, limitMs, say } = this.#options;
-    const { signal } = this.#finding = new AbortController();
+    const { signal } = this.#inquiry = new AbortController();
     for (let ms = FIRST_INQUIRY_MS;; ms = Math.min(ms * 2, LONGEST_INQUIRY_MS)) {
       const answered = await this.#answersWithin(ms, signal);
       if (signal.aborted) return;
       if (answered) break;
-      if (!this.#told) say(`nothing came from the daemon for ${this.#silence}; waiting for it`);
-      this.#told = true;
+      if (!this.#reported) say(`nothing came from the daemon for ${this.#silence}; waiting for it`);
+      this.#reported = true;
       await pause(PAUSE_MS, { clock, signal });
       if (signal.aborted) return;
     }

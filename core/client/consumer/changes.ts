@@ -11,7 +11,7 @@ export class Changes {
   }
 
   /** Something has changed. */
-  tell(): void {
+  notify(): void {
     this.#next.resolve();
     this.#next = Promise.withResolvers<void>();
   }

@@ -112,7 +112,7 @@ export class Consumer {
     } else {
       this.#endHandlers();
     }
-    this.#changes.tell();
+    this.#changes.notify();
   }
 
   /** Stops, unless it is already stopping: never hurries handlers that are ending. */
@@ -140,13 +140,13 @@ export class Consumer {
   /** Starts no more events until {@link resume}, and releases the waiting ones. */
   pause(): void {
     this.#held = true;
-    this.#changes.tell();
+    this.#changes.notify();
     this.#giveBackWaiting();
   }
 
   resume(): void {
     this.#held = false;
-    this.#changes.tell();
+    this.#changes.notify();
   }
 
   #giveBackWaiting(): void {
@@ -160,7 +160,7 @@ export class Consumer {
     this.#options.port.release(leases)
       .catch((error) => this.#recover(error))
       .catch((error) => this.#fail(error))
-      .finally(() => this.#changes.tell());
+      .finally(() => this.#changes.notify());
   }
 
   #killAll(signal: Deno.Signal): void {
@@ -181,7 +181,7 @@ export class Consumer {
     while (!this.#ending) {
       if (this.#started >= (this.#options.max ?? Infinity)) {
         this.#ending = true;
-        this.#changes.tell();
+        this.#changes.notify();
         return;
       }
       const max = this.#wanted();
@@ -228,7 +228,7 @@ export class Consumer {
       } else if (untilEmpty && isEmpty(leased) && this.#works.size === 0) {
         this.#ending = true;
       }
-      this.#changes.tell();
+      this.#changes.notify();
     }
   }
 
@@ -297,7 +297,7 @@ export class Consumer {
       .finally(() => {
         this.#marking = false;
         this.#fillSlots();
-        this.#changes.tell();
+        this.#changes.notify();
       });
   }
 
@@ -343,7 +343,7 @@ export class Consumer {
       this.#reserve.note(this.#clock.monotonic() - begun);
       this.#settleSoon();
       this.#fillSlots();
-      this.#changes.tell();
+      this.#changes.notify();
     });
   }
 
@@ -354,7 +354,7 @@ export class Consumer {
       .catch((error) => this.#fail(error))
       .finally(() => {
         this.#settling = undefined;
-        this.#changes.tell();
+        this.#changes.notify();
         // A lease response may have come right after the last check.
         if (this.#judged().length > 0) this.#settleSoon();
       });
@@ -482,7 +482,7 @@ export class Consumer {
     this.#failure ??= { error };
     this.#ending = true;
     this.#endHandlers();
-    this.#changes.tell();
+    this.#changes.notify();
   }
 
   /** Resolves at the next change. */
