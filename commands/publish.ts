@@ -264,9 +264,12 @@ export const route = verb<PublishFlags, [topic?: string, type?: string, payload?
     const { publishStream } = await load<typeof import("./publisher/stream.ts")>(
       "./publisher/stream.ts",
     );
-    const lines = { topic, query: { ...query, idPrefix, onError } };
+    // What is to be base64 is encoded here; other text as it arrives at the daemon.
+    const text = flags.lines && !flags.binary ? "lines" as const : undefined;
+    const lines = { topic, query: { ...query, idPrefix, onError, text } };
     await publishStream(this, {
       ...lines,
+      contentType: text && "text/plain; charset=utf-8",
       spool: flags.spool ? (await loadSpool()).lineSpooler(this, lines) : undefined,
       skip,
       ...await inputOf(this, flags),
@@ -341,10 +344,7 @@ async function inputOf(
     );
     return { next: binaryLines(inputBytes(context)) };
   }
-  const { textLines } = await load<typeof import("./publisher/text_lines.ts")>(
-    "./publisher/text_lines.ts",
-  );
-  return { next: textLines(inputChunks(context)), explain: explainText };
+  return { next: inputChunks(context), explain: explainText };
 }
 
 function loadText(): Promise<typeof import("./publisher/text_body.ts")> {

@@ -1,22 +1,22 @@
 /** The rest of a body that was stored in part, and the contents of its lines. */
 import { linesIn } from "../../core/base/bytes.ts";
 
-/** The number of non-blank lines, which are the ones the daemon processes. */
-export function countFilled(body: Uint8Array): number {
+/** The number of lines that the daemon processes: of JSON, those that are not blank. */
+export function countFilled(body: Uint8Array, { text }: { text: boolean }): number {
   let count = 0;
-  for (const line of linesIn(body)) if (!isBlank(line.bytes)) count++;
+  for (const line of linesIn(body)) if (text || !isBlank(line.bytes)) count++;
   return count;
 }
 
-/** What follows the first `count` non-blank lines, and the number of lines before it. */
+/** What follows the first `count` lines of {@link countFilled}, and the lines before it. */
 export function behindFilled(
   body: Uint8Array,
-  count: number,
+  { count, text }: { count: number; text: boolean },
 ): { body: Uint8Array; lines: number } {
   let [left, lines, end] = [count, 0, 0];
   for (const line of linesIn(body)) {
     if (left === 0) break;
-    if (!isBlank(line.bytes)) left--;
+    if (text || !isBlank(line.bytes)) left--;
     lines++;
     end = line.end;
   }

@@ -337,7 +337,8 @@ class Pipeline {
   #takeStored(sent: Sent, { firstSeq, lastSeq }: StoredRange): Sent[] {
     const tally = this.#tally;
     const count = lastSeq - firstSeq + 1;
-    const refused = countFilled(sent.body) - count;
+    const text = this.#options.query.text !== undefined;
+    const refused = countFilled(sent.body, { text }) - count;
     tally.count += count;
     tally.firstSeq ||= firstSeq;
     tally.lastSeq = lastSeq;
@@ -346,7 +347,7 @@ class Pipeline {
       // It stopped at the line after those: when sent again, that line is refused again, with the
       // reason.
       tally.lines += count;
-      const left = behindFilled(sent.body, count);
+      const left = behindFilled(sent.body, { count, text });
       tally.acknowledgedLine = sent.firstLine + left.lines - 1;
       return [{
         body: left.body,

@@ -4,12 +4,13 @@
  * The ids are fixed before the first attempt. So an event that a daemon stored before its answer was
  * lost is a repeat when it comes again from the spool.
  */
+import { linesIn } from "../../core/base/bytes.ts";
 import { EventRefusedError } from "../../core/base/errors.ts";
 import { IdSource } from "../../core/event/id.ts";
 import { parseJson } from "../../core/json/json.ts";
 import { badByteOf } from "../../core/json/utf8.ts";
 import type { PublishQuery, PublishReply, RefusedLine } from "../../core/protocol/protocol.ts";
-import { keepLines, type SpooledFile } from "../../core/spool/spool_file.ts";
+import { firstLineOf, keepLines, type SpooledFile } from "../../core/spool/spool_file.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { spoolPlace } from "../spool/place.ts";
 import { SpoolWriter } from "../spool/writer.ts";
@@ -90,15 +91,17 @@ export function lineSpooler(
 ): SpoolLines {
   let writer: SpoolWriter | undefined;
   return async ({ body, firstLine }) => {
-    const { onError, ...rest } = query;
+    const { onError, text, ...rest } = query;
     const request = {
       at: context.clock.now(),
       topic,
       query: texts({ ...rest, line: firstLine }),
     };
-    const { file, events, lines, refused } = checked({ request, body }, onError === "skip");
+    const file = { request, body };
+    const check = text === "lines" ? checkedText : checked;
+    const { file: kept, events, lines, refused } = check(file, onError === "skip");
     writer ??= await writerOf(context);
-    if (events > 0) await writer.put(file, events);
+    if (events > 0) await writer.put(kept, events);
     const isStopped = refused.length > 0 && onError !== "skip";
     return { reply: { spooled: events, lines, refused }, status: isStopped ? 422 : 200 };
   };
@@ -109,11 +112,36 @@ async function writerOf(context: EvsContext): Promise<SpoolWriter> {
   return new SpoolWriter({ place: await spoolPlace(context), paths, clock });
 }
 
-/** The lines that are JSON: nobody is there to tell when a daemon refuses the others. */
-function checked(
-  file: SpooledFile,
-  skips: boolean,
-): { file: SpooledFile; events: number; lines: number; refused: RefusedLine[] } {
+/** Lines that can be spooled: nobody is there to tell when a daemon refuses the others. */
+interface CheckedLines {
+  file: SpooledFile;
+  events: number;
+  lines: number;
+  refused: RefusedLine[];
+}
+
+/** Lines of text as JSON strings. */
+function checkedText(file: SpooledFile, skips: boolean): CheckedLines {
+  const refused: RefusedLine[] = [];
+  const strings: string[] = [];
+  const first = firstLineOf(file.request);
+  for (const { bytes } of linesIn(file.body)) {
+    if (refused.length > 0 && !skips) break;
+    try {
+      strings.push(JSON.stringify(textOf(bytes)));
+    } catch (error) {
+      if (!(error instanceof EventRefusedError)) throw error;
+      refused.push({ line: first + strings.length, ...error.toBody() });
+      strings.push("");
+    }
+  }
+  const body = new TextEncoder().encode(strings.map((line) => `${line}\n`).join(""));
+  const lines = strings.length;
+  return { file: { ...file, body }, events: lines - refused.length, lines, refused };
+}
+
+/** The lines that are JSON. */
+function checked(file: SpooledFile, skips: boolean): CheckedLines {
   const refused: RefusedLine[] = [];
   let [lines, isOver] = [0, false];
   const { body, kept } = keepLines(file, (line, bytes) => {

@@ -9,8 +9,6 @@ import { withoutMark } from "../cli/byte_order_mark.ts";
 import type { Refusal } from "./pipeline.ts";
 
 const LF = 0x0a;
-const BACKSLASH = 0x5c;
-const LETTER_U = 0x75;
 const OPEN_OBJECT = 0x7b;
 /** What stands for bytes of an argument that are not UTF-8. */
 const REPLACEMENT = "\ufffd";
@@ -65,25 +63,10 @@ export function argumentBody(text: string): string {
   );
 }
 
-/** A line that was refused, in the words of the line as it was typed. */
-export function explainText(refused: RefusedLine, sent: Uint8Array): Refusal {
+/** A refused line of `--lines` that is not UTF-8. */
+export function explainText(refused: RefusedLine): Refusal {
   if (refused.code !== "event/invalid-utf8") return refused;
-  const column = typedBytes(sent.subarray(0, badByteOf(sent))) + 1;
-  return {
-    ...refused,
-    message: `byte ${column} of the line is not UTF-8`,
-    details: { ...refused.details, column },
-    advice: TAKES_BYTES,
-  };
-}
-
-/** How many bytes of text an escaped string has so far, after its quote. */
-function typedBytes(escaped: Uint8Array): number {
-  let count = 0;
-  for (let at = 1; at < escaped.length; count++) {
-    at += escaped[at] !== BACKSLASH ? 1 : escaped[at + 1] === LETTER_U ? 6 : 2;
-  }
-  return count;
+  return { ...refused, advice: TAKES_BYTES };
 }
 
 /** A refused line of `--ndjson` that looks like text. */

@@ -25,10 +25,7 @@ export interface PublishQuery {
   /** The body (or each line) is a bare payload of this type; absent: envelopes. */
   type?: string;
   key?: string;
-  /**
-   * A JSON pointer into each payload. The value there (a string, number or boolean) becomes the
-   * key.
-   */
+  /** A JSON pointer to the key in each payload: a string, number or boolean. */
   keyPointer?: string;
   schemaVersion?: string;
   /** A JSON object. */
@@ -46,6 +43,8 @@ export interface PublishQuery {
    * end with this tag.
    */
   batch?: string;
+  /** The body is text, and each line of it the payload of an event: a JSON string. */
+  text?: "lines";
   /** A seq, `none`, `exists` or `any`. For a single event or a single array only. */
   expected?: string;
   /** The `keySeq` that the last event of the key must have; 0 for none. */

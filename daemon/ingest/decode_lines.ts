@@ -1,6 +1,6 @@
 /**
  * A publisher's lines on their way to the store: packed while no payload has to be inspected,
- * decoded into events otherwise.
+ * decoded into events otherwise. Lines of text become JSON strings.
  *
  * Bare payloads of one type whose schema is not checked only have to be valid JSON. Envelopes, keys
  * taken from a payload, given ids and checked schemas need the text of each line. That can change
@@ -11,8 +11,11 @@ import type { NewEvent } from "../../core/event/event.ts";
 import type { IdSource } from "../../core/event/id.ts";
 import type { StoreRequest } from "../../core/store/pack.ts";
 import type { EventDecoder, EventDecoderOptions } from "./decode_event.ts";
-import { LinePacker } from "./line_packer.ts";
+import { LinePacker, type Packer } from "./line_packer.ts";
 import { lineFaultError, LineReader } from "./ndjson.ts";
+import { TextPacker } from "./text_packer.ts";
+
+const encoder = new TextEncoder();
 
 /** The dependencies of a line decoder. */
 export interface LineDecoderContext {
@@ -26,6 +29,8 @@ export interface LineDecoderContext {
   /** The longest line, in bytes. */
   limit: number;
   firstLine: number;
+  /** Each line is a text, not JSON. Default: false. */
+  text?: boolean;
   /**
    * The version to record if payloads of the type need not be inspected; undefined if they have to
    * be.
@@ -38,7 +43,7 @@ export interface LineDecoderContext {
 /** Turns lines into append requests. */
 export class LineDecoder {
   readonly #context: LineDecoderContext;
-  #packer: LinePacker | undefined;
+  #packer: Packer | undefined;
   #reader: LineReader | undefined;
   /** The schema version of the lines being packed. */
   #version = "";
@@ -50,8 +55,10 @@ export class LineDecoder {
   constructor(context: LineDecoderContext) {
     this.#context = context;
     const { limit, firstLine, refuse } = context;
-    if (this.#packable()) this.#packer = new LinePacker({ limit, firstLine, refuse });
-    else this.#reader = this.#readerFrom(firstLine);
+    if (this.#packable()) {
+      const options = { limit, firstLine, refuse };
+      this.#packer = context.text ? new TextPacker(options) : new LinePacker(options);
+    } else this.#reader = this.#readerFrom(firstLine);
   }
 
   /** True if a refused line ended the reading. */
@@ -143,12 +150,14 @@ export class LineDecoder {
   }
 
   #readerFrom(firstLine: number, skipping = false): LineReader {
-    const { decoder, limit, refuse } = this.#context;
+    const { limit, refuse, text } = this.#context;
     return new LineReader({
-      line: (number, text, bytes) => {
+      line: (number, line, bytes) => {
         this.#looked++;
         try {
-          this.#events.push(decoder.event(number, text, bytes));
+          this.#events.push(
+            text ? this.#textEvent(number, line) : this.#event(number, line, bytes),
+          );
           return true;
         } catch (error) {
           if (error instanceof EventRefusedError) return refuse(number, error);
@@ -159,6 +168,18 @@ export class LineDecoder {
         this.#looked++;
         return refuse(number, lineFaultError(fault));
       },
-    }, { limit, firstLine, skipping });
+    }, { limit, firstLine, skipping, text });
+  }
+
+  #event(number: number, line: string, bytes: Uint8Array): NewEvent {
+    return this.#context.decoder.event(number, line, bytes);
+  }
+
+  #textEvent(number: number, line: string): NewEvent {
+    const json = JSON.stringify(line);
+    const bytes = encoder.encode(json);
+    const { limit } = this.#context;
+    if (bytes.length > limit) throw lineFaultError({ code: "event/too-large", limit });
+    return this.#event(number, json, bytes);
   }
 }

@@ -6,24 +6,18 @@
  * scanner is not sure about is decoded and parsed like any other, which accepts it after all or
  * says what is wrong with it. See {@link LineReader} for lines that must be inspected.
  */
-import { takeBuffer } from "../../core/base/buffer_pool.ts";
 import { EventRefusedError, type EvsError } from "../../core/base/errors.ts";
 import { parseJson } from "../../core/json/json.ts";
 import { scanLine, UNSURE } from "../../core/json/scan.ts";
 import { badByteOf } from "../../core/json/utf8.ts";
 import { type LineFault, lineFaultError } from "./ndjson.ts";
+import { PackedBuffer, type PackedPayloads } from "./packed_buffer.ts";
 
 const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
 /** A line of only JSON white space. */
 const BLANK = /^[ \t\r]*$/;
-/** A chunk of at least this size is probably one of many. */
-const LARGE_CHUNK = 32 * 1024;
-/** Holds what is appended together, plus the chunk that fills it up. */
-const LARGE_BUFFER = 1152 * 1024;
-const FIRST_LINES = 256;
-
 /** The options of a packer. */
 export interface LinePackerOptions {
   /** The longest line, in bytes. */
@@ -37,28 +31,37 @@ export interface LinePackerOptions {
   refuse(line: number, error: EvsError): boolean;
 }
 
-/** Accepted payloads: the columns of a `PackedRequest` that come from the publisher. */
-export interface PackedPayloads {
-  count: number;
-  payloads: Uint8Array<ArrayBuffer>;
-  bounds: Uint32Array<ArrayBuffer>;
+/** Packs a publisher's lines. */
+export interface Packer {
+  /** True if a refused line ended the reading. */
+  readonly ended: boolean;
+  /** The bytes of the lines that wait. */
+  readonly bytes: number;
+  /** The number of the line that comes next or is incomplete. */
+  readonly nextLine: number;
+  /** True inside a line that was refused for its length. */
+  readonly skipping: boolean;
+  /** The number of lines seen, without blank ones that count for nothing. */
+  readonly lines: number;
+  /** Takes the next bytes; they are copied. */
+  push(chunk: Uint8Array): void;
+  /** Signals the end of the input: a last line without a line feed counts. */
+  end(): void;
+  /** Returns the payloads so far and gives their buffer away. */
+  take(): PackedPayloads | undefined;
+  /** Removes and returns the bytes of the incomplete line, to be processed in another way. */
+  takeRest(): Uint8Array;
 }
 
 /** Packs bare payloads without creating objects. */
-export class LinePacker {
+export class LinePacker implements Packer {
   readonly #options: LinePackerOptions;
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   #number: number;
-  #buffer = new Uint8Array(0);
-  #filled = 0;
-  /** Where the incomplete last line starts. */
-  #start = 0;
-  #bounds = new Uint32Array(2 * FIRST_LINES);
-  #count = 0;
+  readonly #packed = new PackedBuffer();
   /** Inside a line that was refused for its length: everything up to its end is skipped. */
   #skipping = false;
   #ended = false;
-  /** The number of lines seen, without blank ones. */
   lines = 0;
 
   constructor(options: LinePackerOptions) {
@@ -66,27 +69,18 @@ export class LinePacker {
     this.#number = options.firstLine;
   }
 
-  /** True if a refused line ended the reading. */
   get ended(): boolean {
     return this.#ended;
   }
 
-  /** The number of payloads that wait to be taken. */
-  get count(): number {
-    return this.#count;
-  }
-
-  /** The bytes of the lines that wait. */
   get bytes(): number {
-    return this.#start;
+    return this.#packed.start;
   }
 
-  /** The number of the line that comes next or is incomplete. */
   get nextLine(): number {
     return this.#number;
   }
 
-  /** Takes the next bytes; they are copied. */
   push(chunk: Uint8Array): void {
     if (this.#ended) return;
     if (this.#skipping) {
@@ -97,75 +91,51 @@ export class LinePacker {
       chunk = chunk.subarray(end + 1);
     }
     this.#append(chunk);
+    const packed = this.#packed;
     const last = chunk.lastIndexOf(LF);
-    if (last >= 0) this.#scan(this.#filled - chunk.length + last + 1);
+    if (last >= 0) this.#scan(packed.filled - chunk.length + last + 1);
     const { limit } = this.#options;
-    if (this.#ended || this.#filled - this.#start <= limit) return;
-    this.#filled = this.#start;
+    if (this.#ended || packed.filled - packed.start <= limit) return;
+    packed.filled = packed.start;
     this.#skipping = true;
     this.#fault({ code: "event/too-large", limit });
   }
 
-  /** Signals the end of the input: a last line without a line feed counts. */
   end(): void {
-    if (this.#ended || this.#skipping || this.#filled === this.#start) return;
+    const packed = this.#packed;
+    if (this.#ended || this.#skipping || packed.filled === packed.start) return;
     this.#append(Uint8Array.of(LF));
-    this.#scan(this.#filled);
+    this.#scan(packed.filled);
   }
 
-  /** Returns the payloads so far and gives their buffer away. */
   take(): PackedPayloads | undefined {
-    if (this.#count === 0) return undefined;
-    const taken = {
-      count: this.#count,
-      payloads: this.#buffer.subarray(0, this.#start),
-      bounds: this.#bounds.slice(0, 2 * this.#count),
-    };
-    const rest = this.#buffer.subarray(this.#start, this.#filled);
-    this.#buffer = rest.slice();
-    this.#filled = rest.length;
-    this.#start = 0;
-    this.#count = 0;
-    return taken;
+    return this.#packed.take();
   }
 
-  /** Removes and returns the bytes of the incomplete line, to be processed in another way. */
   takeRest(): Uint8Array {
-    const rest = this.#buffer.slice(this.#start, this.#filled);
-    this.#filled = this.#start;
+    const packed = this.#packed;
+    const rest = packed.bytes.slice(packed.start, packed.filled);
+    packed.filled = packed.start;
     return rest;
   }
 
-  /** True inside a line that was refused for its length. */
   get skipping(): boolean {
     return this.#skipping;
   }
 
   #append(chunk: Uint8Array): void {
-    if (this.#count === 0 && this.#start > 0) {
-      // Only blank and refused lines: nobody will take them.
-      this.#buffer.copyWithin(0, this.#start, this.#filled);
-      this.#filled -= this.#start;
-      this.#start = 0;
-    }
-    const needed = this.#filled + chunk.length;
-    if (needed > this.#buffer.length) {
-      const least = chunk.length < LARGE_CHUNK ? 2 * this.#buffer.length : LARGE_BUFFER;
-      const larger = takeBuffer(
-        needed > LARGE_BUFFER ? 2 * needed : Math.max(needed, least),
-      );
-      larger.set(this.#buffer.subarray(0, this.#filled));
-      this.#buffer = larger;
-    }
-    this.#buffer.set(chunk, this.#filled);
-    this.#filled = needed;
+    const packed = this.#packed;
+    packed.reserve(chunk.length);
+    packed.bytes.set(chunk, packed.filled);
+    packed.filled += chunk.length;
   }
 
   /** Inspects the lines that end before `whole`, the position after a line feed. */
   #scan(whole: number): void {
-    const buffer = this.#buffer;
+    const packed = this.#packed;
+    const buffer = packed.bytes;
     const { limit } = this.#options;
-    let at = this.#start;
+    let at = packed.start;
     while (at < whole && !this.#ended) {
       if (buffer[at] === LF) {
         at++;
@@ -183,28 +153,17 @@ export class LinePacker {
         at = lineEnd + 1;
       } else {
         this.lines++;
-        this.#accept(at, end);
+        packed.accept(at, end);
         at = buffer[end] === CR ? end + 2 : end + 1;
       }
       this.#number++;
     }
-    this.#start = at;
-  }
-
-  #accept(start: number, end: number): void {
-    const at = 2 * this.#count++;
-    if (at === this.#bounds.length) {
-      const larger = new Uint32Array(2 * at);
-      larger.set(this.#bounds);
-      this.#bounds = larger;
-    }
-    this.#bounds[at] = start;
-    this.#bounds[at + 1] = end;
+    packed.start = at;
   }
 
   /** Inspects a line that the scanner is not sure about. */
   #lookAt(start: number, lineEnd: number): void {
-    const buffer = this.#buffer;
+    const buffer = this.#packed.bytes;
     const { limit } = this.#options;
     if (lineEnd - start > limit) return this.#fault({ code: "event/too-large", limit });
     const text = this.#decode(start, lineEnd);
@@ -224,7 +183,7 @@ export class LinePacker {
     // One event is one line: in JSON a carriage return occurs between tokens, where a space means
     // the same.
     for (let at = start; at < end; at++) if (buffer[at] === CR) buffer[at] = SPACE;
-    this.#accept(start, end);
+    this.#packed.accept(start, end);
   }
 
   #fault(fault: LineFault): void {
@@ -238,7 +197,7 @@ export class LinePacker {
 
   #decode(start: number, end: number): string | undefined {
     try {
-      return this.#decoder.decode(this.#buffer.subarray(start, end));
+      return this.#decoder.decode(this.#packed.bytes.subarray(start, end));
     } catch {
       return undefined; // not UTF-8: a fatal decoder has no other way to report that
     }

@@ -37,7 +37,7 @@ export function lineFaultError(fault: LineFault): EvsError {
  * Receives lines. Each method returns false to end the reading, and later lines are not inspected.
  */
 export interface LineSink {
-  /** A line that is not blank, without its line feed; `number` counts blank lines, too. */
+  /** A line, without its line feed; `number` counts blank lines, which are left out in JSON. */
   line(number: number, text: string, bytes: Uint8Array): boolean;
   fault(number: number, fault: LineFault): boolean;
 }
@@ -46,6 +46,7 @@ export interface LineSink {
 export class LineReader {
   readonly #sink: LineSink;
   readonly #limit: number;
+  readonly #text: boolean;
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   #number: number;
   /** The beginning of an incomplete line. */
@@ -56,13 +57,15 @@ export class LineReader {
 
   /**
    * `limit`: the longest line in bytes. `firstLine`: the number of the first line. `skipping`:
-   * starts inside a line that was refused for its length.
+   * starts inside a line that was refused for its length. `text`: a blank line and a carriage
+   * return count as text.
    */
   constructor(
     sink: LineSink,
-    options: { limit: number; firstLine: number; skipping?: boolean },
+    options: { limit: number; firstLine: number; skipping?: boolean; text?: boolean },
   ) {
     this.#sink = sink;
+    this.#text = options.text ?? false;
     this.#limit = options.limit;
     this.#number = options.firstLine;
     this.#skipping = options.skipping ?? false;
@@ -126,7 +129,7 @@ export class LineReader {
       const end = block.indexOf(LF, start);
       if (!ascii || end - start > this.#limit) {
         this.#oneLine(block.subarray(start, end));
-      } else if (end > start) {
+      } else if (end > start || this.#text) {
         this.#emit(text.substring(start, end), block.subarray(start, end));
         this.#number++;
       } else {
@@ -139,7 +142,7 @@ export class LineReader {
   #oneLine(bytes: Uint8Array): void {
     if (bytes.length > this.#limit) {
       this.#fault({ code: "event/too-large", limit: this.#limit });
-    } else if (bytes.length > 0) {
+    } else if (bytes.length > 0 || this.#text) {
       const text = this.#tryDecode(bytes);
       if (text === undefined) this.#fault({ code: "event/invalid-utf8", offset: badByteOf(bytes) });
       else this.#emit(text, bytes);
@@ -148,12 +151,17 @@ export class LineReader {
   }
 
   #emit(text: string, bytes: Uint8Array): void {
+    if (this.#text) return this.#pass(text, bytes);
     const crlf = bytes[bytes.length - 1] === CR;
     if (crlf) {
       bytes = bytes.subarray(0, -1);
       text = text.slice(0, -1);
     }
     if (text.length === 0 || (text.charCodeAt(0) <= 0x20 && BLANK.test(text))) return;
+    this.#pass(text, bytes);
+  }
+
+  #pass(text: string, bytes: Uint8Array): void {
     if (!this.#sink.line(this.#number, text, bytes)) this.#ended = true;
   }
 

@@ -45,9 +45,12 @@ export function cloudModeOf(request: IncomingRequest): CloudMode | undefined {
 
 /** Refuses parameters that say what an event says itself. */
 export function refuseOwnParameters(query: URLSearchParams): void {
-  const own = (["type", "id", "idPrefix", "metadata"] as const).find((name) => query.has(name));
+  const own = (["type", "id", "idPrefix", "metadata", "text"] as const).find((name) =>
+    query.has(name)
+  );
   if (own !== undefined) {
-    throw new InvalidArgumentError(`${own} does not go with CloudEvents, which have their own`, {
+    const why = own === "text" ? "" : ", which have their own";
+    throw new InvalidArgumentError(`${own} does not go with CloudEvents${why}`, {
       details: { parameter: own },
     });
   }

@@ -46,7 +46,7 @@ export async function publish(request: RouteRequest, reply: Reply): Promise<void
     const mode = cloudModeOf(request.raw);
     if (mode !== undefined) refuseOwnParameters(request.query);
     const isLines = /^application\/x-ndjson\b/i.test(request.raw.header("content-type") ?? "");
-    if (mode === "lines" || (mode === undefined && isLines)) {
+    if (mode === "lines" || (mode === undefined && (isLines || options.text))) {
       const cloudEvents = mode === "lines";
       await publishLines(request, reply, {
         ...options,

@@ -143,6 +143,12 @@ export async function publishLines(
       details: { parameter: "batch" },
     });
   }
+  if (options.text && (options.type === undefined || options.keyPointer !== undefined)) {
+    throw new InvalidArgumentError(
+      "text goes with a type and without keyPointer: a text has no members",
+      { details: { parameter: "text" } },
+    );
+  }
   await new LinesPublish(request, options).run(reply);
 }
 
@@ -176,6 +182,7 @@ class LinesPublish {
       expiryNow: () => services.broker.expiry.now(),
       limit: lineLimit(services.maxEventBytes, options),
       firstLine: options.line,
+      text: options.text,
       unchecked: (type) => services.broker.gate.unchecked(topic, { type, version }),
       refuse: (line, error) => {
         this.#tally.refuse(line, error);

@@ -25,6 +25,8 @@ export interface PublishParameters extends EventDecoderOptions {
   expected: Expected | undefined;
   /** When to publish, if not now. */
   schedule: Schedule | undefined;
+  /** The body is lines of text, each of which is an event. */
+  text?: boolean;
   /** The tag of a request that is stored as a whole or not at all: core/event/batch_tag.ts. */
   batch?: string;
 }
@@ -46,6 +48,7 @@ export const publishQuery: Parameters = {
   expected,
   expectedKeySeq: whole([0, Number.MAX_SAFE_INTEGER]),
   batch: batchTag,
+  text: choice(["lines"]),
   delayMs: whole([0, LONGEST_SCHEDULE_MS]),
   at: pointInTime,
   ttlMs: whole([1, LONGEST_TTL_MS]),
@@ -65,6 +68,7 @@ export function publishParameters(query: URLSearchParams): PublishParameters {
     ...given("idPrefix"),
     ...given("keyPointer"),
     ...given("batch"),
+    text: query.get("text") === "lines",
     metadata: metadataOf(query.get("metadata") ?? "{}"),
     line: Number(query.get("line") ?? "1"),
     onError: query.get("onError") === "skip" ? "skip" : "stop",

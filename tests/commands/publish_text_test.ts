@@ -1,7 +1,7 @@
 /** `evs publish --text`, `--lines` and `--binary`: text in, and the same text out again. */
 import assert from "node:assert/strict";
 import { connect } from "../../mod.ts";
-import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
+import { newDaemon, startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { evs, evsCommand, until } from "../helpers/evs.ts";
 
 const encoder = new TextEncoder();
@@ -107,6 +107,58 @@ Deno.test("publish --lines refuses what is not UTF-8 by its line, and says what 
   assert.equal(one.code, 4);
   assert.match(one.stderr, /^evs: line 3: byte 6 of the line is not UTF-8; nothing was stored\n/);
   assert.equal((await at.replay("t")).length, 3);
+});
+
+Deno.test("evs publish --lines --spool keeps every line that is UTF-8, blank ones too", async () => {
+  await using at = await newDaemon();
+  const stdin = bytesOf('a "b"\\\n\n \t\n', 0xff, "\nü\r");
+  const stopped = await evsBytes(["publish", "t", "x", "--lines", "--spool"], { at, stdin });
+  assert.equal(stopped.code, 4);
+  assert.match(stopped.stderr, /line 4: byte 1 .*3 events before it were kept, nothing behind it/);
+  assert.match(stopped.stderr, /--binary/);
+  const flags = ["--skip", "3", "--on-error", "skip", "--spool"];
+  const skipped = await evsBytes(["publish", "t", "x", "--lines", ...flags], { at, stdin });
+  assert.equal(skipped.code, 6, skipped.stderr);
+  await at.start();
+  await until(async () => (await at.http("GET", "/v1/topics/t")).json.lastSeq === 4);
+  assert.deepEqual(await payloads(at, "t"), ['a "b"\\', "", " \t", "ü\r"]);
+});
+
+Deno.test("POST with text=lines takes lines of any content type, checks them by a schema and says where one is wrong", async () => {
+  await using at = await startDaemon();
+  await at.http("PUT", "/v1/schemas/short", { type: "string", maxLength: 3 });
+  const path = "/v1/topics/t/events?text=lines";
+  const post = (query: string, body: Uint8Array, type = "text/plain") =>
+    at.http("POST", `${path}${query}`, body, { "content-type": type });
+  for (const type of ["text/plain", "application/x-www-form-urlencoded", "application/x-ndjson"]) {
+    const { status, json } = await post("&type=line", bytesOf('{"a":1}\n\nlast'), type);
+    assert.deepEqual([status, json.count, json.lines], [200, 3, 3], type);
+  }
+  const checked = await post("&type=short&idPrefix=p", bytesOf('"\n\nlong\n'));
+  assert.equal(checked.status, 422);
+  assert.equal(checked.json.count, 2);
+  assert.match(checked.json.error.message, /^line 3: .*3 characters/);
+  const broken = await post("&type=line&onError=skip", bytesOf("\tok\n\ta", 0xff, "\nok"));
+  assert.deepEqual([broken.status, broken.json.count], [200, 2]);
+  assert.match(broken.json.refused[0].message, /^byte 3 of the line is not UTF-8$/);
+  const stored = await at.replay("t");
+  assert.deepEqual(stored.map(({ payload }) => payload).slice(6), [
+    ...['{"a":1}', "", "last"],
+    ...['"', "", "\tok", "ok"],
+  ]);
+  assert.deepEqual(stored.slice(9, 11).map(({ id }) => id), ["p-1", "p-2"]);
+  for (
+    const [query, says] of [
+      ["", /text goes with a type/],
+      ["&type=x&keyPointer=/a", /without keyPointer/],
+      ["&type=x&id=1", /id goes with one event/],
+      ["&type=x&text=all", /text/],
+    ] as const
+  ) {
+    const { status, json } = await post(query, bytesOf("a"));
+    assert.equal(status, 400, query);
+    assert.match(json.error.message, says, query);
+  }
 });
 
 Deno.test("publish --binary stores any bytes as base64 with a media type, and --raw prints them again", async () => {

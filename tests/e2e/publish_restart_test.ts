@@ -156,6 +156,15 @@ for (const store of STORES) {
   });
 }
 
+Deno.test("publish --lines knows what is stored of text, blank lines too, when the daemon is killed before it answers", async () => {
+  await using at = await startDaemon();
+  const whole = await withLostAnswers(at, ["n", "--lines"], { stdin: '{"id":"1"}\n\n \n"\n' });
+  assert.equal(whole.code, 0, whole.stderr);
+  const { count, lines, firstSeq, lastSeq } = JSON.parse(whole.stdout);
+  assert.deepEqual([count, lines, firstSeq, lastSeq], [4, 4, 1, 4]);
+  assert.deepEqual(await payloadsOf(at), ['{"id":"1"}', "", " ", '"']);
+});
+
 Deno.test("publish --id-prefix stores each line once when the daemon is killed before it answers", async () => {
   await using at = await startDaemon();
   const argv = ["n", "--ndjson", "--id-prefix", "run"];

@@ -1,7 +1,9 @@
 /** Lines are decoded to the same events whether they are packed or inspected one by one. */
 import assert from "node:assert/strict";
 import fc from "../../packages/fast_check.ts";
+import { linesIn } from "../../../core/base/bytes.ts";
 import { IdSource } from "../../../core/event/id.ts";
+import { badByteOf } from "../../../core/json/utf8.ts";
 import { eventsOf, isPacked } from "../../../core/store/pack.ts";
 import { EventDecoder, type EventDecoderOptions } from "../../../daemon/ingest/decode_event.ts";
 import { LineDecoder } from "../../../daemon/ingest/decode_lines.ts";
@@ -27,11 +29,16 @@ interface Run {
   version?: (n: number) => string | undefined;
   stop?: boolean;
   options?: Partial<EventDecoderOptions>;
+  text?: boolean;
+  limit?: number;
   /** What has come is taken after every chunk with an even number. */
   often?: boolean;
 }
 
-function run(chunks: readonly Uint8Array[], { version, stop, options, often }: Run): Taken {
+function run(
+  chunks: readonly Uint8Array[],
+  { version, stop, options, text, often, limit = LIMIT }: Run,
+): Taken {
   const taken: Taken = { payloads: [], versions: [], refused: [], lines: 0, packed: 0 };
   const ids = new IdSource();
   let chunk = 0;
@@ -42,7 +49,7 @@ function run(chunks: readonly Uint8Array[], { version, stop, options, often }: R
     nextId: (time) => ids.next(time),
     stamp: (event) => event,
     now: () => 1,
-    maxEventBytes: LIMIT,
+    maxEventBytes: text ? limit + 1000 : limit,
   });
   const lines = new LineDecoder({
     topic: "t",
@@ -51,8 +58,9 @@ function run(chunks: readonly Uint8Array[], { version, stop, options, often }: R
     ids,
     expiryNow: () => 1,
     now: () => 1,
-    limit: LIMIT,
+    limit,
     firstLine: 1,
+    text,
     unchecked: () => version?.(chunk),
     refuse(line, error) {
       const { code, message } = error.toBody();
@@ -174,4 +182,113 @@ Deno.test("LineDecoder holds no more than a line when nothing of what comes is a
     const grown = Deno.memoryUsage().external - before;
     return Promise.resolve({ holds: grown < 16 * 1024 * 1024, figures: `${grown} bytes` });
   });
+});
+
+const textBytes = fc.array(
+  fc.oneof(
+    {
+      weight: 20,
+      arbitrary: fc.constantFrom('"', "\\", "\\n", "\r", "\t", "\x00", "\x1f", "\x7f", "ü", "€")
+        .map((text) => encoder.encode(text)),
+    },
+    {
+      weight: 20,
+      arbitrary: fc.constantFrom("\u{1f600}", "\u2028", "\ufeff", "!", "#", " ", "plain text, ")
+        .map((text) => encoder.encode(text)),
+    },
+    { weight: 20, arbitrary: fc.constant(Uint8Array.of(10)) },
+    {
+      weight: 2,
+      arbitrary: fc.integer({ min: 0x80, max: 0xff }).map((byte) => Uint8Array.of(byte)),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.tuple(fc.constantFrom('"', "x", "\x01", "ü"), fc.integer({ min: -3, max: 3 }))
+        .map(([unit, more]) => {
+          const whole = (LIMIT - 2) / (JSON.stringify(unit).length - 2 + (unit === "ü" ? 1 : 0));
+          return encoder.encode(unit.repeat(Math.floor(whole) + more));
+        }),
+    },
+  ),
+  { maxLength: 30 },
+);
+const textUpload = fc.record({ parts: textBytes, cuts: fc.array(fc.nat(), { maxLength: 6 }) })
+  .map(({ parts, cuts }) => ({
+    bytes: Uint8Array.from(parts.flatMap((part) => [...part])),
+    cuts,
+  }));
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What lines of text become, by a decoder and `JSON.stringify`. */
+function wanted(bytes: Uint8Array, stop: boolean): Omit<Taken, "versions" | "packed"> {
+  const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  const taken: Omit<Taken, "versions" | "packed"> = { payloads: [], refused: [], lines: 0 };
+  for (const line of linesIn(bytes)) {
+    if (stop && taken.refused.length > 0) break;
+    taken.lines++;
+    // Escaped as if every byte were a character: what has to be escaped is ASCII.
+    const size = JSON.stringify(String.fromCharCode(...line.bytes)).length;
+    if (size > LIMIT) {
+      // Which of two faults is told is left open.
+      fc.pre(isUtf8(line.bytes));
+      const message = `the line is longer than ${LIMIT} bytes`;
+      taken.refused.push([taken.lines, "event/too-large", message]);
+      continue;
+    }
+    try {
+      taken.payloads.push(JSON.stringify(strict.decode(line.bytes)));
+    } catch {
+      const message = `byte ${badByteOf(line.bytes) + 1} of the line is not UTF-8`;
+      taken.refused.push([taken.lines, "event/invalid-utf8", message]);
+    }
+  }
+  return taken;
+}
+
+Deno.test("LineDecoder makes a JSON string of each line of text, whether it packs them or not", () => {
+  fc.assert(
+    fc.property(textUpload, fc.boolean(), fc.boolean(), ({ bytes, cuts }, stop, often) => {
+      const expected = wanted(bytes, stop);
+      for (const version of ["1.0", undefined]) {
+        const all = run(cut(bytes, cuts), { version: () => version, stop, often, text: true });
+        const { versions: _, packed, ...taken } = all;
+        assert.deepEqual(taken, expected, `packed: ${version !== undefined}`);
+        assert.equal(packed, version === undefined ? 0 : taken.payloads.length);
+      }
+    }),
+    { numRuns: dose(1000) },
+  );
+});
+
+Deno.test("LineDecoder loses and doubles no line of text when a schema comes or goes in between", () => {
+  const change = fc.array(fc.constantFrom("1.0", undefined), { minLength: 8, maxLength: 8 });
+  fc.assert(
+    fc.property(textUpload, change, fc.boolean(), ({ bytes, cuts }, versions, often) => {
+      const mixed = run(cut(bytes, cuts), {
+        version: (n) => versions[n % versions.length],
+        often,
+        text: true,
+      });
+      const { versions: _, packed: __, ...taken } = mixed;
+      assert.deepEqual(taken, wanted(bytes, false));
+    }),
+    { numRuns: dose(1000) },
+  );
+});
+
+Deno.test("LineDecoder keeps every byte of long lines of text, whatever has to be escaped", () => {
+  for (const unit of ["x", '"', "\x01", "ü", "\x01\n", "abc\\"]) {
+    const text = unit.repeat(20_000);
+    const chunks = cut(encoder.encode(text), [1, 4096, 4097, 12_345, 65_537]);
+    const { payloads } = run(chunks, { version: () => "1.0", text: true, limit: 1_000_000 });
+    assert.equal(payloads.map((one) => JSON.parse(one)).join("\n"), text.replace(/\n$/, ""));
+  }
 });

@@ -142,10 +142,20 @@ function requestOf({ path, described }: Operation): fc.Arbitrary<{ url: string; 
         // A keySeq is expected of a key, and instead of a seq.
         const isOther = isLater || query["expected"] !== undefined || query["key"] === undefined;
         if (isOther) delete query["expectedKeySeq"];
+        if (query["text"] !== undefined) asText(query);
       }
       return { url: urlOf(path, { named, query }), body };
     },
   );
+}
+
+/** Text goes with a type, and without what goes with one event or with members. */
+function asText(query: Record<string, unknown>): void {
+  query["type"] ??= "x";
+  for (const name of ["keyPointer", "id", "expected", "expectedKeySeq", "delayMs", "at"]) {
+    delete query[name];
+  }
+  if (query["idPrefix"] !== undefined) delete query["batch"];
 }
 
 function bodyIn(described: Schema): fc.Arbitrary<unknown> {
