@@ -329,6 +329,7 @@ import "./routes/lease_reply.ts";
 import "./routes/metrics.ts";
 import "./routes/mod.ts";
 import "./routes/newest.ts";
+import "./routes/overview.ts";
 import "./routes/publish.ts";
 import "./routes/publish_all.ts";
 import "./routes/publish_batch.ts";

@@ -3,7 +3,7 @@ import { defined } from "../base/defined.ts";
 import type { ConsumerFacts, InFlightInfo, RetryInfo } from "../protocol/in_flight.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 import type { Lease } from "./leases.ts";
-import { nextRetries, retryInfo } from "./scheduled_retries.ts";
+import { nextRetries, retryInfo, waitingRetry } from "./scheduled_retries.ts";
 import { OWN_PROCESS } from "./unanswered.ts";
 
 /** Most leases and retries that are listed. */
@@ -26,6 +26,19 @@ export function inFlightOf(
   }
   const retries = nextRetries(driver.queue, { limit: MOST_RETRIES });
   return { inFlight, retries: retries.map((entry) => retryInfo(driver, entry)) };
+}
+
+/** The oldest lease, and the retry that becomes due next, without its reason: both without a scan. */
+export function nextInFlight(
+  driver: SubscriptionDriver,
+  consumers: ReadonlyMap<string, ConsumerFacts>,
+): { oldestLease?: InFlightInfo; nextRetry?: RetryInfo } {
+  const { leases, nextRetry } = driver.queue.ready;
+  const { oldest } = leases;
+  return defined({
+    oldestLease: oldest && leaseInfo(oldest, consumers),
+    nextRetry: nextRetry && waitingRetry(driver, nextRetry),
+  });
 }
 
 function leaseInfo(lease: Lease, consumers: ReadonlyMap<string, ConsumerFacts>): InFlightInfo {

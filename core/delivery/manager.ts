@@ -76,7 +76,7 @@ export class SubscriptionManager {
   readonly #timedPauses: TimedPauses;
   readonly #loads = new Map<string, ProcessLoad>();
   /** The consumer of each connection. */
-  readonly #consumers = new Map<string, ConsumerFacts>();
+  readonly consumers = new Map<string, ConsumerFacts>();
   readonly #making = new Map<string, Promise<unknown>>();
   /**
    * Resolves once cursors past the end of a store that lost events (in a power cut) are set back,
@@ -260,7 +260,7 @@ export class SubscriptionManager {
   info(name: string): SubscriptionInfo {
     const driver = this.require(name);
     const dead = this.#context.state.countDeadLetters({ subscription: name });
-    return { ...this.#infoOf(driver, dead), ...inFlightOf(driver, this.#consumers) };
+    return { ...this.#infoOf(driver, dead), ...inFlightOf(driver, this.consumers) };
   }
 
   #infoOf(driver: SubscriptionDriver, dead: number): SubscriptionInfo {
@@ -389,9 +389,9 @@ export class SubscriptionManager {
   }
 
   #noteConsumer(connection: string, facts: ConsumerRequest | undefined): void {
-    const before = this.#consumers.get(connection);
+    const before = this.consumers.get(connection);
     const connectedAt = before?.connectedAt ?? this.#context.clock.now();
-    this.#consumers.set(connection, { ...before, ...facts, connectedAt });
+    this.consumers.set(connection, { ...before, ...facts, connectedAt });
   }
 
   async ack(name: string, leases: string[]): Promise<SettleReply> {
@@ -415,7 +415,7 @@ export class SubscriptionManager {
   async #settle(name: string, items: Settlement[]): Promise<Outcome[]> {
     const driver = this.require(name);
     const lease = driver.queue.ready.leases.get(items[0]?.lease ?? "");
-    const facts = lease && this.#consumers.get(lease.grant.consumer);
+    const facts = lease && this.consumers.get(lease.grant.consumer);
     if (facts) facts.lastAckAt = this.#context.clock.now();
     return driver.settle(items);
   }
@@ -450,7 +450,7 @@ export class SubscriptionManager {
   /** Releases the bound leases of a closed connection; see `BegunDeliveries.releaseConsumer`. */
   releaseConsumer(consumer: string, { isOrdered = false }: { isOrdered?: boolean } = {}): void {
     for (const driver of this.#drivers.all()) driver.begun.releaseConsumer(consumer, { isOrdered });
-    this.#consumers.delete(consumer);
+    this.consumers.delete(consumer);
   }
 
   /** The leases of a consumer's process, over all subscriptions. */

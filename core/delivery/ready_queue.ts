@@ -100,6 +100,11 @@ export class ReadyQueue {
     return this.#nextDue()?.at ?? Infinity;
   }
 
+  /** The retry whose wait ends next; undefined if none is waiting. */
+  get nextRetry(): Entry | undefined {
+    return this.#nextDue()?.item;
+  }
+
   get nextExpiryMono(): number {
     return this.#nextExpiry()?.expiry.at ?? Infinity;
   }

@@ -60,8 +60,16 @@ function firstLine(reason: string): string {
 
 /** A retry as sent on the wire. Its reason is read from its row. */
 export function retryInfo(driver: SubscriptionDriver, entry: Entry): RetryInfo {
-  const now = driver.now();
   const reason = driver.ledger.retry(entry.topic, entry.id)?.attempts.at(-1)?.error;
+  return {
+    ...waitingRetry(driver, entry),
+    ...defined({ reason: reason && firstLine(reason) }),
+  };
+}
+
+/** The same without its reason, for which nothing is read. */
+export function waitingRetry(driver: SubscriptionDriver, entry: Entry): RetryInfo {
+  const now = driver.now();
   return {
     topic: entry.topic,
     seq: entry.seq,
@@ -69,7 +77,6 @@ export function retryInfo(driver: SubscriptionDriver, entry: Entry): RetryInfo {
     type: entry.type,
     attempt: entry.nextAttempt,
     dueAt: Math.round(now.wall + entry.dueMono - now.mono),
-    ...defined({ reason: reason && firstLine(reason) }),
   };
 }
 

@@ -6,6 +6,7 @@ import { deadLetterImportRoutes } from "./dead_letter_import.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
 import { eventRoutes } from "./events.ts";
 import { metricsRoutes } from "./metrics.ts";
+import { overviewRoutes } from "./overview.ts";
 import { schemaVersionRoutes } from "./schema_versions.ts";
 import { schemaRoutes } from "./schemas.ts";
 import { statusRoutes } from "./status.ts";
@@ -31,4 +32,5 @@ export const routes: readonly Route[] = [
   ...damageRoutes,
   ...statusRoutes,
   ...metricsRoutes,
+  ...overviewRoutes,
 ];

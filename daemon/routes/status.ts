@@ -109,7 +109,8 @@ function alertsNow({ broker, config, dataDir }: Services): Alert[] {
   return alertsOf(config, { now: Date.now(), deadLetters, subscriptions, disk: spaceOf(dataDir) });
 }
 
-function statusOf(services: Services): StatusReply {
+/** What the daemon tells about itself. */
+export function statusOf(services: Services): StatusReply {
   const { broker, config, metrics } = services;
   const { topics, events, bytes, deadLetters, ...totals } = totalsOf(services);
   const heldBack = broker.retention.allHeldBack();

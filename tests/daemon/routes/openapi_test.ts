@@ -352,6 +352,8 @@ async function callTheRest(call: Call): Promise<void> {
   await call("GET", "/v1/status", { status: 200 });
   await call("GET", "/v1/health", { status: 200 });
   await call("GET", "/v1/asyncapi", { status: 200 });
+  await call("GET", "/v1/overview", { query: "?sort=lag&filter=A", status: 200 });
+  await call("GET", "/v1/overview", { query: "?sort=size", status: 400 });
   await call("GET", "/metrics", { status: 200 });
   await call("DELETE", "/v1/schemas/{type}", { params: { type: "checked" }, status: 200 });
   await call("DELETE", "/v1/topics/{topic}", { params: topic, status: 200 });
