@@ -28,6 +28,7 @@ export const route = verb<PublishFlags, [topic?: string, type?: string, payload?
     "stores all payloads as base64, with contentEncoding and contentMediaType in the metadata. " +
     "Print text with --raw or --format, and pass it to handlers with consume --stdin text.\n" +
     "In a handler of evs consume, the metadata names the event being handled as the cause: its id as causationId, and its correlationId, or else its id, as correlationId. What --meta says comes first; CloudEvents say it themselves.\n" +
+    "A trace that the environment has (TRACEPARENT and TRACESTATE of W3C Trace Context) goes into the metadata in the same way, as traceparent and tracestate.\n" +
     "With --cloudevents, the argument, @FILE or standard input is a CloudEvent in JSON, a batch of them (an array, stored as a whole), " +
     "or one per line. Their ids, types, times and subjects become those of the events, and everything else is kept. " +
     "--key and --key-pointer are for events without a subject.\n" +
@@ -389,18 +390,33 @@ async function metadataOf(
   }));
   // A CloudEvent says itself what caused it.
   const inherited = cloudevents ? {} : await inheritedMetadata(context);
-  const pairs = { ...inherited, ...given };
+  const pairs = given["traceparent"] === undefined
+    ? { ...inherited, ...given }
+    : await withTypedTrace(context, { inherited, given });
   if (binary) return JSON.stringify((await loadText()).binaryMetadata(pairs));
   return Object.keys(pairs).length === 0 ? undefined : JSON.stringify(pairs);
 }
 
-/** In a handler, the event that it handles as the cause. */
-async function inheritedMetadata({ env }: EvsContext): Promise<Record<string, string>> {
-  if (!env("EVS_SUBSCRIPTION")) return {};
-  const { inheritedCause } = await load<typeof import("./publisher/cause.ts")>(
+/** In a handler, the event that it handles as the cause; and the trace of the environment. */
+async function inheritedMetadata(context: EvsContext): Promise<Record<string, string>> {
+  const { env } = context;
+  if (!env("EVS_SUBSCRIPTION") && !env("TRACEPARENT")) return {};
+  const { inheritedMetadata } = await load<typeof import("./publisher/cause.ts")>(
     "./publisher/cause.ts",
   );
-  return inheritedCause(env);
+  const { metadata, notices } = await inheritedMetadata(env);
+  for (const notice of notices) context.say(notice);
+  return metadata;
+}
+
+async function withTypedTrace(
+  context: EvsContext,
+  { inherited, given }: Record<"inherited" | "given", Record<string, string>>,
+): Promise<Record<string, string>> {
+  const { typedTrace } = await load<typeof import("./publisher/trace.ts")>("./publisher/trace.ts");
+  const { metadata, notice } = typedTrace(inherited, given);
+  if (notice !== undefined) context.say(notice);
+  return metadata;
 }
 
 function goOn(context: EvsContext, from: { line: number; idPrefix?: string }): string {

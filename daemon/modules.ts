@@ -147,6 +147,7 @@ import "../core/event/offset.ts";
 import "../core/event/redaction.ts";
 import "../core/event/schedule.ts";
 import "../core/event/topic_options.ts";
+import "../core/event/trace_context.ts";
 import "../core/filter/fields.ts";
 import "../core/filter/filter.ts";
 import "../core/filter/guard.ts";

@@ -11,6 +11,7 @@ import { AnswerReader, settlementsOf } from "./batch.ts";
 import { handlerInput, type StdinForm } from "./input.ts";
 import type { OutputReader } from "./output_reader.ts";
 import { type HandlerRun, settlementOf } from "./exit_code.ts";
+import { tracedEnv } from "./trace_env.ts";
 
 /** Options common to all runs. */
 export interface HandlerStartOptions {
@@ -25,6 +26,8 @@ export interface HandlerStartOptions {
   say: (text: string) => void;
   guard: HandlerGuard;
   clock: Clock;
+  /** A new one for each run whose events have a trace. */
+  newSpanId: () => string;
 }
 
 /** How a consumer starts a handler. */
@@ -38,12 +41,15 @@ export function startEach(options: HandlerStartOptions): HandlerStart {
     const { outcome, kill } = startHandler({
       command,
       input: handlerInput([delivery], stdin),
-      env: handlerEnv(environment, {
-        ...delivery.facts,
-        attempt: delivery.attempt,
-        delivery: delivery.delivery,
-        subscription,
-      }),
+      env: tracedEnv(
+        handlerEnv(environment, {
+          ...delivery.facts,
+          attempt: delivery.attempt,
+          delivery: delivery.delivery,
+          subscription,
+        }),
+        { traces: [delivery.facts.trace], newSpanId: options.newSpanId },
+      ),
       timeoutMs,
       stderr,
       guard,
@@ -74,7 +80,10 @@ export function startBatch(options: HandlerStartOptions): HandlerStart {
     const { outcome, kill } = startHandler({
       command,
       input: handlerInput(deliveries, stdin),
-      env: batchEnv(environment, { subscription, facts }),
+      env: tracedEnv(batchEnv(environment, { subscription, facts }), {
+        traces: facts.map(({ trace }) => trace),
+        newSpanId: options.newSpanId,
+      }),
       timeoutMs,
       stdout: (chunk) => reader.push(chunk),
       stderr,

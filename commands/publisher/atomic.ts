@@ -10,7 +10,7 @@ import { badByteOf } from "../../core/json/utf8.ts";
 import type { PublishAllReply } from "../../core/protocol/publish_all.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { COMMON_FLAGS } from "../cli/define.ts";
-import { inheritedCause } from "./cause.ts";
+import { inheritedMetadata } from "./cause.ts";
 import { payloadBytes } from "./payload.ts";
 import { told } from "./receipt.ts";
 
@@ -29,10 +29,9 @@ export interface AtomicArguments {
 /** Publishes them, and reports where each is stored. */
 export async function publishAtomic(context: EvsContext, given: AtomicArguments): Promise<void> {
   refuseOthers(given);
-  const { lines, body } = atomicBody(
-    await payloadBytes(context, "-") as Uint8Array,
-    inheritedCause(context.env),
-  );
+  const { metadata, notices } = await inheritedMetadata(context.env);
+  for (const notice of notices) context.say(notice);
+  const { lines, body } = atomicBody(await payloadBytes(context, "-") as Uint8Array, metadata);
   const client = await context.client();
   let reply: PublishAllReply;
   try {

@@ -29,7 +29,9 @@ export async function publishPlain(argv: readonly string[]): Promise<boolean> {
   const paths = resolvePaths(environment);
   const found = await connect(paths);
   if (found === undefined) return false;
-  const query = { type, ...await inheritedMetadata() };
+  const inherited = await inheritedMetadata();
+  if (inherited === undefined) return false;
+  const query = { type, ...inherited };
   const response = await Promise.race([
     found.connection.request(publishRequest(topic, { body, query })),
     notAnswering(found.socket, paths),
@@ -73,13 +75,17 @@ async function useContext(): Promise<void> {
   contexts.useContext();
 }
 
-/** In a handler, the event that it handles as the cause. */
-async function inheritedMetadata(): Promise<{ metadata?: string }> {
-  if (!environment("EVS_SUBSCRIPTION")) return {};
-  const { inheritedCause }: typeof import("./cause.ts") = await import(
+/**
+ * In a handler, the event that it handles as the cause; and the trace of the environment. Undefined
+ * if there is something to say about them, for which the normal path has the words.
+ */
+async function inheritedMetadata(): Promise<{ metadata?: string } | undefined> {
+  if (!environment("EVS_SUBSCRIPTION") && !environment("TRACEPARENT")) return {};
+  const { inheritedMetadata }: typeof import("./cause.ts") = await import(
     programFile("commands/publisher/cause.ts").href
   );
-  return { metadata: JSON.stringify(inheritedCause(environment)) };
+  const { metadata, notices } = await inheritedMetadata(environment);
+  return notices.length > 0 ? undefined : { metadata: JSON.stringify(metadata) };
 }
 
 /** Undefined if none answers at once: whoever waits for one, or says why, needs more modules. */

@@ -235,7 +235,7 @@ function readDelivery(text: string, bytes: Uint8Array): Delivery {
       event = member.bytes.slice();
       for (const part of splitMembers(member.text, event)) {
         if (part.name === "payload") payload = part.bytes;
-        else if (part.name === "metadata") Object.assign(facts, correlationOf(part.text));
+        else if (part.name === "metadata") Object.assign(facts, metadataFacts(part.text));
         else if (factNames.has(part.name)) {
           Object.assign(facts, { [part.name]: JSON.parse(part.text) as unknown });
         }
@@ -253,11 +253,18 @@ function readDelivery(text: string, bytes: Uint8Array): Delivery {
   };
 }
 
-/** Few events have one: a search is cheaper than parsing the metadata of all. */
-function correlationOf(metadata: string): Pick<Delivery["facts"], "correlationId"> {
-  if (!metadata.includes('"correlationId"')) return {};
-  const { correlationId } = JSON.parse(metadata) as { correlationId?: unknown };
-  return typeof correlationId === "string" ? { correlationId } : {};
+/** Few events have any: a search is cheaper than parsing the metadata of all. */
+function metadataFacts(metadata: string): Pick<Delivery["facts"], "correlationId" | "trace"> {
+  const hasTrace = metadata.includes('"traceparent"');
+  if (!hasTrace && !metadata.includes('"correlationId"')) return {};
+  const { correlationId, traceparent, tracestate } = JSON.parse(metadata) as Record<
+    string,
+    unknown
+  >;
+  return {
+    ...typeof correlationId === "string" && { correlationId },
+    ...hasTrace && { trace: { traceparent, tracestate } },
+  };
 }
 
 const factNames: ReadonlySet<string> = new Set(["topic", "type", "id", "seq", "key"]);

@@ -14,6 +14,7 @@ import { LATEST_TIME } from "../../core/event/limits.ts";
 import { assertEventId } from "../../core/event/id.ts";
 import { assertName } from "../../core/event/name.ts";
 import { storedRedactionOf } from "../../core/event/redaction.ts";
+import { type TraceContext, withTrace } from "../../core/event/trace_context.ts";
 import {
   type Member,
   parseJson,
@@ -37,8 +38,10 @@ export interface EventDecoderOptions {
   key?: string;
   keyPointer?: string;
   schemaVersion?: string;
-  /** Compact JSON text of an object. */
+  /** Compact JSON text of an object, with the {@link trace} if there is one. */
   metadata: string;
+  /** The trace of the request, for events whose metadata names none. */
+  trace?: TraceContext | undefined;
   id?: string;
   idPrefix?: string;
   /** Bodies are CloudEvents in the JSON format. */
@@ -177,7 +180,9 @@ export class EventDecoder {
     const id = given.id ?? this.#givenId(line);
     const key = given.key ?? this.#keyOf(value, given.text);
     const version = given.schemaVersion ?? this.#options.schemaVersion;
-    const metadata = given.metadata ?? this.#options.metadata;
+    const metadata = given.metadata === undefined
+      ? this.#options.metadata
+      : this.#traced(given.metadata);
     const payload = onOneLine(given.payload);
     assertEventSize({ type: given.type, key, id, metadata, payload }, this.#context.maxEventBytes);
     return {
@@ -201,7 +206,7 @@ export class EventDecoder {
   cloudEvent({ fields, value, text, payload: bytes }: CloudEventText): NewEvent {
     const now = this.#context.now();
     const { id, type, timestamp = now, key = this.#keyOf(value, text) } = fields;
-    const metadata = JSON.stringify(fields.metadata);
+    const metadata = this.#traced(JSON.stringify(fields.metadata));
     const payload = onOneLine(bytes);
     assertEventSize({ type, key, id, metadata, payload }, this.#context.maxEventBytes);
     const { schemaVersion: version, ttlMs } = this.#options;
@@ -216,6 +221,11 @@ export class EventDecoder {
       metadata,
       payload,
     });
+  }
+
+  #traced(metadata: string): string {
+    const { trace } = this.#options;
+    return trace === undefined ? metadata : withTrace(metadata, trace);
   }
 
   #givenId(line: number): string | undefined {

@@ -21,7 +21,7 @@ import type { Reply } from "../http/reply.ts";
 import { readBody, type RouteRequest, sendJson } from "../http/router.ts";
 import { type CloudMode, cloudModeOf, notABatch, refuseOwnParameters } from "./cloud_events.ts";
 import { type ConnectionTurn, newTurn, publishLines } from "./publish_lines.ts";
-import { type PublishParameters, publishParameters } from "./publish_options.ts";
+import { type PublishParameters, publishParameters, traceOf } from "./publish_options.ts";
 import { assertNoSchedule, publishLater, scheduleIn } from "./publish_later.ts";
 import { PublishTally } from "./publish_tally.ts";
 
@@ -32,7 +32,7 @@ const turns = new WeakMap<object, ConnectionTurn>();
 
 /** Handles one publish. */
 export async function publish(request: RouteRequest, reply: Reply): Promise<void> {
-  const options = publishParameters(request.query);
+  const options = publishParameters(request.query, traceOf(request.raw));
   const turn = turns.get(request.raw.connection) ?? newTurn();
   turns.set(request.raw.connection, turn);
   const before = turn.last;

@@ -15,6 +15,7 @@ import type { Reply } from "../http/reply.ts";
 import { type RouteRequest, sendJson } from "../http/router.ts";
 import { AddressedDecoder } from "../ingest/decode_addressed.ts";
 import { decoderFor, readJsonBody, textOf } from "./publish.ts";
+import { traceOf } from "./publish_options.ts";
 
 /** Handles one publish. */
 export async function publishAll(request: RouteRequest, reply: Reply): Promise<void> {
@@ -39,7 +40,9 @@ function decodeAll(request: RouteRequest, body: Uint8Array): AddressedEvent[] {
       { hint: "one event goes to POST /v1/topics/{topic}/events" },
     );
   }
-  const decoder = new AddressedDecoder((topic) => decoderFor(request, topic, { metadata: "{}" }));
+  const trace = traceOf(request.raw);
+  const metadata = trace === undefined ? "{}" : JSON.stringify(trace);
+  const decoder = new AddressedDecoder((topic) => decoderFor(request, topic, { metadata, trace }));
   const elements = splitElements(text, body);
   assertPublishable(elements.length);
   return elements.map(({ text, bytes }, i) =>

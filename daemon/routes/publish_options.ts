@@ -2,8 +2,10 @@
 import { EventRefusedError, InvalidArgumentError } from "../../core/base/errors.ts";
 import { parseExact } from "../../core/json/exact.ts";
 import { parseJson } from "../../core/json/json.ts";
+import { type TraceContext, traceContextOf, withTrace } from "../../core/event/trace_context.ts";
 import type { Expected } from "../../core/store/store.ts";
 import { type EventDecoderOptions, parseExpected } from "../ingest/decode_event.ts";
+import type { IncomingRequest } from "../http/request.ts";
 import { checkedText, choice, type Parameters, text, whole } from "../http/shape.ts";
 import { checkSchedule, type Schedule } from "../../core/event/schedule.ts";
 import { LONGEST_SCHEDULE_MS, LONGEST_TTL_MS } from "../../core/event/limits.ts";
@@ -54,8 +56,18 @@ export const publishQuery: Parameters = {
   ttlMs: whole([1, LONGEST_TTL_MS]),
 };
 
+/** The trace that the headers of a request say, if they say one. */
+export function traceOf(request: IncomingRequest): TraceContext | undefined {
+  const traceparent = request.header("traceparent");
+  if (traceparent === undefined) return undefined;
+  return traceContextOf({ traceparent, tracestate: request.header("tracestate") });
+}
+
 /** Reads a query that has been checked. */
-export function publishParameters(query: URLSearchParams): PublishParameters {
+export function publishParameters(
+  query: URLSearchParams,
+  trace?: TraceContext | undefined,
+): PublishParameters {
   const given = (name: string) => {
     const value = query.get(name);
     return value === null ? {} : { [name]: value };
@@ -69,13 +81,21 @@ export function publishParameters(query: URLSearchParams): PublishParameters {
     ...given("keyPointer"),
     ...given("batch"),
     text: query.get("text") === "lines",
-    metadata: metadataOf(query.get("metadata") ?? "{}"),
+    ...metadataAnd(trace, query.get("metadata") ?? "{}"),
     line: Number(query.get("line") ?? "1"),
     onError: query.get("onError") === "skip" ? "skip" : "stop",
     expected: expectedIn(query),
     schedule: scheduleOf(query),
     ...(query.has("ttlMs") ? { ttlMs: Number(query.get("ttlMs")) } : {}),
   };
+}
+
+function metadataAnd(
+  trace: TraceContext | undefined,
+  text: string,
+): Pick<PublishParameters, "metadata" | "trace"> {
+  const metadata = metadataOf(text);
+  return trace === undefined ? { metadata } : { metadata: withTrace(metadata, trace), trace };
 }
 
 function expectedIn(query: URLSearchParams): Expected | undefined {

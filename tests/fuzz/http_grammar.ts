@@ -49,6 +49,8 @@ const header = fc.oneof(
         "last-event-id: a:1",
         "last-event-id: a:1,a.b:2",
         "last-event-id: \x80",
+        "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\ntracestate: a=1",
+        "traceparent: 00-\x80",
       ],
       ...[
         "evs-protocol: 1",

@@ -2,6 +2,7 @@
  * The daemon as the consumer needs it. `open_consumer_port.ts` is the real one; tests have their
  * own.
  */
+import type { GivenTrace } from "../../event/trace_context.ts";
 import type { LeaseReply, LeaseRequest, NackItem, SettleReply } from "../../protocol/protocol.ts";
 import {
   CannotStoreError,
@@ -20,6 +21,8 @@ export interface EventFacts {
   key?: string;
   /** From its metadata; absent if that has none, or none that is a text. */
   correlationId?: string;
+  /** What its metadata says about its trace, not checked; absent if it says nothing. */
+  trace?: GivenTrace;
 }
 
 /** One event as leased: its exact bytes, and the facts read from them. */
