@@ -76,7 +76,7 @@ export class SubscriptionManager {
   readonly #timedPauses: TimedPauses;
   readonly #loads = new Map<string, ProcessLoad>();
   /** The consumer of each connection. */
-  readonly consumers = new Map<string, ConsumerFacts>();
+  readonly consumers: Map<string, ConsumerFacts> = new Map<string, ConsumerFacts>();
   readonly #making = new Map<string, Promise<unknown>>();
   /**
    * Resolves once cursors past the end of a store that lost events (in a power cut) are set back,
