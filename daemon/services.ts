@@ -126,6 +126,13 @@ export class Services {
         this.log.logger.info("dead letters removed by the limits of their topic", facts);
       }
     });
+    broker.deadLetters.jobs.host({
+      makeRoom: (work) => this.disk.makeRoom(work),
+      ended: ({ job: name, action, state, done, gone, failed, bySubscription }) => {
+        const facts = { name, action, state, done, gone, failed, bySubscription };
+        this.log.logger[action === "remove" ? "warning" : "info"]("job ended", facts);
+      },
+    });
     const heldBack = new HeldBackLog(this.log.logger);
     const retained = {
       topics: broker.topics,

@@ -26,6 +26,7 @@ export const nameKinds = [
   "dead-letters",
   "dead-letter-types",
   "scheduled",
+  "jobs",
 ] as const;
 /** For the words of the documentation, contexts and the spool, no daemon is asked. */
 const OWN_KINDS = ["docs", "contexts", "spool"] as const;
@@ -172,6 +173,11 @@ async function* namesOf({ kind, typed, words }: NameQuery, ask: Ask): AsyncGener
     case "scheduled":
       yield* (await list<{ id: string }>(ask, kind)).map(({ id }) => id);
       break;
+    case "jobs":
+      for (const { job } of await jobs(ask)) {
+        yield job;
+      }
+      break;
     case "dead-letters":
       yield* idsOf(await deadLetters(ask), typed);
       break;
@@ -210,6 +216,11 @@ async function whereThere<T>(work: () => Promise<T>): Promise<T | undefined> {
 }
 
 const NO_TOPIC = ["topic/not-found", "topic/invalid-name", "topic/invalid-pattern"];
+
+async function jobs(ask: Ask): Promise<{ job: string }[]> {
+  const reply = await ask({ path: "/v1/dead-letter-jobs" });
+  return (await reply.json<{ jobs: { job: string }[] }>()).jobs;
+}
 
 interface DeadLetterName {
   id: string;

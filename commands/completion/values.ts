@@ -40,6 +40,8 @@ export function valueFor(placeholder: string, path: string): CompletionValue {
     case "ID":
       if (group === "scheduled" || group === "spool") return { kind: "names", of: group };
       return group === "dlq" ? { kind: "names", of: "dead-letters" } : { kind: "any" };
+    case "JOB":
+      return { kind: "names", of: "jobs" };
     case "OFFSET":
       return { kind: "offsets" };
     case "FILE":

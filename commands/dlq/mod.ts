@@ -4,6 +4,7 @@ import { route as edit } from "./edit.ts";
 import { route as exportCommand } from "./export.ts";
 import { route as groups } from "./groups.ts";
 import { route as importCommand } from "./import.ts";
+import { route as jobs } from "./jobs.ts";
 import { route as list } from "./list.ts";
 import { route as purge } from "./purge.ts";
 import { route as remove } from "./remove.ts";
@@ -24,5 +25,6 @@ export const route = group({
     import: importCommand,
     remove,
     purge,
+    jobs,
   },
 });

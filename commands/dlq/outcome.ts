@@ -10,19 +10,6 @@ export function countReply(reply: DeadLetterActionReply): string {
   return `${plural(reply.count, "dead letter")}${where}`;
 }
 
-/** Adds up several replies. */
-export function addReplies(replies: readonly DeadLetterActionReply[]): DeadLetterActionReply {
-  const sum: DeadLetterActionReply = { count: 0, dryRun: false, bySubscription: {} };
-  for (const reply of replies) {
-    sum.count += reply.count;
-    sum.dryRun ||= reply.dryRun;
-    for (const [name, count] of Object.entries(reply.bySubscription)) {
-      sum.bySubscription[name] = (sum.bySubscription[name] ?? 0) + count;
-    }
-  }
-  return sum;
-}
-
 /** Throws if ids were given and none of them is a dead letter. */
 export function assertFound(reply: DeadLetterActionReply, ids: readonly string[]): void {
   if (reply.count > 0 || ids.length === 0) return;

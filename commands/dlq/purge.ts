@@ -4,7 +4,7 @@ import { verb } from "../cli/define.ts";
 import { removalFlags, removeChosen } from "./removal.ts";
 import { type FilterFlags, filterFlags, selection } from "./selection.ts";
 
-type PurgeFlags = FilterFlags & { dryRun: boolean; yes: boolean };
+type PurgeFlags = FilterFlags & { dryRun: boolean; detach: boolean; yes: boolean };
 
 export const route = verb<PurgeFlags, []>({
   brief: "Remove all dead letters, or all that match",
@@ -21,5 +21,6 @@ export const route = verb<PurgeFlags, []>({
 async function purgeDeadLetters(this: EvsContext, flags: PurgeFlags): Promise<void> {
   const filters = selection(flags, { ids: [], now: this.clock.now() });
   const chosen = Object.keys(filters).length === 0 ? { all: true } : filters;
-  await removeChosen(this, { chosen, dryRun: flags.dryRun, yes: flags.yes });
+  const { dryRun, yes, detach } = flags;
+  await removeChosen(this, { chosen, dryRun, yes, detach });
 }

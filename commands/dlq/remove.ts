@@ -10,7 +10,7 @@ import {
   selection,
 } from "./selection.ts";
 
-type RemoveFlags = FilterFlags & { all: boolean; dryRun: boolean; yes: boolean };
+type RemoveFlags = FilterFlags & { all: boolean; dryRun: boolean; detach: boolean; yes: boolean };
 
 export const route = verb<RemoveFlags, string[]>({
   brief: "Remove dead letters by id or filter",
@@ -38,5 +38,6 @@ async function removeDeadLetters(
 ): Promise<void> {
   const chosen = selection(flags, { ids, now: this.clock.now() });
   assertSelected(chosen, "remove");
-  await removeChosen(this, { chosen, dryRun: flags.dryRun, yes: flags.yes });
+  const { dryRun, yes, detach } = flags;
+  await removeChosen(this, { chosen, dryRun, yes, detach });
 }

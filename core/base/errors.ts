@@ -1,10 +1,8 @@
 /**
- * Everything that can go wrong, defined once.
- *
- * Every error that leaves this project is an {@link EvsError}: one class per kind, with a stable
- * `code` (scripts depend on it, so it is never renamed), a message for people, `details` for
- * machines, and a `hint` that names the next command to type. The HTTP status and exit code of each
- * kind are decided here and nowhere else.
+ * Everything that can go wrong, defined once: every error that leaves this project is an
+ * {@link EvsError}. There is a class per kind, with a stable `code` (scripts depend on it), a
+ * message for people, `details` for machines, and a `hint` that names the next command to type. The
+ * HTTP status and exit code of each kind are decided here and nowhere else.
  */
 import { asCause } from "./thrown.ts";
 import { truncate, truncateDetails } from "./truncate.ts";
@@ -158,6 +156,7 @@ export class NotFoundError extends EvsError {
       | "scheduled"
       | "spool"
       | "dead-letter"
+      | "dead-letter-job"
       | "schema"
       | "route"
       | "aggregate",

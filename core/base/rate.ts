@@ -22,6 +22,15 @@ export function parseRate(text: string, field = "rate"): Rate {
   );
 }
 
+/**
+ * How to keep to a rate with many at a time: chunks of `size`, one every `everyMs`; about ten chunks
+ * a second if the rate allows.
+ */
+export function paceInChunks(rate: Rate): { size: number; everyMs: number } {
+  const size = Math.min(1_000, Math.max(1, Math.round(rate.count * 100 / rate.perMs)));
+  return { size, everyMs: size * rate.perMs / rate.count };
+}
+
 /** The rate as it is written. */
 export function rateText({ count, perMs }: Rate): string {
   return `${count}/${perMs === UNITS.s ? "s" : perMs === UNITS.m ? "m" : "h"}`;

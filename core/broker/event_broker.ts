@@ -191,7 +191,7 @@ export class EventBroker<E = any> extends Broker<E> {
         return new StateLedger(name, state, foreign);
       },
     }, snapshot);
-    this.deadLetters = new DeadLetters(state, this.subscriptions, shared);
+    this.deadLetters = new DeadLetters(state, this.subscriptions, { ...shared, snapshot });
     const withQueue = { ...shared, subscriptions: this.subscriptions, queue: foreign };
     this.deadLetterLimits = new DeadLetterLimits({ ...withQueue, snapshot });
     const imports = snapshot.imports ?? [];
@@ -233,7 +233,7 @@ export class EventBroker<E = any> extends Broker<E> {
     this.ready = Promise.all([this.subscriptions.ready, this.schemas.ready(), opened])
       .then(() => {});
     // Callers that wait get the error; without schemas nobody has to wait.
-    this.ready.then(() => this.scheduled.start(), () => {});
+    this.ready.then(() => (this.scheduled.start(), this.deadLetters.jobs.start()), () => {});
     this.journals.onCommit((commit) => this.#committed(commit));
   }
 
@@ -475,7 +475,7 @@ export class EventBroker<E = any> extends Broker<E> {
   }
 
   async #close(): Promise<void> {
-    await this.scheduled.close();
+    await Promise.all([this.scheduled.close(), this.deadLetters.jobs.close()]);
     await this.#writer.close();
     await this.journals.idle();
     this.#streams.close();

@@ -12,7 +12,9 @@ import type {
 import { type Redelivery, redeliveryOf } from "../delivery/redeliver.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { ConflictError, InvalidArgumentError, NotFoundError } from "../base/errors.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
 import { CauseCounter } from "./groups.ts";
+import { DeadLetterJobs } from "./jobs.ts";
 import { copyOf, refuseGone } from "./entries.ts";
 import { moveDeadLetters, removeDeadLetters } from "./move.ts";
 import { countBySubscription, ResumableAction } from "./resumable.ts";
@@ -23,10 +25,12 @@ import { storedOfLine } from "../store/file/lines.ts";
 import { inKeyOrder } from "./order.ts";
 import { didYouMean } from "../base/suggest.ts";
 import type {
+  BoundDeadLetterFilter,
   DeadLetterFilter,
   DeadLetterPageRequest,
   DeadLetterRecord,
   State,
+  StateSnapshot,
 } from "../state/state.ts";
 
 /** Entries per page; other work runs between pages. */
@@ -34,22 +38,39 @@ const PAGE = 500;
 /** Most ids or subscriptions that an error names. */
 const NAMED = 10;
 
+/** What {@link DeadLetters} may be told. */
+export interface DeadLettersOptions {
+  /** These are not delivered any more. */
+  redacted?: RedactedEvents;
+  clock?: Clock;
+  /** Jobs that an earlier process began go on once they are started. */
+  snapshot?: Pick<StateSnapshot, "jobs">;
+  onError?(error: unknown, context: string): void;
+}
+
+/** An action on those that are there at a certain time. */
+type BoundAction = DeadLetterAction & Pick<BoundDeadLetterFilter, "upTo">;
+
 /** Lists, shows, retries and removes dead letters. */
 export class DeadLetters {
   readonly #state: State;
   readonly #subscriptions: SubscriptionManager;
   readonly #redacted: RedactedEvents;
   readonly #transactions = new SmallTransactions();
+  /** Acts on many of them. */
+  readonly jobs: DeadLetterJobs;
 
-  /** `redacted`: these are not delivered any more. */
   constructor(
     state: State,
     subscriptions: SubscriptionManager,
-    { redacted = new RedactedEvents() }: { redacted?: RedactedEvents } = {},
+    options: DeadLettersOptions = {},
   ) {
+    const { redacted = new RedactedEvents(), clock = systemClock, onError, snapshot } = options;
     this.#state = state;
     this.#subscriptions = subscriptions;
     this.#redacted = redacted;
+    const context = { state, subscriptions, clock, onError, deadLetters: this };
+    this.jobs = new DeadLetterJobs(context, snapshot?.jobs ?? []);
   }
 
   /** Newest first, unless the oldest are requested. */
@@ -101,15 +122,24 @@ export class DeadLetters {
   /** Finds what {@link retry} redelivers; it can be run again if it is refused. */
   async retrying(action: DeadLetterAction): Promise<ResumableAction> {
     const [state, subscriptions] = [this.#state, this.#subscriptions];
+    return new ResumableAction({
+      action,
+      keys: await this.toRetry(action),
+      transactions: this.#transactions,
+      step: (some) => moveDeadLetters(some, { state, subscriptions, to: action.to }),
+      done: "retried",
+    });
+  }
+
+  /** What an action retries, in the order of redelivery. */
+  async toRetry(action: BoundAction): Promise<Redelivery[]> {
+    const [state, subscriptions] = [this.#state, this.#subscriptions];
     if (action.to !== undefined) subscriptions.require(action.to);
     const redacted: DeadLetterRecord[] = [];
-    const isRedacted = (record: DeadLetterRecord) =>
-      this.#redacted.get(record) !== undefined &&
-      this.#redacted.of(storedOfLine(record.line)) !== undefined;
     const keys = await this.#find(action, {
       // An edited copy is already on its way. The original can still be sent if it is named.
-      passOver(record) {
-        const isOver = isRedacted(record);
+      passOver: (record) => {
+        const isOver = this.isRedacted(record);
         if (isOver) redacted.push(record);
         return action.ids === undefined && (isOver || copyOf(state, record) !== undefined);
       },
@@ -120,13 +150,20 @@ export class DeadLetters {
       const names = Object.keys(countBySubscription(keys));
       refuseGone(subscriptions, { names, done: "retried" });
     }
-    return new ResumableAction({
-      action,
-      keys: inKeyOrder(keys),
-      transactions: this.#transactions,
-      step: (some) => moveDeadLetters(some, { state, subscriptions, to: action.to }),
-      done: "retried",
-    });
+    return inKeyOrder(keys);
+  }
+
+  /** True if nothing of its event is left to deliver. */
+  isRedacted(record: DeadLetterRecord): boolean {
+    return this.#redacted.get(record) !== undefined &&
+      this.#redacted.of(storedOfLine(record.line)) !== undefined;
+  }
+
+  /** What an action removes, newest first. */
+  async toRemove(action: BoundAction): Promise<Redelivery[]> {
+    const keys = await this.#find(action);
+    this.#assertKnown(action, keys, "removed");
+    return keys;
   }
 
   /** Removes entries for good. */
@@ -136,12 +173,10 @@ export class DeadLetters {
 
   /** Finds what {@link remove} removes; it can be run again if it is refused. */
   async removing(action: DeadLetterAction): Promise<ResumableAction> {
-    const keys = await this.#find(action);
-    this.#assertKnown(action, keys, "removed");
     const [state, subscriptions] = [this.#state, this.#subscriptions];
     return new ResumableAction({
       action,
-      keys,
+      keys: await this.toRemove(action),
       transactions: this.#transactions,
       step: (some) => removeDeadLetters(some, { state, subscriptions }),
       done: "removed",
@@ -169,11 +204,12 @@ export class DeadLetters {
 
   /** The entries that an action selects, newest first. Other work runs between pages. */
   async #find(
-    action: DeadLetterAction,
+    action: BoundAction,
     options: { passOver?: (record: DeadLetterRecord) => boolean } = {},
   ): Promise<Redelivery[]> {
-    const { to: _to, dryRun: _dryRun, all, ...filter } = action;
-    const given = Object.values(filter).some((value) => value !== undefined);
+    const { to: _to, dryRun: _dryRun, all, upTo, ...named } = action;
+    const given = Object.values(named).some((value) => value !== undefined);
+    const filter = { ...named, upTo };
     if (!given && !all) {
       throw new InvalidArgumentError("name the dead letters: ids, a filter, or all", {
         code: "dead-letter/none-named",

@@ -19,13 +19,20 @@ const CHUNK = 200;
 /** Most subscriptions that an error names. */
 const NAMED = 10;
 
-/** The records of these keys that still exist, in the order of the keys. */
-export function readEntries(state: State, keys: readonly EntryKey[]): DeadLetterRecord[] {
+/**
+ * The records of these keys that still exist, in the order of the keys. `upTo`: only those that were
+ * added by then.
+ */
+export function readEntries(
+  state: State,
+  keys: readonly EntryKey[],
+  { upTo }: { upTo?: number | undefined } = {},
+): DeadLetterRecord[] {
   const ids = keys.map(deadLetterName);
   const found = new Map<string, DeadLetterRecord>();
   let after: string | undefined;
   do {
-    const page = state.deadLetters({ ids }, { limit: CHUNK, after });
+    const page = state.deadLetters({ ids, upTo }, { limit: CHUNK, after });
     for (const record of page.records) found.set(keyOf(record), record);
     after = page.next;
   } while (after !== undefined);

@@ -7,12 +7,22 @@ import { planRedeliveryFromState, type Redelivery } from "../delivery/redeliver.
 import type { SubscriptionDriver } from "../delivery/driver.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import type { Plan } from "../delivery/plan.ts";
-import type { State } from "../state/state.ts";
+import type { State, StateChange } from "../state/state.ts";
 import { keyOf, readEntries, removal } from "./entries.ts";
 import { deadLetterName } from "../state/dead_letter_name.ts";
 
 /** Entries looked up at once; other work runs in between. */
 const CHUNK = 500;
+
+/** What both acts on dead letters need. */
+export interface MoveContext {
+  state: State;
+  subscriptions: SubscriptionManager;
+  /** Only entries that were added by then. */
+  upTo?: number | undefined;
+  /** What is committed together with the act on these. */
+  also?: (done: readonly Redelivery[]) => StateChange[];
+}
 
 /**
  * Moves entries, in their order, to `to` or to the subscriptions that failed. Entries that have
@@ -20,24 +30,21 @@ const CHUNK = 500;
  */
 export async function moveDeadLetters(
   entries: readonly Redelivery[],
-  { state, subscriptions, to }: {
-    state: State;
-    subscriptions: SubscriptionManager;
-    to: string | undefined;
-  },
+  { to, ...context }: MoveContext & { to: string | undefined },
 ): Promise<readonly Redelivery[]> {
+  const { state, subscriptions, also } = context;
   const targets = new Set(entries.map(({ subscription }) => to ?? subscription));
   for (const name of targets) subscriptions.require(name);
   const names = [...targets, ...entries.map(({ subscription }) => subscription)];
   return await holdingAll(names, subscriptions, async () => {
-    const there = await stillThere(entries, state);
+    const there = await stillThere(entries, context);
     const moves = [...Map.groupBy(there, ({ subscription }) => to ?? subscription)]
       .map(([name, own]) => {
         const driver = subscriptions.require(name);
         driver.look();
         return { driver, plan: planRedeliveryFromState(driver.queue, own, driver.now()) };
       });
-    await commitTogether(moves, state);
+    await commitTogether(moves, state, also?.(there));
     return there;
   });
 }
@@ -45,12 +52,13 @@ export async function moveDeadLetters(
 /** Removes entries for good. Those that have disappeared meanwhile are skipped; returns the others. */
 export async function removeDeadLetters(
   entries: readonly Redelivery[],
-  { state, subscriptions }: { state: State; subscriptions: SubscriptionManager },
+  context: MoveContext,
 ): Promise<readonly Redelivery[]> {
+  const { state, subscriptions, also } = context;
   const names = entries.map(({ subscription }) => subscription);
   return await holdingAll(names, subscriptions, async () => {
-    const there = await stillThere(entries, state);
-    await state.commit(there.map(removal));
+    const there = await stillThere(entries, context);
+    await state.commit([...there.map(removal), ...also?.(there) ?? []]);
     return there;
   });
 }
@@ -72,10 +80,11 @@ export function holdingAll<T>(
 async function commitTogether(
   moves: readonly { driver: SubscriptionDriver; plan: Plan }[],
   state: State,
+  also: readonly StateChange[] = [],
 ): Promise<void> {
   try {
     const lasting = moves.filter(({ driver }) => driver.ledger.lasts);
-    await state.commit(lasting.flatMap(({ plan }) => plan.changes));
+    await state.commit([...lasting.flatMap(({ plan }) => plan.changes), ...also]);
   } catch (error) {
     for (const { driver, plan } of moves) {
       plan.rollback();
@@ -99,26 +108,32 @@ function holding<T>(
 }
 
 /** The entries that nobody has removed since they were found. */
-async function stillThere(entries: readonly Redelivery[], state: State): Promise<Redelivery[]> {
+async function stillThere(
+  entries: readonly Redelivery[],
+  { state, upTo }: MoveContext,
+): Promise<Redelivery[]> {
   const there: Redelivery[] = [];
   for (let at = 0; at < entries.length; at += CHUNK) {
     if (at > 0) await new Promise((resolve) => setTimeout(resolve, 0));
     const chunk = entries.slice(at, at + CHUNK);
-    if (areThere(chunk, state)) {
+    if (areThere(chunk, { state, upTo })) {
       there.push(...chunk);
       continue;
     }
-    const found = new Set(readEntries(state, chunk).map(keyOf));
+    const found = new Set(readEntries(state, chunk, { upTo }).map(keyOf));
     there.push(...chunk.filter((entry) => found.has(keyOf(entry))));
   }
   return there;
 }
 
 /** Counts instead of reading, since nearly always all of them exist. */
-function areThere(entries: readonly Redelivery[], state: State): boolean {
+function areThere(
+  entries: readonly Redelivery[],
+  { state, upTo }: Pick<MoveContext, "state" | "upTo">,
+): boolean {
   let count = 0;
   for (const [topic, own] of Map.groupBy(entries, (entry) => entry.topic)) {
-    count += state.countDeadLetters({ topic, ids: own.map(deadLetterName) });
+    count += state.countDeadLetters({ topic, ids: own.map(deadLetterName), upTo });
   }
   return count === entries.length;
 }

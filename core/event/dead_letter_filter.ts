@@ -15,3 +15,9 @@ export interface DeadLetterFilter {
   /** Dead-lettered before this, Unix ms. */
   before?: number;
 }
+
+/** The same of those that were there at a certain time. */
+export interface BoundDeadLetterFilter extends DeadLetterFilter {
+  /** Only numbers up to this (`DeadLetterKey.number`). */
+  upTo?: number | undefined;
+}

@@ -6,10 +6,11 @@
 import { asError, thrownText } from "../base/thrown.ts";
 import { CannotStoreError, EvsError, InternalError } from "../base/errors.ts";
 import type {
+  BoundDeadLetterFilter,
   CommitOptions,
-  DeadLetterFilter,
   DeadLetterKey,
   DeadLetterKeysRequest,
+  DeadLetterName,
   DeadLetterPage,
   DeadLetterPageRequest,
   RetryRecord,
@@ -85,16 +86,20 @@ export class GuardedState implements State {
     return this.#state.scheduledLine(number);
   }
 
-  deadLetters(filter: DeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage {
+  deadLetters(filter: BoundDeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage {
     return this.#state.deadLetters(filter, page);
   }
 
-  countDeadLetters(filter: DeadLetterFilter): number {
+  countDeadLetters(filter: BoundDeadLetterFilter): number {
     return this.#state.countDeadLetters(filter);
   }
 
   deadLetterKeys(request: DeadLetterKeysRequest): DeadLetterKey[] {
     return this.#state.deadLetterKeys(request);
+  }
+
+  jobPart(job: number, part: number): DeadLetterName[] | undefined {
+    return this.#state.jobPart(job, part);
   }
 
   deadLetterCounts(): Map<string, number> {

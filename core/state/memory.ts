@@ -7,12 +7,14 @@ import { REDACTED, withoutTexts } from "./redactions.ts";
 import { matchesDeadLetter, nextAfter, pageStart, retryOf } from "./dead_letter_page.ts";
 import type {
   BegunRecord,
+  BoundDeadLetterFilter,
   ChangeOf,
   CursorRecord,
   DeadLetterAges,
-  DeadLetterFilter,
+  DeadLetterJobRecord,
   DeadLetterKey,
   DeadLetterKeysRequest,
+  DeadLetterName,
   DeadLetterPage,
   DeadLetterPageRequest,
   DeadLetterRecord,
@@ -63,6 +65,8 @@ export class MemoryState implements State {
   readonly #imports = new Map<string, ImportRecord>();
   /** In the order in which they were added; a page's `next` is a `number`. */
   readonly #dead = new Map<string, { number: number; record: DeadLetterRecord }>();
+  readonly #jobs = new Map<number, DeadLetterJobRecord>();
+  readonly #jobParts = new Map<number, DeadLetterName[][]>();
   readonly #schemas = new Map<string, SchemaRecord>();
   readonly #levels = new Map<string, LevelRecord>();
   readonly #ends = new Map<string, number>();
@@ -195,6 +199,21 @@ export class MemoryState implements State {
         this.#dead.delete(retryKey({ ...change, id }));
       }
     },
+    "job.put": ({ record }) => {
+      this.#jobs.set(record.number, record);
+      if (record.state !== "running") this.#jobParts.delete(record.number);
+    },
+    "job.part": ({ job, part, entries }) => {
+      const parts = part === 0 ? [] : this.#jobParts.get(job) ?? [];
+      parts[part] = [...entries];
+      this.#jobParts.set(job, parts);
+    },
+    "job.forget": ({ numbers }) => {
+      for (const number of numbers) {
+        this.#jobs.delete(number);
+        this.#jobParts.delete(number);
+      }
+    },
     "scheduled.put": ({ record }) => {
       this.#scheduled.set(record.number, record);
     },
@@ -272,6 +291,7 @@ export class MemoryState implements State {
       deadLetterAges: this.#deadAges,
       removedDeadLetters: [...this.#removedDead.values()],
       redactions: [...this.#redactions.values()],
+      jobs: [...this.#jobs.values()],
       generation: this.#generation,
     });
   }
@@ -316,21 +336,24 @@ export class MemoryState implements State {
   }
 
   /** @internal */
-  deadLetters(filter: DeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage {
+  deadLetters(filter: BoundDeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage {
     const start = pageStart(page);
     const sign = page.oldest ? 1 : -1;
     const rows = [...this.#dead.values()]
       .filter(({ number, record }) =>
-        sign * (number - start) > 0 && matchesDeadLetter(filter, record)
+        sign * (number - start) > 0 && number <= (filter.upTo ?? Infinity) &&
+        matchesDeadLetter(filter, record)
       )
       .sort((a, b) => sign * (a.number - b.number));
     return nextAfter(structuredClone(rows.slice(0, page.limit + 1)), page.limit);
   }
 
   /** @internal */
-  countDeadLetters(filter: DeadLetterFilter): number {
+  countDeadLetters(filter: BoundDeadLetterFilter): number {
     let count = 0;
-    for (const { record } of this.#dead.values()) if (matchesDeadLetter(filter, record)) count++;
+    for (const { number, record } of this.#dead.values()) {
+      if (number <= (filter.upTo ?? Infinity) && matchesDeadLetter(filter, record)) count++;
+    }
     return count;
   }
 
@@ -352,6 +375,11 @@ export class MemoryState implements State {
         number,
         diedAt,
       }));
+  }
+
+  /** @internal */
+  jobPart(job: number, part: number): DeadLetterName[] | undefined {
+    return this.#jobParts.get(job)?.[part];
   }
 
   deadLetterCounts(): Map<string, number> {

@@ -238,6 +238,19 @@ const MIGRATIONS: readonly string[] = [
     newest INTEGER NOT NULL                -- the latest time that it is known to have shown
   );
   `,
+  // Acts on many dead letters that the daemon does by itself (evs dlq jobs), and their lists.
+  `
+  CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY,
+    record TEXT NOT NULL                   -- JSON
+  );
+  CREATE TABLE job_parts (
+    job INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    entries TEXT NOT NULL,                 -- JSON: [subscription, topic, id] of each
+    PRIMARY KEY (job, part)
+  ) WITHOUT ROWID;
+  `,
 ];
 
 /**

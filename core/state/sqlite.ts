@@ -36,10 +36,11 @@ import {
 } from "./rows.ts";
 import { changeStatements, removalSteps, type Statement } from "./sqlite_changes.ts";
 import type {
+  BoundDeadLetterFilter,
   CommitOptions,
-  DeadLetterFilter,
   DeadLetterKey,
   DeadLetterKeysRequest,
+  DeadLetterName,
   DeadLetterPage,
   DeadLetterPageRequest,
   ExpiredRecord,
@@ -156,6 +157,9 @@ export class SqliteState implements State {
         "SELECT subscription, topic, expired, capped, last_at AS lastAt FROM removed_dead_letters",
       ) as unknown as RemovedDeadLetters[],
       redactions: this.#all("SELECT * FROM redactions").map(redactionRecordOf),
+      jobs: this.#all("SELECT record FROM jobs ORDER BY number").map((row) =>
+        JSON.parse(row["record"] as string)
+      ),
       generation: (this.#all("SELECT value FROM generation")[0]?.["value"] ?? 0) as number,
     };
   }
@@ -331,7 +335,7 @@ export class SqliteState implements State {
   }
 
   /** @internal */
-  deadLetters(filter: DeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage {
+  deadLetters(filter: BoundDeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage {
     const { where, values } = conditionOf(filter);
     const order = page.oldest ? "number > ? ORDER BY number" : "number < ? ORDER BY number DESC";
     const rows = this.#all(
@@ -345,7 +349,7 @@ export class SqliteState implements State {
   }
 
   /** @internal */
-  countDeadLetters(filter: DeadLetterFilter): number {
+  countDeadLetters(filter: BoundDeadLetterFilter): number {
     const { where, values } = conditionOf(filter);
     const [row] = this.#all(`SELECT count(*) AS n FROM dead_letters WHERE ${where}`, values);
     return row!["n"] as number;
@@ -367,6 +371,15 @@ export class SqliteState implements State {
        WHERE ${where} ORDER BY number ${newest ? "DESC" : "ASC"} LIMIT ?`,
       [...given.map(([, value]) => value!), limit],
     ) as unknown as DeadLetterKey[];
+  }
+
+  /** @internal */
+  jobPart(job: number, part: number): DeadLetterName[] | undefined {
+    const [row] = this.#all("SELECT entries FROM job_parts WHERE job = ? AND part = ?", [
+      job,
+      part,
+    ]);
+    return row && JSON.parse(row["entries"] as string);
   }
 
   deadLetterCounts(): Map<string, number> {
@@ -406,7 +419,7 @@ export class SqliteState implements State {
 }
 
 /** The filter as SQL. Ids use the index first; then `SUBSCRIPTION:ID` is compared in full. */
-function conditionOf(filter: DeadLetterFilter): { where: string; values: SQLInputValue[] } {
+function conditionOf(filter: BoundDeadLetterFilter): { where: string; values: SQLInputValue[] } {
   const conditions = ["1"];
   const values: SQLInputValue[] = [];
   const add = (condition: string, value: SQLInputValue | undefined) => {
@@ -428,6 +441,7 @@ function conditionOf(filter: DeadLetterFilter): { where: string; values: SQLInpu
   add("topic = ?", filter.topic);
   add("type = ?", filter.type);
   add("key = ?", filter.key);
+  add("number <= ?", filter.upTo);
   add("died_at >= ?", filter.since);
   add("died_at < ?", filter.before);
   add("holds(reason, ?)", filter.reason);

@@ -196,6 +196,25 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
       },
     ];
   },
+  "job.put": ({ record }) => [
+    {
+      sql: "INSERT OR REPLACE INTO jobs VALUES (?,?)",
+      values: [record.number, JSON.stringify(record)],
+    },
+    ...(record.state === "running" ? [] : [partsOf(record.number)]),
+  ],
+  "job.part": ({ job, part, entries }) => [
+    ...(part === 0 ? [partsOf(job)] : []),
+    {
+      sql: "INSERT OR REPLACE INTO job_parts VALUES (?,?,?)",
+      values: [job, part, JSON.stringify(entries)],
+    },
+  ],
+  "job.forget": ({ numbers }) =>
+    [["jobs", "number"], ["job_parts", "job"]].map(([table, column]) => ({
+      sql: `DELETE FROM ${table} WHERE ${column} IN (SELECT value FROM json_each(?))`,
+      values: [JSON.stringify(numbers)],
+    })),
   "scheduled.put": ({ record }) => [{
     sql: "INSERT OR REPLACE INTO scheduled VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
     values: [
@@ -336,6 +355,10 @@ function eventOf(
 ): SQLInputValue[] {
   const { subscription, topic, id, seq, key, type } = record;
   return [subscription, topic, id, seq, key ?? null, type];
+}
+
+function partsOf(job: number): Statement {
+  return { sql: "DELETE FROM job_parts WHERE job = ?", values: [job] };
 }
 
 function ofTopic(table: string, of: { subscription: string; topic: string }): Statement {

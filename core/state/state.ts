@@ -8,14 +8,17 @@
  * was loaded.
  */
 import type { Attempt } from "../event/attempt.ts";
-import type { DeadLetterFilter } from "../event/dead_letter_filter.ts";
+import type { BoundDeadLetterFilter, DeadLetterFilter } from "../event/dead_letter_filter.ts";
+import type { DeadLetterJobRecord } from "../event/dead_letter_job.ts";
 import type { ExpiredRecord, MissedRecord } from "../event/missed.ts";
 import type { RemovedDeadLetters } from "../event/removed_dead_letters.ts";
 import type { PausedBy, SubscriptionSettings } from "../event/subscription_settings.ts";
 
 export type {
   Attempt,
+  BoundDeadLetterFilter,
   DeadLetterFilter,
+  DeadLetterJobRecord,
   ExpiredRecord,
   MissedRecord,
   PausedBy,
@@ -307,6 +310,11 @@ export type StateChange =
     to: string;
     dueAt: number;
   }
+  /** One that has ended loses its list. */
+  | { op: "job.put"; record: DeadLetterJobRecord }
+  /** A part of a job's list. The first one replaces a list that an earlier process left. */
+  | { op: "job.part"; job: number; part: number; entries: readonly DeadLetterName[] }
+  | { op: "job.forget"; numbers: readonly number[] }
   | { op: "scheduled.put"; record: ScheduledRecord }
   | { op: "scheduled.remove"; numbers: readonly number[] }
   /** Moves the delays that wait: the clock was set forward by this, ms, or back. */
@@ -341,6 +349,9 @@ export type StateChange =
 
 /** The changes of one kind. */
 export type ChangeOf<Op extends StateChange["op"]> = Extract<StateChange, { op: Op }>;
+
+/** A dead letter in a job's list: subscription, topic, id. */
+export type DeadLetterName = readonly [subscription: string, topic: string, id: string];
 
 /** Which part of the list of dead letters to return. */
 export interface DeadLetterPageRequest {
@@ -395,6 +406,8 @@ export interface StateSnapshot {
   deadLetterAges: DeadLetterAges;
   removedDeadLetters: RemovedDeadLetters[];
   redactions: RedactionRecord[];
+  /** In the order of the starts. */
+  jobs: DeadLetterJobRecord[];
   /** How often it was opened and closed; 0 if never, or if an older version did not count. */
   generation: number;
 }
@@ -430,14 +443,19 @@ export interface State {
    */
   scheduledLine(number: number): Uint8Array | undefined;
   /** @internal */
-  deadLetters(filter: DeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage;
+  deadLetters(filter: BoundDeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage;
   /** @internal */
-  countDeadLetters(filter: DeadLetterFilter): number;
+  countDeadLetters(filter: BoundDeadLetterFilter): number;
   /**
    * The oldest dead letters, or the newest, without their events.
    * @internal
    */
   deadLetterKeys(request: DeadLetterKeysRequest): DeadLetterKey[];
+  /**
+   * A part of a job's list.
+   * @internal
+   */
+  jobPart(job: number, part: number): DeadLetterName[] | undefined;
   /** Dead letters per subscription. */
   deadLetterCounts(): Map<string, number>;
   /** @internal */

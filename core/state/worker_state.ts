@@ -16,10 +16,11 @@ import { PageScrubber } from "../store/sqlite/scrub.ts";
 import { STATE_FORMAT } from "./migrations.ts";
 import { SqliteState } from "./sqlite.ts";
 import type {
+  BoundDeadLetterFilter,
   CommitOptions,
-  DeadLetterFilter,
   DeadLetterKey,
   DeadLetterKeysRequest,
+  DeadLetterName,
   DeadLetterPage,
   DeadLetterPageRequest,
   RetryRecord,
@@ -224,16 +225,20 @@ export class WorkerState implements State {
     return this.#reader.scheduledLine(number);
   }
 
-  deadLetters(filter: DeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage {
+  deadLetters(filter: BoundDeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage {
     return this.#reader.deadLetters(filter, page);
   }
 
-  countDeadLetters(filter: DeadLetterFilter): number {
+  countDeadLetters(filter: BoundDeadLetterFilter): number {
     return this.#reader.countDeadLetters(filter);
   }
 
   deadLetterKeys(request: DeadLetterKeysRequest): DeadLetterKey[] {
     return this.#reader.deadLetterKeys(request);
+  }
+
+  jobPart(job: number, part: number): DeadLetterName[] | undefined {
+    return this.#reader.jobPart(job, part);
   }
 
   deadLetterCounts(): Map<string, number> {

@@ -15,7 +15,8 @@ const page = whole([1, LARGEST_PAGE]);
 /** The start of the page, as the previous page's header gave it. */
 const pageStart = whole([0, Number.MAX_SAFE_INTEGER]);
 
-const selection = {
+/** Which dead letters an act is on. */
+export const deadLetterSelection = {
   ids: list(text, { what: "ids" }),
   ...deadLetterFilter,
   all: flag,
@@ -24,19 +25,20 @@ const selection = {
 const SELECTS = ["ids", ...Object.keys(deadLetterFilter)];
 const selects = { anyOf: SELECTS.map((name) => ({ required: [name] })) };
 /** Either all dead letters, or a selection. */
-const ALL_OR_SOME = {
+export const ALL_OR_SOME = {
   if: { properties: { all: { const: true } }, required: ["all"] },
   then: { not: selects },
   else: selects,
 };
-const removeAction = refined(object(selection), checkSelection, ALL_OR_SOME);
+const removeAction = refined(object(deadLetterSelection), checkSelection, ALL_OR_SOME);
 const retryAction = refined(
-  object({ ...selection, to: subscriptionName }),
+  object({ ...deadLetterSelection, to: subscriptionName }),
   checkSelection,
   ALL_OR_SOME,
 );
 
-function checkSelection(action: DeadLetterAction): void {
+/** Throws `InvalidArgumentError` unless it is either. */
+export function checkSelection(action: DeadLetterAction): void {
   const isSome = SELECTS.some((name) => Object.hasOwn(action, name));
   if (isSome !== (action.all ?? false)) return;
   throw new InvalidArgumentError(

@@ -3,6 +3,7 @@ import type { Route } from "../http/router.ts";
 import { asyncApiRoutes } from "./asyncapi.ts";
 import { damageRoutes } from "./damage.ts";
 import { deadLetterImportRoutes } from "./dead_letter_import.ts";
+import { deadLetterJobRoutes } from "./dead_letter_jobs.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
 import { eventRoutes } from "./events.ts";
 import { metricsRoutes } from "./metrics.ts";
@@ -26,6 +27,7 @@ export const routes: readonly Route[] = [
   ...scheduledRoutes,
   ...deadLetterRoutes,
   ...deadLetterImportRoutes,
+  ...deadLetterJobRoutes,
   ...schemaRoutes,
   ...schemaVersionRoutes,
   ...asyncApiRoutes,

@@ -124,6 +124,12 @@ class Tour {
     await this.#visit("POST", "/v1/dead-letters/retry", { body: { ids: ids.slice(0, 1) } });
     await this.#visit("POST", "/v1/dead-letters/remove", { body: { ids: ids.slice(1, 2) } });
     await this.#visit("POST", "/v1/dead-letters/import", { body: entries[1], headers: NDJSON });
+    const { json: { job } } = await this.#visit("POST", "/v1/dead-letter-jobs", {
+      body: { action: "retry", ids: ids.slice(1), rate: "1/h" },
+    });
+    await this.#visit("GET", "/v1/dead-letter-jobs");
+    await this.#visit("GET", "/v1/dead-letter-jobs/{job}", { job });
+    await this.#visit("DELETE", "/v1/dead-letter-jobs/{job}", { job });
   }
 
   async rest(): Promise<void> {
@@ -151,15 +157,16 @@ class Tour {
   async #visit(
     method: string,
     path: string,
-    { query = "", body, headers, id = "", topic = NAME }: {
+    { query = "", body, headers, id = "", job = "", topic = NAME }: {
       query?: string;
       body?: unknown;
       headers?: Record<string, string>;
       id?: string;
+      job?: string;
       topic?: string;
     } = {},
   ): Promise<Answer> {
-    const parts: Record<string, string> = { id, topic, event: String(this.#seq) };
+    const parts: Record<string, string> = { id, job, topic, event: String(this.#seq) };
     const filled = path.replaceAll(
       /\{(\w+)\}/g,
       (_, part) => encodeURIComponent(parts[part] ?? NAME),

@@ -182,6 +182,8 @@ const FIELDS: Record<string, fc.Arbitrary<unknown>> = {
   resume: fc.constantFrom<unknown>(true, false),
   reason: mostly(["tea", "\u202e"], [1]),
   dryRun: mostly([true, false], ["1"]),
+  action: mostly(["retry", "remove"], ["edit"]),
+  rate: mostly(["1000/s", "1/h"], ["0/s", "1/d"]),
   leases: fc.array(lease, { maxLength: 3 }),
   deliveries: fc.array(
     fc.record({
@@ -271,6 +273,7 @@ const BODIES: Record<string, string[]> = {
   "POST /v1/subscriptions/{name}/processed": ["topic", "seq", "waitMs"],
   "POST /v1/dead-letters/retry": ["ids", "subscription", "topic", "since", "all", "dryRun", "to"],
   "POST /v1/dead-letters/remove": ["ids", "subscription", "topic", "since", "all", "dryRun"],
+  "POST /v1/dead-letter-jobs": ["action", "ids", "subscription", "since", "all", "to", "rate"],
   "POST /v1/schemas": ["schemas", "dryRun"],
   "POST /v1/scheduled/cancel": ["ids", "topic"],
 };

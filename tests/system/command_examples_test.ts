@@ -141,6 +141,15 @@ const spool: Scene = {
 
 const LETTERS = "evs dlq import letters.ndjson";
 
+/** Jobs have the numbers of their starts; the twelfth has most of its work before it. */
+const TWELFTH_JOB = `while ! evs dlq jobs list | grep -q -e '-11"'; do
+  ${LETTERS}
+  evs dlq purge --yes
+done
+${LETTERS}
+evs dlq retry --all --rate 1/h --detach
+`;
+
 const deadLetters: Scene = {
   verbs: ["dlq", "check"],
   setUp: `evs daemon start
@@ -158,6 +167,8 @@ chmod +x fix
     "dlq retry mailer:o-17 --topic orders": { before: LETTERS },
     "dlq retry --subscription mailer --reason timeout": { before: LETTERS },
     "dlq retry --all --rate 10/s": { before: LETTERS },
+    "dlq retry --all --rate 10/s --detach": { before: LETTERS },
+    "dlq jobs show retry-12": { before: TWELFTH_JOB },
     "dlq edit mailer:o-17": { before: LETTERS, answer: "", env: { EDITOR: "./fix" } },
     // A letter whose edited copy is on its way is not edited again.
     "dlq edit o-17 --to mailer2": {

@@ -5,7 +5,7 @@ import { testFolder } from "../../helpers/folder.ts";
 
 interface Action {
   ids: string[];
-  dryRun?: boolean;
+  action?: string;
   to?: string;
 }
 
@@ -59,10 +59,6 @@ async function serve(
   }
 }
 
-function done(count: number) {
-  return { status: 200, body: { count, dryRun: false, bySubscription: { s: count } } };
-}
-
 function refused(details: Record<string, unknown>) {
   const message = "no room for all of it: so many were retried, the others are as they were";
   return {
@@ -92,53 +88,30 @@ Deno.test("dlq retry names what was not sent, as a command, when the daemon refu
     long.stderr,
     /not sent: 498 dead letters\n {2}try: evs dlq retry with the ids .*--json/,
   );
-  const filtered = await retry(["--all"], () => refused({ done: 2, count: 5 }));
-  assert.match(filtered.stderr, /sent again: 2 .* not sent: 3 .*\n {2}try: the same again/);
 });
 
-Deno.test("dlq retry --rate sends none when one of the ids is no dead letter", async () => {
-  const { code, asked, stderr } = await retry(["a", "b", "--rate", "100/s"], ({ dryRun }) => {
-    assert.ok(dryRun);
-    const error = { code: "dead-letter/not-found", message: "there is no dead letter b" };
-    return { status: 404, body: { error: { ...error, details: { ids: ["b"] } } } };
-  });
-  assert.equal(code, 1);
-  assert.match(stderr, /there is no dead letter b/);
-  assert.equal(asked.length, 1);
-});
-
-Deno.test("dlq retry --rate says what was sent, what was not, and what is unknown when it ends midway", async () => {
-  const ids = Array.from({ length: 6 }, (_, n) => `id-${n}`);
-  const rate = ["--rate", "20/s"]; // two at a time
-  /** Answers what was asked for, until `last` says otherwise. */
-  const until = (nth: number, last: Answer): Answer => {
-    let chunk = 0;
-    return (action) =>
-      action.dryRun ? done(6) : ++chunk < nth ? done(action.ids.length) : last(action);
-  };
-  const partly = until(2, ({ ids }) => refused({ done: 1, count: 2, left: ids.slice(1) }));
-  const midway = await retry([...ids, ...rate], partly);
-  assert.equal(midway.code, 7);
+Deno.test("dlq retry does not wait for a job that waits for room, and says that it goes on by itself", async () => {
+  const job = { job: "retry-7", action: "retry", state: "running", total: 5, done: 2, gone: 0 };
+  const waiting = { ...job, failed: [], left: 3, bySubscription: { s: 2 }, startedAt: 1 };
+  const full = { ...waiting, waiting: "the disk is full" };
+  const { code, stderr } = await retry(["--all"], ({ action }) => ({
+    status: action === undefined ? 200 : 201,
+    body: action === undefined ? full : waiting,
+  }));
+  assert.equal(code, 7);
   assert.equal(
-    midway.stderr,
-    "evs: no room for all of it; sent again: 3 dead letters; not sent: 3 ids\n" +
-      "  try: evs dlq retry id-3 id-4 id-5 --rate 20/s\n",
+    stderr,
+    "evs: no room for all of it; sent again: 2 dead letters; not sent: 3 dead letters\n" +
+      "  try: the job goes on by itself once it can: evs dlq jobs show retry-7, " +
+      "evs dlq jobs cancel retry-7\n",
   );
-  const lost = await retry([...ids, ...rate], until(3, () => undefined));
-  assert.equal(lost.code, 5, lost.stderr);
-  assert.match(lost.stderr, /; sent again: 4 dead letters; unknown: 2 ids; not sent: 0 ids\n/);
-  assert.match(lost.stderr, /try: evs dlq list shows whether those are still there\n/);
-  const earlier = await retry([...ids, ...rate], until(2, () => undefined));
-  assert.match(
-    earlier.stderr,
-    /2 dead letters; unknown: 2 ids; not sent: 2 ids\n.*; then evs dlq retry id-4 id-5 --rate 20\/s\n/,
-  );
-  // Removed by somebody since they were found: the others are sent.
-  const gone = await retry([...ids, ...rate], ({ ids, dryRun }) => {
-    if (dryRun || !ids.includes("id-2")) return done(ids.length);
-    const error = { code: "dead-letter/not-found", message: "there is none" };
-    return { status: 404, body: { error: { ...error, details: { ids: ["id-2"] } } } };
-  });
-  assert.equal(gone.code, 0, gone.stderr);
-  assert.equal(JSON.parse(gone.stdout).count, 5);
+});
+
+Deno.test("dlq retry ends with 6 and says which a job could not do", async () => {
+  const failed = [{ reason: "the subscription b is gone", count: 2 }];
+  const job = { job: "retry-7", action: "retry", state: "done", total: 5, done: 3, gone: 0 };
+  const over = { ...job, failed, left: 0, bySubscription: { s: 3 }, startedAt: 1, endedAt: 2 };
+  const { code, stdout } = await retry(["--all"], () => ({ status: 201, body: over }));
+  const { count, failed: told, state } = JSON.parse(stdout);
+  assert.deepEqual([code, count, told, state], [6, 3, failed, "done"]);
 });

@@ -342,6 +342,27 @@ async function callDeadLetters(call: Call): Promise<void> {
   await call("POST", "/v1/dead-letters/remove", { body: { all: true, dryRun: true }, status: 200 });
 }
 
+async function callJobs(call: Call): Promise<void> {
+  const jobs = "/v1/dead-letter-jobs";
+  const line = (id: string) =>
+    `{"subscription":"mailer","topic":"users","event":{"id":"${id}","type":"n","payload":1}}\n`;
+  await call("POST", "/v1/dead-letters/import", {
+    body: line("n1") + line("n2"),
+    type: "application/x-ndjson",
+    status: 200,
+  });
+  const none = { action: "remove", subscription: "mailer", type: "no such type" };
+  await call("POST", jobs, { body: none, status: 200 });
+  const body = { action: "retry", subscription: "mailer", type: "n", rate: "1/h" };
+  const { text } = await call("POST", jobs, { body, status: 201 });
+  const params = { job: JSON.parse(text).job };
+  await call("GET", jobs, { status: 200 });
+  await call("GET", `${jobs}/{job}`, { params, query: "?waitMs=1", status: 200 });
+  await call("GET", `${jobs}/{job}`, { params: { job: "retry-99" }, status: 404 });
+  await call("DELETE", `${jobs}/{job}`, { params, status: 200 });
+  await call("DELETE", `${jobs}/{job}`, { params, status: 409 });
+}
+
 async function callTheRest(call: Call): Promise<void> {
   await call("POST", `${subscription}/seek`, {
     params: name,
@@ -376,6 +397,7 @@ Deno.test("openapi.json describes what every route answers", async () => {
   await callSubscriptions(call);
   await callLeases(call);
   await callDeadLetters(call);
+  await callJobs(call);
   await callRedact(call);
   await callTheRest(call);
   assert.equal((await daemon.exited()).code, 0);

@@ -1,0 +1,218 @@
+/**
+ * Acts on many dead letters that the broker does by itself, in steps, at a rate if asked to: they
+ * outlive the client that asked for them, and the process. What a job acts on is fixed when it
+ * starts. A small one without a rate is done in one transaction, with its start.
+ */
+import type { Clock } from "../base/clock.ts";
+import { ConflictError } from "../base/errors.ts";
+import { setPatientTimer } from "../base/standstill.ts";
+import type { SubscriptionManager } from "../delivery/manager.ts";
+import type { Redelivery } from "../delivery/redeliver.ts";
+import type { DeadLetterJob, DeadLetterJobRequest } from "../protocol/dead_letter_jobs.ts";
+import type { DeadLetterJobRecord, DeadLetterName, State, StateChange } from "../state/state.ts";
+import type { DeadLetters } from "./dead_letters.ts";
+import { jobInfo, jobName, newJob, noSuchJob } from "./job_record.ts";
+import { type JobContext, JobRun, PART } from "./job_run.ts";
+
+/** How many jobs that have ended are kept. */
+const KEPT = 100;
+
+/** What {@link DeadLetterJobs} needs. */
+export interface JobsContext {
+  state: State;
+  subscriptions: SubscriptionManager;
+  clock: Clock;
+  deadLetters: Pick<DeadLetters, "toRetry" | "toRemove" | "isRedacted">;
+  onError?: ((error: unknown, context: string) => void) | undefined;
+}
+
+/** What a process that hosts jobs does for them. */
+export interface JobsHost {
+  makeRoom<T>(work: () => Promise<T>): Promise<T>;
+  ended(job: DeadLetterJob): void;
+}
+
+/** The jobs: those that run, and the last ones that ended. */
+export class DeadLetterJobs {
+  readonly #context: JobsContext;
+  readonly #runs = new Map<string, JobRun>();
+  /** Those whose list was not complete when an earlier process ended: they never began. */
+  readonly #unlisted: number[];
+  #last = 0;
+  #host: JobsHost | undefined;
+  #isClosed = false;
+
+  constructor(context: JobsContext, records: readonly DeadLetterJobRecord[]) {
+    this.#context = context;
+    this.#unlisted = records.filter(({ isListed }) => !isListed).map(({ number }) => number);
+    for (const record of records) {
+      this.#last = Math.max(this.#last, record.number);
+      if (record.isListed) this.#add(record);
+    }
+  }
+
+  /** Uses what the process has: called before {@link start}. */
+  host(host: JobsHost): void {
+    this.#host = host;
+  }
+
+  /** Goes on with what an earlier process began. */
+  async start(): Promise<void> {
+    if (this.#unlisted.length > 0) {
+      await this.#context.state.commit([{ op: "job.forget", numbers: this.#unlisted }]);
+    }
+    for (const run of this.#runs.values()) {
+      if (run.record.state === "running" && !this.#isClosed) run.begin();
+    }
+  }
+
+  /** Stops them after the steps that are under way. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(Array.from(this.#runs.values(), (run) => run.stop()));
+  }
+
+  /** All of them, the newest first. */
+  list(): DeadLetterJob[] {
+    return [...this.#runs.values()]
+      .map(({ record, waiting }) => jobInfo(record, waiting))
+      .reverse();
+  }
+
+  /** One of them, by its name. Throws `NotFoundError`. */
+  show(name: string): DeadLetterJob {
+    const { record, waiting } = this.#require(name);
+    return jobInfo(record, waiting);
+  }
+
+  /**
+   * Starts a job; durable when it resolves. A small one without a rate is done by then. One that
+   * matches nothing is not kept. Throws what a retry or a removal of the same would throw.
+   */
+  async begin(request: DeadLetterJobRequest): Promise<DeadLetterJob> {
+    const { state, clock } = this.#context;
+    const bound = state.deadLetterKeys({ limit: 1, newest: true })[0]?.number ?? 0;
+    const entries = (await this.#find(request, bound)).map(nameOf);
+    const startedAt = Math.round(clock.now());
+    const about = { bound, total: entries.length, startedAt };
+    if (entries.length === 0) {
+      const none = newJob(request, { ...about, number: 0 });
+      return jobInfo({ ...none, state: "done", endedAt: startedAt });
+    }
+    const record = newJob(request, { ...about, number: ++this.#last });
+    const run = new JobRun(record, this.#runContext());
+    if (record.rate === undefined && entries.length <= PART) {
+      await this.#makeRoom(() => run.step(entries));
+    } else await this.#makeRoom(() => this.#store(record, entries));
+    this.#runs.set(jobName(record), run);
+    this.#forgetOld();
+    if (run.record.state === "running" && !this.#isClosed) run.begin();
+    return jobInfo(run.record);
+  }
+
+  /** Ends one; what it has done stays done. Throws `ConflictError` if it has ended. */
+  async cancel(name: string): Promise<DeadLetterJob> {
+    const run = this.#require(name);
+    if (!await run.cancel()) {
+      throw new ConflictError(`the job ${name} has ended: it is ${run.record.state}`, {
+        code: "dead-letter-job/ended",
+        hint: `evs dlq jobs show ${name}`,
+        details: { job: name, state: run.record.state },
+      });
+    }
+    return jobInfo(run.record);
+  }
+
+  /** Waits until it has ended, at most `waitMs`. */
+  async ended(
+    name: string,
+    { waitMs, signal }: { waitMs: number; signal: AbortSignal },
+  ): Promise<DeadLetterJob> {
+    const run = this.#require(name);
+    if (run.record.state === "running" && waitMs > 0 && !signal.aborted) {
+      const over = Promise.withResolvers<void>();
+      const cancel = setPatientTimer(this.#context.clock, over.resolve, waitMs);
+      signal.addEventListener("abort", () => over.resolve(), { once: true });
+      await Promise.race([run.over, over.promise]);
+      cancel();
+    }
+    return jobInfo(run.record, run.waiting);
+  }
+
+  #find(
+    { action, rate: _rate, ...selected }: DeadLetterJobRequest,
+    upTo: number,
+  ): Promise<Redelivery[]> {
+    const { deadLetters } = this.#context;
+    return action === "retry"
+      ? deadLetters.toRetry({ ...selected, upTo })
+      : deadLetters.toRemove({ ...selected, upTo });
+  }
+
+  /** The list in parts, and then that it is complete. */
+  async #store(record: DeadLetterJobRecord, entries: readonly DeadLetterName[]): Promise<void> {
+    const { state } = this.#context;
+    const unlisted: StateChange = { op: "job.put", record: { ...record, isListed: false } };
+    for (let at = 0; at < entries.length; at += PART) {
+      const part = { job: record.number, part: at / PART, entries: entries.slice(at, at + PART) };
+      const changes: StateChange[] = [{ op: "job.part", ...part }];
+      await state.commit(at === 0 ? [unlisted, ...changes] : changes, { sync: false });
+    }
+    await state.commit([{ op: "job.put", record }]);
+  }
+
+  #add(record: DeadLetterJobRecord): void {
+    this.#runs.set(jobName(record), new JobRun(record, this.#runContext()));
+  }
+
+  #makeRoom<T>(work: () => Promise<T>): Promise<T> {
+    return this.#host?.makeRoom(work) ?? work();
+  }
+
+  #runContext(): JobContext {
+    const { state, subscriptions, clock, deadLetters, onError } = this.#context;
+    return {
+      state,
+      subscriptions,
+      clock,
+      isRedacted: (record) => deadLetters.isRedacted(record),
+      makeRoom: (work) => this.#makeRoom(work),
+      atEnd: ({ number }) => {
+        const numbers = this.#old(number);
+        return numbers.length === 0 ? [] : [{ op: "job.forget", numbers }];
+      },
+      ended: (record) => {
+        this.#forgetOld();
+        this.#host?.ended(jobInfo(record));
+      },
+      onError: (error, context) => onError?.(error, context),
+    };
+  }
+
+  /** Those that are no longer kept once this one has ended, too. */
+  #old(ending?: number): number[] {
+    const ended = [...this.#runs.values()]
+      .map(({ record }) => record)
+      .filter(({ state, number }) => state !== "running" && number !== ending)
+      .map(({ number }) => number);
+    const kept = KEPT - (ending === undefined ? 0 : 1);
+    return ended.slice(0, Math.max(0, ended.length - kept));
+  }
+
+  #forgetOld(): void {
+    const old = new Set(this.#old());
+    for (const [name, { record }] of this.#runs) {
+      if (old.has(record.number)) this.#runs.delete(name);
+    }
+  }
+
+  #require(name: string): JobRun {
+    const run = this.#runs.get(name);
+    if (run === undefined) throw noSuchJob(name);
+    return run;
+  }
+}
+
+function nameOf({ subscription, topic, id }: Redelivery): DeadLetterName {
+  return [subscription, topic, id];
+}

@@ -1,0 +1,234 @@
+/**
+ * Jobs on dead letters: each step is one transaction with how far the job is, what came later is not
+ * taken, and a job goes on in the next process.
+ */
+import assert from "node:assert/strict";
+import fc from "../../packages/fast_check.ts";
+import { EventBroker } from "../../../core/broker/event_broker.ts";
+import { ConflictError, InvalidArgumentError, NotFoundError } from "../../../core/base/errors.ts";
+import { afterStep, jobInfo, newJob } from "../../../core/dead_letter/job_record.ts";
+import type { DeadLetterJob } from "../../../core/protocol/dead_letter_jobs.ts";
+import { FakeClock } from "../../helpers/fake_clock.ts";
+import { until } from "../../helpers/evs.ts";
+import { WatchedState } from "../../helpers/watched_state.ts";
+
+const NEVER = new AbortController().signal;
+
+/** Events that are dead on the subscription. */
+async function kill(broker: EventBroker, name: string, count: number): Promise<void> {
+  const settings = { maxRetries: 0 };
+  await broker.subscriptions.put(name, { topic: "t", from: "end", settings });
+  await broker.publishBatch("t", Array.from({ length: count }, () => ({ type: "x", payload: 1 })));
+  for (;;) {
+    const { deliveries } = await broker.subscriptions.lease(name, { max: 500 }, { consumer: "c" });
+    if (deliveries.length === 0) return;
+    const failed = deliveries.map(({ token }) => ({ lease: token, error: "exit 1" }));
+    await broker.subscriptions.nack(name, failed);
+  }
+}
+
+const dead = (broker: EventBroker, subscription: string) =>
+  broker.deadLetters.count({ subscription });
+
+/** Lets timers of the clock run until the job has come so far. */
+async function advance(
+  broker: EventBroker,
+  { clock, job, left }: { clock: FakeClock; job: string; left: number },
+): Promise<DeadLetterJob> {
+  await until(async () => {
+    if (broker.deadLetters.jobs.show(job).left <= left) return true;
+    await clock.pass(100);
+    return false;
+  });
+  return broker.deadLetters.jobs.show(job);
+}
+
+Deno.test("a small job is done in one transaction, together with its start", async () => {
+  const state = new WatchedState();
+  await using broker = new EventBroker({ state });
+  await kill(broker, "s", 3);
+  state.commits = [];
+  const job = await broker.deadLetters.jobs.begin({ action: "retry", all: true });
+  assert.deepEqual(
+    state.commits.map((changes) => changes.map(({ op }) => op)),
+    [["dead.retry", "job.put"]],
+  );
+  assert.equal(job.job, "retry-1");
+  assert.deepEqual([job.state, job.total, job.done, job.left], ["done", 3, 3, 0]);
+  assert.deepEqual([job.bySubscription, job.selection], [{ s: 3 }, { all: true }]);
+  assert.deepEqual(broker.deadLetters.jobs.show("retry-1"), job);
+  assert.equal(dead(broker, "s"), 0);
+});
+
+Deno.test("a job that matches nothing is not kept, and one of a wrong selection is refused as an act is", async () => {
+  const state = new WatchedState();
+  await using broker = new EventBroker({ state });
+  const { jobs } = broker.deadLetters;
+  await kill(broker, "s", 0);
+  state.commits = [];
+  const none = await jobs.begin({ action: "remove", subscription: "s" });
+  assert.deepEqual([none.state, none.total, state.commits], ["done", 0, []]);
+  assert.deepEqual(jobs.list(), []);
+  await assert.rejects(jobs.begin({ action: "remove", subscription: "r" }), NotFoundError);
+  await assert.rejects(jobs.begin({ action: "retry" }), InvalidArgumentError);
+  assert.throws(() => jobs.show("retry-1"), NotFoundError);
+  await assert.rejects(jobs.cancel("retry-1"), NotFoundError);
+});
+
+Deno.test("a job takes what was dead when it started, not what dies later, also under the same id", async () => {
+  const clock = new FakeClock();
+  await using broker = new EventBroker({ state: new WatchedState(), clock });
+  await kill(broker, "s", 4);
+  const { jobs } = broker.deadLetters;
+  const job = await jobs.begin({ action: "retry", all: true, rate: "10/s" });
+  assert.deepEqual([job.state, job.total], ["running", 4]);
+  await advance(broker, { clock, job: job.job, left: 2 });
+  // What was sent fails again, and others die.
+  await kill(broker, "s", 3);
+  const over = await advance(broker, { clock, job: job.job, left: 0 });
+  assert.deepEqual([over.state, over.done, over.gone], ["done", 4, 0]);
+  const again = broker.deadLetters.records({ subscription: "s" }, { limit: 100 }).records;
+  assert.ok(again.length >= 5, `what failed again and what came later: ${again.length}`);
+});
+
+Deno.test("a job goes on in the next process from the step that was last committed", async () => {
+  const clock = new FakeClock();
+  const state = new WatchedState();
+  let name: string;
+  {
+    await using broker = new EventBroker({ state, clock });
+    await kill(broker, "s", 6);
+    name = (await broker.deadLetters.jobs.begin({ action: "remove", all: true, rate: "10/s" })).job;
+    await advance(broker, { clock, job: name, left: 3 });
+  }
+  const before = state.load().jobs[0]!;
+  assert.equal(before.state, "running");
+  await using broker = new EventBroker({ state, clock });
+  assert.equal(broker.deadLetters.jobs.show(name).done, before.done);
+  const over = await advance(broker, { clock, job: name, left: 0 });
+  assert.deepEqual([over.state, over.done, over.gone, dead(broker, "s")], ["done", 6, 0, 0]);
+  assert.equal(state.jobPart(1, 0), undefined, "its list is deleted");
+  const next = await broker.deadLetters.jobs.begin({ action: "remove", all: true });
+  assert.equal(next.total, 0);
+});
+
+Deno.test("a job whose list was not complete when the process ended never begins", async () => {
+  const state = new WatchedState();
+  {
+    await using broker = new EventBroker({ state });
+    await kill(broker, "s", 1);
+  }
+  const record = newJob({ action: "remove", all: true }, {
+    number: 7,
+    bound: 1,
+    total: 1,
+    startedAt: 0,
+  });
+  await state.commit([
+    { op: "job.put", record: { ...record, isListed: false } },
+    { op: "job.part", job: 7, part: 0, entries: [["s", "t", "x"]] },
+  ]);
+  await using broker = new EventBroker({ state });
+  await until(() => state.load().jobs.length === 0);
+  assert.equal(state.jobPart(7, 0), undefined);
+  assert.deepEqual([broker.deadLetters.jobs.list(), dead(broker, "s")], [[], 1]);
+});
+
+Deno.test("a job waits while the disk is full, says so, and goes on by itself", async () => {
+  const clock = new FakeClock();
+  const state = new WatchedState();
+  await using broker = new EventBroker({ state, clock });
+  await kill(broker, "s", 3);
+  const { jobs } = broker.deadLetters;
+  const { job } = await jobs.begin({ action: "retry", all: true, rate: "10/s" });
+  await advance(broker, { clock, job, left: 2 });
+  state.refuses = true;
+  await until(async () => {
+    await clock.pass(100);
+    return jobs.show(job).waiting !== undefined;
+  });
+  assert.equal(jobs.show(job).waiting, "the disk is full");
+  await assert.rejects(jobs.cancel(job), { code: "store/unavailable" });
+  state.refuses = false;
+  const over = await advance(broker, { clock, job, left: 0 });
+  assert.deepEqual([over.state, over.done, over.waiting], ["done", 3, undefined]);
+});
+
+Deno.test("a job says of which it could not do, and why, when a subscription is removed meanwhile", async () => {
+  const clock = new FakeClock();
+  await using broker = new EventBroker({ state: new WatchedState(), clock });
+  await kill(broker, "a", 2);
+  await kill(broker, "b", 2);
+  const before = dead(broker, "a");
+  const { job } = await broker.deadLetters.jobs.begin({ action: "retry", all: true, rate: "10/s" });
+  await broker.subscriptions.remove("b");
+  const { done, failed, bySubscription } = await advance(broker, { clock, job, left: 0 });
+  assert.deepEqual([done, bySubscription], [before, { a: before }]);
+  assert.deepEqual(failed, [{ reason: "the subscription b is gone", count: 2 }]);
+  assert.equal(dead(broker, "b"), 2, "they stay");
+});
+
+Deno.test("a cancelled job leaves the rest, and one that has ended cannot be cancelled", async () => {
+  const clock = new FakeClock();
+  await using broker = new EventBroker({ state: new WatchedState(), clock });
+  await kill(broker, "s", 5);
+  const { jobs } = broker.deadLetters;
+  const { job } = await jobs.begin({ action: "remove", subscription: "s", rate: "10/s" });
+  await advance(broker, { clock, job, left: 3 });
+  const waited = jobs.ended(job, { waitMs: 60_000, signal: NEVER });
+  const [over, same] = await Promise.all([jobs.cancel(job), jobs.cancel(job)]);
+  assert.deepEqual([over.state, over.done + over.left, same], ["cancelled", 5, over]);
+  assert.deepEqual(await waited, over, "whoever waits for its end is told");
+  assert.equal(dead(broker, "s"), over.left);
+  await assert.rejects(jobs.cancel(job), ConflictError);
+});
+
+Deno.test("the last hundred jobs that ended are kept", async () => {
+  const state = new WatchedState();
+  await using broker = new EventBroker({ state });
+  for (let n = 0; n < 103; n++) {
+    await kill(broker, "s", 1);
+    await broker.deadLetters.jobs.begin({ action: "remove", all: true });
+  }
+  const names = broker.deadLetters.jobs.list().map(({ job }) => job);
+  assert.deepEqual([names.length, names[0], names.at(-1)], [100, "remove-103", "remove-4"]);
+  assert.equal(state.load().jobs.length, 100);
+});
+
+Deno.test("a job of several parts goes through all of them, and says nothing of a key or a reason", async () => {
+  const state = new WatchedState();
+  await using broker = new EventBroker({ state });
+  await kill(broker, "s", 2500);
+  const { jobs } = broker.deadLetters;
+  const { job } = await jobs.begin({ action: "retry", reason: "exit 1" });
+  const over = await jobs.ended(job, { waitMs: 60_000, signal: NEVER });
+  assert.deepEqual([over.state, over.done, over.selection], ["done", 2500, { reason: true }]);
+  assert.equal(broker.subscriptions.info("s").scheduled, 2500);
+  assert.ok(!JSON.stringify(state.load().jobs).includes("exit 1"));
+});
+
+Deno.test("what a job has done, missed, failed and left always adds up to its total", () => {
+  const step = fc.record({ done: fc.nat(5), gone: fc.nat(5), failed: fc.array(fc.nat(40)) });
+  fc.assert(fc.property(fc.array(step, { minLength: 1 }), (steps) => {
+    const of = { subscription: "s", topic: "t", id: "i", seq: 1, type: "x" };
+    const taken = { ...of, nextAttempt: 2, size: 1 };
+    const through = steps.map(({ done, gone, failed }) => done + gone + failed.length);
+    const total = through.reduce((sum, one) => sum + one, 1);
+    const about = { number: 1, bound: 9, total, startedAt: 0 };
+    let record = newJob({ action: "retry", all: true }, about);
+    for (const [i, { done, failed }] of steps.entries()) {
+      record = afterStep(record, {
+        through: through[i]!,
+        done: Array.from({ length: done }, () => taken),
+        failed: failed.map((n) => `reason ${n}`),
+        now: 5,
+      });
+      const info = jobInfo(record);
+      const missed = info.failed.reduce((sum, { count }) => sum + count, 0);
+      assert.equal(info.done + info.gone + missed + info.left, total);
+      assert.ok(info.failed.length <= 21 && info.state === "running");
+    }
+    const last = afterStep(record, { through: 1, done: [taken], failed: [], now: 7 });
+    assert.deepEqual([last.state, last.endedAt], ["done", 7]);
+  }));
+});
