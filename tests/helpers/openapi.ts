@@ -108,17 +108,19 @@ function allowedObject({ properties, required = [] }: Schema): fc.Arbitrary<unkn
   return fc.record(Object.fromEntries(members), { requiredKeys: required });
 }
 
-/** Either all or some: the only condition in the document. */
+/** Either all or some, by the names that `else` asks for: the only condition in the document. */
 function allOrSome(schema: Schema): fc.Arbitrary<unknown> {
-  const { if: _if, then: _then, else: _else, ...rest } = schema;
-  const { all: _all, ...some } = rest.properties;
+  const { if: _if, then: _then, else: some, properties, required = [] } = schema;
+  const selects = new Set(some.anyOf.flatMap((one: Schema) => one.required));
+  const { all: _all, ...others } = properties;
+  const unselected = Object.entries(others).filter(([name]) => !selects.has(name));
   const fits = validator(schema);
   return fc.oneof(
     allowedObject({
-      properties: { all: { type: "boolean", enum: [true] }, dryRun: rest.properties.dryRun },
-      required: ["all"],
+      properties: { ...Object.fromEntries(unselected), all: { type: "boolean", enum: [true] } },
+      required: [...required, "all"],
     }),
-    allowedObject({ properties: some }),
+    allowedObject({ properties: others, required }),
   ).filter(fits);
 }
 
