@@ -1,8 +1,9 @@
 /** `evs check age` and `evs check leased`: is a subscription stuck? */
-import { formatDuration, parseDuration } from "../../core/base/units.ts";
+import { parseDuration } from "../../core/base/units.ts";
 import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { textFlag, verb } from "../cli/define.ts";
+import { agoOf, isAgeUnknown, words as said } from "./measures.ts";
 import { assertLimits, type CheckFinding, levelOf, type Limits, runCheck } from "./report.ts";
 
 type AgeFlags = Limits & { subscription?: string };
@@ -25,23 +26,22 @@ interface Age {
   since(info: AgeInfo): number | undefined;
   /** Something is there whose age the daemon does not know yet. */
   isUnknown(info: AgeInfo): boolean;
-  words(name: string, age: string): string;
+  words(ms: number, name: string): string;
   nothing: string;
 }
 
 /** `evs check age`. */
 export const OLDEST: Age = {
   since: ({ oldestPendingAt }) => oldestPendingAt,
-  isUnknown: ({ oldestPendingAt, cursors }) =>
-    oldestPendingAt === undefined && cursors.some(({ lag }) => lag > 0),
-  words: (name, age) => `the oldest event of ${name} is ${age} old`,
+  isUnknown: isAgeUnknown,
+  words: said.age,
   nothing: "no events wait",
 };
 
 const LEASED: Age = {
   since: ({ leasedSince }) => leasedSince,
   isUnknown: () => false,
-  words: (name, age) => `a consumer of ${name} has held an event for ${age}`,
+  words: said.leased,
   nothing: "no consumer has an event",
 };
 
@@ -77,17 +77,16 @@ export function ageFinding(
   { limits, age, now }: { limits: Limits; age: Age; now: number },
 ): CheckFinding {
   const unknown = infos.filter((info) => age.isUnknown(info)).map(({ name }) => name);
-  const old = infos.filter((info) => !age.isUnknown(info)).map((info) => {
-    const since = age.since(info);
-    return { name: info.name, value: since === undefined ? 0 : Math.max(0, now - since) };
-  }).sort((a, b) => b.value - a.value);
+  const old = infos.filter((info) => !age.isUnknown(info))
+    .map((info) => ({ name: info.name, value: agoOf(age.since(info), now) }))
+    .sort((a, b) => b.value - a.value);
   const worst = old[0];
   const seconds = { warn: limits.warn / 1000, crit: limits.crit / 1000 };
   const level = levelOf(worst?.value ?? 0, limits, "high");
   const words = [
     ...(worst === undefined || worst.value === 0
       ? unknown.length === 0 ? [age.nothing] : []
-      : [age.words(worst.name, formatDuration(Math.max(1000, worst.value - worst.value % 1000)))]),
+      : [age.words(worst.value, worst.name)]),
     ...(unknown.length === 0 ? [] : [unknownWords(unknown)]),
   ];
   return {

@@ -1,8 +1,9 @@
 /** `evs check disk`: is there enough space for more events? */
-import { formatBytes, parseBytes } from "../../core/base/units.ts";
+import { parseBytes } from "../../core/base/units.ts";
 import { CannotStoreError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
+import { percentFree, words } from "./measures.ts";
 import { assertLimits, levelOf, runCheck, wrongUsage } from "./report.ts";
 
 /** A percentage of the disk, or bytes. */
@@ -40,13 +41,11 @@ export const route = verb<DiskFlags, []>({
     assertLimits(limits, "low");
     await runCheck(this, async () => {
       const { free, size } = await roomAt(this.paths.dataDir);
-      const percent = Math.floor(free / size * 1000) / 10;
+      const percent = percentFree({ free, size });
       const inBytes = { warn: limits.warn, crit: limits.crit };
       return {
         level: levelOf(inPercent ? percent : free, limits, "low"),
-        words: `${formatBytes(free)} of ${
-          formatBytes(size)
-        } (${percent} %) free at ${this.paths.dataDir}`,
+        words: words.disk({ folder: this.paths.dataDir, free, size }),
         measures: inPercent
           ? { free: { value: percent, unit: "%", limits } }
           : { free: { value: free, unit: "B", limits: inBytes } },

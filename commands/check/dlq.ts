@@ -1,7 +1,7 @@
 /** `evs check dlq`: are there too many dead letters? */
 import type { EvsContext } from "../cli/context.ts";
 import { textFlag, verb } from "../cli/define.ts";
-import { plural } from "../terminal/table.ts";
+import { words } from "./measures.ts";
 import { assertLimits, countLimits, levelOf, type Limits, runCheck } from "./report.ts";
 
 type DlqFlags = Limits & { subscription?: string };
@@ -28,10 +28,9 @@ export const route = verb<DlqFlags, []>({
       const value = subscription === undefined
         ? (await client.status()).deadLetters
         : (await client.subscription(subscription)).dead;
-      const whose = subscription === undefined ? "" : ` of ${subscription}`;
       return {
         level: levelOf(value, limits, "high"),
-        words: `${plural(value, "dead letter")}${whose}`,
+        words: words.dlq(value, subscription),
         measures: { dead_letters: { value, limits } },
       };
     });

@@ -2,7 +2,7 @@
 import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { textFlag, verb } from "../cli/define.ts";
-import { plural } from "../terminal/table.ts";
+import { lagOf, words as said } from "./measures.ts";
 import {
   assertLimits,
   type CheckFinding,
@@ -47,17 +47,13 @@ export function lagFinding(
   infos: readonly Pick<SubscriptionInfo, "name" | "pending" | "leased" | "scheduled" | "paused">[],
   limits: Limits,
 ): CheckFinding {
-  const behind = infos.map((info) => ({
-    ...info,
-    value: info.pending + info.leased + info.scheduled,
-  })).sort((a, b) => b.value - a.value);
+  const behind = infos.map((info) => ({ ...info, value: lagOf(info) }))
+    .sort((a, b) => b.value - a.value);
   const worst = behind[0];
   const paused = infos.filter((info) => info.paused).map(({ name }) => name);
   const level = levelOf(worst?.value ?? 0, limits, "high");
   const raised: CheckLevel = level === "OK" && paused.length > 0 ? "WARNING" : level;
-  const words = worst === undefined
-    ? "no subscriptions"
-    : `${worst.name} is ${plural(worst.value, "event")} behind`;
+  const words = worst === undefined ? "no subscriptions" : said.lag(worst.value, worst.name);
   return {
     level: raised,
     words: paused.length === 0 ? words : `${words}; paused: ${paused.join(", ")}`,

@@ -1,7 +1,7 @@
 /** `evs check refused`: are publishers refused? */
 import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
-import { plural } from "../terminal/table.ts";
+import { refusalsOf, words } from "./measures.ts";
 import { assertLimits, countLimits, levelOf, type Limits, runCheck } from "./report.ts";
 
 export const route = verb<Limits, []>({
@@ -14,14 +14,11 @@ export const route = verb<Limits, []>({
     const limits = { warn, crit };
     assertLimits(limits, "high");
     await runCheck(this, async () => {
-      const { refused = [] } = await (await this.client()).status();
-      const value = refused.reduce((sum, { count }) => sum + count, 0);
-      const codes = refused.map(({ code, count }) => `${code} (${count})`).join(", ");
+      const { refused } = await (await this.client()).status();
+      const value = refusalsOf(refused);
       return {
         level: levelOf(value, limits, "high"),
-        words: value === 0
-          ? "nothing refused in the last 5m"
-          : `${plural(value, "refusal")} in the last 5m: ${codes}`,
+        words: words.refused(refused),
         measures: { refused: { value, limits } },
       };
     });
