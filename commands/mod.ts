@@ -35,6 +35,7 @@ export const verbs: ReadonlyMap<string, LazyRoute> = new Map<string, LazyRoute>(
   verb("import", "./import.ts", "Import events printed by evs export"),
   verb("bench", "./bench/mod.ts", "Measure how fast the daemon is"),
   verb("check", "./check/mod.ts", "Check dead letters, lag, ages and disk for monitoring"),
+  verb("alert", "./alert.ts", "Run a command when a condition begins and ends"),
   verb("with", "./with.ts", "Run a command with a private daemon"),
   verb("docs", "./docs.ts", "Read the documentation, offline"),
   verb("completions", "./completions.ts", "Completions for bash, zsh and fish"),

@@ -33,6 +33,7 @@ export const MENU: readonly MenuPart[] = [
     sources: [
       "docs/operating.md",
       "docs/monitoring.md",
+      "docs/alerts.md",
       "docs/security.md",
       "docs/performance.md",
     ],

@@ -107,6 +107,8 @@ const REST: Record<string, Rest> = {
   "check leased": () => ({ args: ["--warn", "5m", "--crit", "1h"] }),
   "check refused": () => ({ args: ["--warn", "1000", "--crit", "2000"] }),
   "check disk": () => ({ args: ["--warn", "2%", "--crit", "1%"], asks: false }),
+  // Refused: those who run this have a state of their own, in which it would remember.
+  "alert": () => ({ args: ["--down", "off", "--", "true"], asks: false }),
   "with": () => ({ args: ["--", "true"], asks: false }),
   "docs": LOCAL,
   "completions bash": LOCAL,

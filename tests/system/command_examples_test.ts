@@ -151,7 +151,7 @@ evs dlq retry --all --rate 1/h --detach
 `;
 
 const deadLetters: Scene = {
-  verbs: ["dlq", "check"],
+  verbs: ["dlq", "check", "alert"],
   setUp: `evs daemon start
 evs publish orders order.placed '{"total":"12"}' --id o-17
 evs publish orders order.placed '{"total":"13"}'
@@ -161,7 +161,8 @@ evs consume orders --name mailer --until-empty -- \\
 evs dlq export >letters.ndjson
 test "$(wc -l <letters.ndjson)" = 2
 printf '#!/bin/sh\\nsed -i "s/[0-9]/9&/" "$1"\\n' >fix
-chmod +x fix
+printf '#!/bin/sh\\ncat\\n' >tell.sh
+chmod +x fix tell.sh
 `,
   stages: {
     "dlq retry mailer:o-17 --topic orders": { before: LETTERS },
@@ -187,6 +188,8 @@ chmod +x fix
     "check refused --warn 1 --crit 100": { codes: [0] },
     // How full the disk of this machine is does not matter here.
     "check disk --warn 20% --crit 5%": { codes: [0, 1, 2] },
+    "alert --dlq '>0' --age '>5m' --disk '<10%' -- ./tell.sh": { before: LETTERS, until: PRINTED },
+    "alert --dlq '>0' --subscription mailer --name mail --json -- ./tell.sh": { until: PRINTED },
   },
 };
 

@@ -1,0 +1,194 @@
+/** The loop of `evs alert`: looks, judges, remembers, tells. */
+import type { Clock } from "../../core/base/clock.ts";
+import { EvsError } from "../../core/base/errors.ts";
+import type { Client } from "../../core/client/client.ts";
+import type { Paths } from "../../core/protocol/paths.ts";
+import { type Notice, noticeOf } from "./notice.ts";
+import { lookOf, see, type Sightings } from "./look.ts";
+import { type ClockTimes, type HeldCondition, judge, type Rules } from "./machine.ts";
+import type { AlertState } from "./state_file.ts";
+import { Teller, type TellerOptions } from "./teller.ts";
+import { Untold } from "./untold.ts";
+
+/** What an {@link AlertWatch} works with. */
+export interface AlertWatchOptions extends Omit<TellerOptions, "untold" | "onTold"> {
+  client: Client;
+  paths: Paths;
+  state: AlertState;
+  rules: Rules;
+  /** The name of this `evs alert`. */
+  name: string;
+  host: string;
+  everyMs: number;
+  clock: Clock;
+  /** Something began or ended. */
+  onChange: (facts: Notice) => void;
+}
+
+/** Watches one daemon. */
+export class AlertWatch {
+  readonly #options: AlertWatchOptions;
+  readonly #untold: Untold;
+  readonly #teller: Teller;
+  #conditions: HeldCondition[];
+  /** The data dir of the daemon, as it said itself. */
+  #dataDir: string | undefined;
+  /** The daemon has answered, and has been asked where its data dir is. */
+  #isKnown = false;
+  /** What is remembered is not what was saved. */
+  #isDirty = false;
+  /** What was said of each trouble. */
+  readonly #troubles = new Map<string, string>();
+  readonly #stopped = Promise.withResolvers<void>();
+  #isStopping = false;
+
+  constructor(options: AlertWatchOptions) {
+    this.#options = options;
+    const { conditions, untold, dataDir } = options.state.load(this.#now());
+    this.#conditions = conditions;
+    this.#untold = new Untold(untold);
+    this.#dataDir = dataDir;
+    this.#teller = new Teller({
+      ...options,
+      untold: this.#untold,
+      onTold: () => this.#save(),
+    });
+  }
+
+  /** Looks again and again until it is stopped. */
+  async run(): Promise<void> {
+    while (!this.#isStopping) {
+      await this.look();
+      if (!this.#isStopping) await this.#pause();
+    }
+    await this.#teller.settled();
+  }
+
+  /**
+   * Looks once; resolves when the command has had its chance with each begin and end. Says how many
+   * it has not taken, whether that is remembered, and why nothing was seen, if nothing was.
+   */
+  async once(): Promise<{ untold: number; isSaved: boolean; silent: EvsError | undefined }> {
+    const { silent } = await this.look();
+    await this.#teller.settled();
+    return { untold: this.#untold.all.length, isSaved: !this.#isDirty, silent: silent?.error };
+  }
+
+  /** Stops; again: also the commands that run. */
+  stop(): void {
+    this.#isStopping = true;
+    this.#stopped.resolve();
+    this.#teller.stop();
+  }
+
+  /** Looks, judges, and starts to tell. */
+  async look(): Promise<Sightings> {
+    const { rules, name, host, client } = this.#options;
+    const { limits } = rules;
+    const seen = await see({
+      client,
+      limits,
+      dataDir: () => this.#folder,
+      monotonic: () => this.#options.clock.monotonic(),
+      learn: () => this.#learn(),
+      noteDisk: (trouble) => this.#note("disk", trouble),
+    });
+    if (seen.silent !== undefined) this.#isKnown = false;
+    // Where --down tells it, that is enough.
+    this.#note("down", limits.down === undefined ? seen.silent?.error.message : undefined);
+    if (this.#isStopping) return seen;
+    const now = this.#now();
+    const judged = judge(this.#conditions, lookOf(seen, { limits, now }), { rules, now });
+    this.#conditions = judged.conditions;
+    const source = {
+      name,
+      host,
+      ...(this.#folder === undefined ? {} : { dataDir: this.#folder }),
+      socket: client.socket,
+    };
+    const happened = judged.occurrences.map((occurrence) =>
+      noticeOf(occurrence, { limits, source, now: now.wall })
+    );
+    for (const facts of happened) this.#add(facts);
+    // Before the command runs: whatever it is told now is ended once, whenever this process ends.
+    if (judged.changed || this.#isDirty) this.#save();
+    for (const facts of happened) this.#options.onChange(facts);
+    this.#teller.go();
+    return seen;
+  }
+
+  #add(facts: Notice): void {
+    const dropped = this.#untold.add(facts);
+    if (dropped.length === 0) return;
+    this.#options.say(
+      `the command has not taken what happened ${new Date(dropped[0]!.at).toISOString()}, and so ` +
+        `much has happened since that this is dropped: ${
+          dropped.map(({ state, message }) => `${state}: ${message}`).join("; ")
+        }`,
+    );
+  }
+
+  #now(): ClockTimes {
+    const { clock } = this.#options;
+    return { wall: clock.now(), monotonic: clock.monotonic() };
+  }
+
+  /** The folder whose disk is looked at. */
+  get #folder(): string | undefined {
+    const { paths } = this.#options;
+    return this.#dataDir ?? (paths.chosen === "data-dir" ? paths.dataDir : undefined);
+  }
+
+  /** Asks a daemon that was not there before where its data dir is. */
+  async #learn(): Promise<void> {
+    if (this.#isKnown) return;
+    const { dataDir } = await this.#options.client.status();
+    this.#isKnown = true;
+    if (dataDir === this.#dataDir) return;
+    this.#dataDir = dataDir;
+    this.#isDirty = true;
+  }
+
+  /** Says a trouble once, not at each look. */
+  #note(kind: keyof typeof TROUBLES, trouble: string | undefined): void {
+    const before = this.#troubles.get(kind);
+    if (trouble === undefined) {
+      this.#troubles.delete(kind);
+      return;
+    }
+    this.#troubles.set(kind, trouble);
+    if (before === undefined) this.#options.say(TROUBLES[kind](trouble));
+  }
+
+  #save(): void {
+    const dataDir = this.#dataDir;
+    try {
+      this.#options.state.save({
+        conditions: this.#conditions,
+        untold: this.#untold.all,
+        ...(dataDir === undefined ? {} : { dataDir }),
+      });
+      this.#isDirty = false;
+      this.#note("state", undefined);
+    } catch (error) {
+      // A full disk is what this may have to tell: it goes on, and saves as soon as it can.
+      if (!(error instanceof EvsError)) throw error;
+      this.#isDirty = true;
+      this.#note("state", error.message);
+    }
+  }
+
+  async #pause(): Promise<void> {
+    const { clock, everyMs } = this.#options;
+    let cancel = () => {};
+    const passed = new Promise<void>((resolve) => cancel = clock.setTimer(resolve, everyMs));
+    await Promise.race([passed, this.#stopped.promise]);
+    cancel();
+  }
+}
+
+const TROUBLES = {
+  disk: (trouble: string) => `the disk cannot be looked at: ${trouble}`,
+  down: (trouble: string) => `nothing is judged until the daemon answers: ${trouble}`,
+  state: (trouble: string) => `${trouble}; a restart before that works may tell something twice`,
+} as const;
