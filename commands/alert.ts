@@ -97,7 +97,7 @@ export const alertParameters = {
     },
     name: {
       kind: "parsed",
-      parse: parseName,
+      parse: parseAlertName,
       brief: "What it is remembered by, where there are several",
       placeholder: "NAME",
       default: "main",
@@ -154,7 +154,8 @@ function parseEvery(text: string): number {
   throw new SyntaxError("100ms or more is needed");
 }
 
-function parseName(text: string): string {
+/** What names an `evs alert`, and a part of its file and its unit. Throws `SyntaxError`. */
+export function parseAlertName(text: string): string {
   if (/^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/.test(text)) return text;
   throw new SyntaxError("a name is 1 to 64 of A-Z a-z 0-9 . _ -, and begins with none of . and -");
 }

@@ -26,7 +26,7 @@ export const verbs: ReadonlyMap<string, LazyRoute> = new Map<string, LazyRoute>(
   verb("schema", "./schema/mod.ts", "Register, list, compare and check schemas"),
   verb("daemon", "./daemon/mod.ts", "Start, stop and inspect the daemon"),
   verb("context", "./context/mod.ts", "Name daemons, and choose one of them"),
-  verb("service", "./service/mod.ts", "Run the daemon and consumers as systemd services"),
+  verb("service", "./service/mod.ts", "Run the daemon, consumers and alerts as systemd services"),
   verb("status", "./status.ts", "Show the daemon's status"),
   verb("doctor", "./doctor.ts", "Verify stored data, and say how to repair damage"),
   verb("backup", "./backup.ts", "Back up everything to one file"),

@@ -32,7 +32,17 @@ const OURS_WITH_VALUE = new Set(["--as", "--color"]);
  * service`. A pause stays in force, so that a restart does not lift it.
  */
 export function consumeWords(argv: readonly string[]): string[] {
-  const begin = argv.indexOf("consume");
+  const { kept, rest } = serviceWords(argv, "consume");
+  const isTold = kept.map(flagName).some((name) => name === "--resume" || name === "--no-resume");
+  return ["consume", ...kept, ...(isTold ? [] : ["--no-resume"]), ...rest];
+}
+
+/** The words behind a verb without the flags of `evs service`, and `--` with what is behind it. */
+export function serviceWords(
+  argv: readonly string[],
+  verb: string,
+): { kept: string[]; rest: string[] } {
+  const begin = argv.indexOf(verb);
   const end = argv.indexOf("--", begin);
   const flags = end < 0 ? argv.slice(begin + 1) : argv.slice(begin + 1, end);
   const kept: string[] = [];
@@ -42,13 +52,7 @@ export function consumeWords(argv: readonly string[]): string[] {
     if (!OURS.has(name) && !OURS_WITH_VALUE.has(name)) kept.push(word);
     else if (OURS_WITH_VALUE.has(name) && !word.includes("=")) i++;
   }
-  const isTold = kept.map(flagName).some((name) => name === "--resume" || name === "--no-resume");
-  return [
-    "consume",
-    ...kept,
-    ...(isTold ? [] : ["--no-resume"]),
-    ...(end < 0 ? [] : argv.slice(end)),
-  ];
+  return { kept, rest: end < 0 ? [] : argv.slice(end) };
 }
 
 /** A flag without its value, and as the help has it: `--noStart` is accepted, too. */

@@ -4,7 +4,9 @@ import { parseDurability } from "../../core/event/durability.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { shellQuote } from "../../core/base/shell_quote.ts";
 import type { EvsContext } from "../cli/context.ts";
+import { type AlertFlags, assertAlertCommand, limitsOf } from "../alert.ts";
 import type { ConsumeFlags } from "../consume.ts";
+import { alertUnit, alertUnitName, alertWords } from "./alert_unit.ts";
 import { consumerUnit, consumerUnitName, consumeWords } from "./consumer_unit.ts";
 import {
   DAEMON_UNIT,
@@ -98,6 +100,48 @@ export async function consumerService(
   };
 }
 
+/** What was asked of an `evs alert`. */
+export interface AlertService {
+  flags: ScopeFlags & RunAsFlags & AlertFlags;
+  command: readonly string[];
+}
+
+/** An `evs alert` as a service. */
+export async function alertService(
+  context: EvsContext,
+  { flags, command }: AlertService,
+): Promise<ServiceDefinition> {
+  assertAlertCommand(command);
+  limitsOf(flags);
+  if (flags.once) {
+    throw new InvalidArgumentError("a service goes on, and --once ends after one look", {
+      hint: "leave it out; a timer or cron can run: evs alert --once …",
+    });
+  }
+  assertRunAs(flags);
+  const place = installation(context, flags);
+  const { paths, runtime, caller, folder, program, scope } = place;
+  const { name, as } = flags;
+  const words = alertWords(context.argv);
+  const state = scope === "user" ? context.env("XDG_STATE_HOME") : undefined;
+  const kept = state ? { ...place, caller: { ...caller, XDG_STATE_HOME: state } } : place;
+  const unit = alertUnitName(name);
+  return {
+    place,
+    unit,
+    files: [{
+      path: `${unitFolder(scope, context.env)}/${unit}`,
+      text: await stamped(alertUnit(kept, { name, words, as })),
+    }],
+    launchd: {
+      label: `evs.alert.${name}`,
+      words: [program, ...words],
+      variables: { ...placeVariables(paths), ...runtime, ...kept.caller },
+      folder,
+    },
+  };
+}
+
 /** What would be refused at each start is refused before it is installed. */
 function assertConsumer({ flags, topic, command }: ConsumerService): void {
   assertSubscriptionName(flags.name);
@@ -113,10 +157,14 @@ function assertConsumer({ flags, topic, command }: ConsumerService): void {
       { hint: "leave it out; a timer or cron can run: evs consume … --until-empty" },
     );
   }
-  if (flags.as !== undefined && !flags.system) {
+  assertRunAs(flags);
+}
+
+function assertRunAs({ as, system }: ScopeFlags & RunAsFlags): void {
+  if (as !== undefined && !system) {
     throw new InvalidArgumentError("--as is for --system: your own services run as you");
   }
-  if (flags.as !== undefined && !/^[A-Za-z_][A-Za-z0-9_.-]*\$?$/.test(flags.as)) {
-    throw new InvalidArgumentError(`--as ${JSON.stringify(flags.as)} is not the name of a user`);
+  if (as !== undefined && !/^[A-Za-z_][A-Za-z0-9_.-]*\$?$/.test(as)) {
+    throw new InvalidArgumentError(`--as ${JSON.stringify(as)} is not the name of a user`);
   }
 }

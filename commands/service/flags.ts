@@ -39,6 +39,11 @@ export const runAsFlags: FlagParametersForType<RunAsFlags, EvsContext> = {
   as: textFlag("With --system: the user who runs the consumer; default evs", "USER"),
 };
 
+/** The same for an `evs alert`. */
+export const runAlertAsFlags: FlagParametersForType<RunAsFlags, EvsContext> = {
+  as: textFlag("With --system: the user who runs the command; default evs", "USER"),
+};
+
 export type PrintFlags = ScopeFlags & { launchd?: boolean };
 
 export const printFlags: FlagParametersForType<PrintFlags, EvsContext> = {

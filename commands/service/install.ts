@@ -6,8 +6,10 @@ import { holding } from "../../core/client/daemon_process.ts";
 import { folderOf } from "../../core/protocol/paths.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { group, verb } from "../cli/define.ts";
+import { type AlertFlags, alertParameters } from "../alert.ts";
 import { assertTopicBefore, type ConsumeFlags, consumeParameters } from "../consume.ts";
 import {
+  alertService,
   consumerService,
   daemonService,
   type ServiceDefinition,
@@ -20,6 +22,7 @@ import {
   daemonFlags,
   type InstallFlags,
   installFlags,
+  runAlertAsFlags,
   type RunAsFlags,
   runAsFlags,
 } from "./flags.ts";
@@ -66,9 +69,34 @@ const consume = verb<InstallFlags & RunAsFlags & ConsumeFlags, [string, ...strin
   },
 });
 
+const alert = verb<InstallFlags & RunAsFlags & AlertFlags, string[]>({
+  brief: "Run an evs alert as a service",
+  description:
+    "Writes a unit for systemd with exactly this command line, in this folder and with this PATH, enables and starts it. It runs from boot (with --system) or login on, whether the daemon does or not, and is started again whenever it ends. It takes the flags of `evs alert`. With --system it runs as the user evs, or as another one with --as.",
+  examples: [
+    [
+      "service install alert --dlq '>0' --disk '<10%' -- ./tell.sh",
+      "told of dead letters and a disk that fills",
+    ],
+  ],
+  usage: [
+    "[--dlq '>N'] … [--name NAME] [--system [--as USER]] [--force] [--no-start] -- COMMAND…",
+  ],
+  parameters: {
+    flags: { ...alertParameters.flags, ...installFlags, ...runAlertAsFlags },
+    positional: alertParameters.positional,
+  },
+  needsDaemon: false,
+  async run(flags, ...command) {
+    const service = await alertService(this, { flags, command });
+    checkPlace(this, flags);
+    await install(this, { service, flags });
+  },
+});
+
 export const route = group({
   brief: "Write a unit and start it",
-  routes: { daemon, consume },
+  routes: { daemon, consume, alert },
   defaultRoute: "daemon",
 });
 

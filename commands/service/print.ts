@@ -1,13 +1,20 @@
 /** `evs service print`: shows a unit, and what installing it would do. */
 import { group, verb } from "../cli/define.ts";
 import type { EvsContext } from "../cli/context.ts";
+import { type AlertFlags, alertParameters } from "../alert.ts";
 import { assertTopicBefore, type ConsumeFlags, consumeParameters } from "../consume.ts";
-import { consumerService, daemonService, type ServiceDefinition } from "./definition.ts";
+import {
+  alertService,
+  consumerService,
+  daemonService,
+  type ServiceDefinition,
+} from "./definition.ts";
 import {
   type DaemonFlags,
   daemonFlags,
   type PrintFlags,
   printFlags,
+  runAlertAsFlags,
   type RunAsFlags,
   runAsFlags,
 } from "./flags.ts";
@@ -51,9 +58,25 @@ const consume = verb<PrintFlags & RunAsFlags & ConsumeFlags, [string, ...string[
   },
 });
 
+const alert = verb<PrintFlags & RunAsFlags & AlertFlags, string[]>({
+  brief: "Print the unit of an evs alert",
+  description:
+    "Prints the unit that `evs service install alert` would install, and writes nothing. It takes the flags of `evs alert`.",
+  examples: [["service print alert --dlq '>0' -- ./tell.sh", "a unit that tells of dead letters"]],
+  usage: ["[--dlq '>N'] … [--name NAME] [--system [--as USER]] [--launchd] -- COMMAND…"],
+  parameters: {
+    flags: { ...alertParameters.flags, ...printFlags, ...runAlertAsFlags },
+    positional: alertParameters.positional,
+  },
+  needsDaemon: false,
+  async run(flags, ...command) {
+    await printService(this, { service: await alertService(this, { flags, command }), flags });
+  },
+});
+
 export const route = group({
   brief: "Print a unit, and what installing it would do",
-  routes: { daemon, consume },
+  routes: { daemon, consume, alert },
   defaultRoute: "daemon",
 });
 

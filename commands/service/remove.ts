@@ -6,6 +6,8 @@ import { assertSubscriptionName } from "../../core/event/topic_options.ts";
 import { folderOf } from "../../core/protocol/paths.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { group, plainText, verb } from "../cli/define.ts";
+import { parseAlertName } from "../alert.ts";
+import { alertUnitName } from "./alert_unit.ts";
 import { consumerUnitName } from "./consumer_unit.ts";
 import { DAEMON_UNIT, unitFolder } from "./daemon_unit.ts";
 import { SYSTEM_USER_PATH } from "./definition.ts";
@@ -66,9 +68,33 @@ const consume = verb<RemoveFlags, [string]>({
   },
 });
 
+const alert = verb<RemoveFlags, [string]>({
+  brief: "Stop the service of an evs alert and remove its unit",
+  description:
+    "Stops the service, disables it and removes the unit that `evs service install alert` wrote. What it told stays remembered.",
+  examples: [["service remove alert main", "the one without a --name"]],
+  parameters: {
+    flags: removeFlags,
+    positional: {
+      kind: "tuple",
+      parameters: [{ parse: parseAlertName, brief: "Its --name", placeholder: "NAME" }],
+    },
+  },
+  needsDaemon: false,
+  async run(flags, name) {
+    const scope = scopeOf(flags);
+    const left = [
+      `what it told, in ${
+        scope === "system" ? `/var/lib/evs-alert-${name}` : "~/.local/state/evs/alert"
+      }`,
+    ];
+    await remove(this, { unit: alertUnitName(name), more: [], left, scope, flags });
+  },
+});
+
 export const route = group({
   brief: "Stop a service and remove its unit",
-  routes: { daemon, consume },
+  routes: { daemon, consume, alert },
   defaultRoute: "daemon",
 });
 

@@ -167,6 +167,12 @@ mkdir "$HOME/.config/systemd/user/evs.service.d"`);
 /** Lines that cannot become a service. */
 const REFUSED: [line: string, words: RegExp][] = [
   ["install consume orders --name billing --no-start -- true", /the daemon is no service yet/],
+  ["print alert --dlq 5 -- true", /begins with > or >=, as in '>0'/],
+  ["print alert --dlq '>0'", /no command to run when a condition begins and ends/],
+  ["print alert --down off -- true", /no condition to watch/],
+  ["print alert --dlq '>0' --once -- true", /--once ends after one look/],
+  ["print alert --dlq '>0' --name a/b -- true", /--name cannot be "a\/b": a name is 1 to 64/],
+  ["print alert --dlq '>0' --as ada -- true", /--as is for --system/],
   ["print consume orders --name billing", /no command to run for each event/],
   ["print consume --name billing -- true", /TOPIC is missing/],
   ["print consume orders -- true", /--name is missing/],

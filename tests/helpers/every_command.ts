@@ -83,13 +83,19 @@ const REST: Record<string, Rest> = {
   "context remove": () => ({ args: ["no such name"], asks: false }),
   "service print daemon": LOCAL,
   "service print consume": () => ({ args: ["t", "--name", "one", "--", "true"], asks: false }),
+  "service print alert": () => ({ args: ["--dlq", ">0", "--", "true"], asks: false }),
   // Refused: those who run this have a real home.
   "service install daemon": () => ({ args: ["--user", "--system"], asks: false }),
   "service install consume": () => ({
     args: ["t", "--name", "one", "--user", "--system", "--", "true"],
     asks: false,
   }),
+  "service install alert": () => ({
+    args: ["--dlq", ">0", "--user", "--system", "--", "true"],
+    asks: false,
+  }),
   "service remove daemon": () => ({ args: ["--user", "--system"], asks: false }),
+  "service remove alert": () => ({ args: ["main", "--user", "--system"], asks: false }),
   "service remove consume": () => ({ args: ["one", "--user", "--system"], asks: false }),
   "status": NOTHING,
   "doctor": NOTHING,

@@ -250,16 +250,18 @@ const services: Scene = {
   // A service manager that does all that it is told.
   setUp: `mkdir -p bin ../run/systemd/private
 printf '#!/bin/sh\\nexit 0\\n' >bin/systemctl
-printf '#!/bin/sh\\ncat\\n' >charge.sh
-chmod +x bin/systemctl charge.sh
+printf '#!/bin/sh\\ncat\\n' | tee charge.sh >tell.sh
+chmod +x bin/systemctl charge.sh tell.sh
 `,
   stages: {
     "service install daemon": { machine: SYSTEMD },
     // 2 where Deno lies in the home of root, which the daemon's user cannot read.
     "service install daemon --system": { machine: SYSTEMD, codes: [0, 2] },
     "service install consume orders --name billing -- ./charge.sh": { machine: SYSTEMD },
+    "service install alert --dlq '>0' --disk '<10%' -- ./tell.sh": { machine: SYSTEMD },
     "service remove daemon": { machine: SYSTEMD },
     "service remove consume billing": { machine: SYSTEMD },
+    "service remove alert main": { machine: SYSTEMD },
   },
 };
 

@@ -20,6 +20,7 @@ for scope in user system; do
   evs service print ${
       CONSUMER.replace("--name", '"--$scope" --name')
     } >$scope/evs-consume-billing.service 2>/dev/null
+  evs service print alert --$scope --disk '<10%' --quiet -- ./tell.sh >$scope/evs-alert-main.service
 done`,
     SYSTEM_ENV,
   );
@@ -91,6 +92,8 @@ Deno.test("a unit of evs service takes from the daemon what it has no use for", 
     assert.ok(consumer.command.includes("--no-resume"));
     assert.equal(consumer.environment.PATH, place.env.PATH);
   }
+  const alert = await read("system/evs-alert-main.service");
+  assert.deepEqual(alert.command.slice(1), ["alert", "--disk", "<10%", "--", "./tell.sh"]);
   const system = await read("system/evs.service");
   assert.equal(system.one("Service.User"), "evs");
   assert.equal(system.environment.EVS_DATA_DIR, "/var/lib/evs");
