@@ -93,6 +93,9 @@ export class AlertWatch {
       learn: () => this.#learn(),
       noteDisk: (trouble) => this.#note("disk", trouble),
     });
+    const { socket } = client;
+    // While there are connections, an idle daemon looks after them once a second.
+    client.close();
     if (seen.silent !== undefined) this.#isKnown = false;
     // Where --down tells it, that is enough.
     this.#note("down", limits.down === undefined ? seen.silent?.error.message : undefined);
@@ -104,7 +107,7 @@ export class AlertWatch {
       name,
       host,
       ...(this.#folder === undefined ? {} : { dataDir: this.#folder }),
-      socket: client.socket,
+      socket,
     };
     const happened = judged.occurrences.map((occurrence) =>
       noticeOf(occurrence, { limits, source, now: now.wall })

@@ -250,7 +250,7 @@ Deno.test("evs alert tells on what it was killed in the middle of, and the end o
 Deno.test("evs alert loses no begin and no end when it is killed at any moment", async () => {
   await using watched = await Watched.make();
   const flags = "--dlq >0 --down off";
-  const rounds = dose(3, 30);
+  const rounds = dose(2, 30);
   for (let round = 0; round < rounds; round++) {
     for (const state of ["begin", "end"]) {
       const alert = watched.start(flags);
