@@ -19,7 +19,7 @@ export async function sourceFiles(...folders: string[]): Promise<string[]> {
     for await (const entry of Deno.readDir(new URL(folder, root))) {
       const path = `${folder}/${entry.name}`;
       if (entry.isDirectory) files.push(...await sourceFiles(path));
-      else if (path.endsWith(".ts")) files.push(path);
+      else if (/\.tsx?$/.test(path)) files.push(path);
     }
   }
   return files.sort();
