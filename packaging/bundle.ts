@@ -9,21 +9,8 @@
 import { bundledName } from "../core/base/program.ts";
 import { entryPoints } from "./entry_points.ts";
 import * as esbuild from "./esbuild.ts";
+import { type BundledPackage, bundledPackage } from "./npm_packages.ts";
 import { configuration, project } from "./project.ts";
-
-/** A package from npm of which code is in the bundle. */
-export interface BundledPackage {
-  name: string;
-  version: string;
-  /** As in its package.json. */
-  license: string;
-  /** A name, from its package.json; empty if that has none. */
-  author: string;
-  /** The text of its licence. */
-  licenseText: string;
-  /** As in deno.lock: `sha512-…`. */
-  integrity: string;
-}
 
 /** The modules, and what they are made of. */
 export interface Bundle {
@@ -192,30 +179,13 @@ async function packagesOf(stage: string, inputs: readonly string[]): Promise<Bun
     const [, folder, name] = /^(.*\/node_modules\/((?:@[^/]+\/)?[^/]+))\//.exec(`/${input}`) ?? [];
     if (name !== undefined) folders.set(name, `${stage}${folder}`);
   }
-  const packages: BundledPackage[] = [];
-  for (const [name, folder] of [...folders].sort(([a], [b]) => a < b ? -1 : 1)) {
-    const about = JSON.parse(await Deno.readTextFile(`${folder}/package.json`));
-    const { version, license, author = "" } = about;
-    const locked = Object.entries(npm).find(([key]) =>
+  const integrityOf = (name: string, version: string) =>
+    Object.entries(npm).find(([key]) =>
       key === `${name}@${version}` || key.startsWith(`${name}@${version}_`)
-    );
-    if (locked === undefined) throw new Error(`${name} ${version} is not in deno.lock`);
-    packages.push({
-      name,
-      version,
-      license,
-      author: typeof author === "string" ? author : author.name,
-      licenseText: await licenseIn(folder, license),
-      integrity: locked[1].integrity,
-    });
+    )?.[1].integrity;
+  const packages: BundledPackage[] = [];
+  for (const [, folder] of [...folders].sort(([a], [b]) => a < b ? -1 : 1)) {
+    packages.push(await bundledPackage(folder, integrityOf));
   }
   return packages;
-}
-
-/** The text in the package; if it has none, the text that its package.json names. */
-async function licenseIn(folder: string, license: string): Promise<string> {
-  for await (const { name, isFile } of Deno.readDir(folder)) {
-    if (isFile && /^licen[cs]e/i.test(name)) return await Deno.readTextFile(`${folder}/${name}`);
-  }
-  return await Deno.readTextFile(`${project}/packaging/licenses/${license}.txt`);
 }

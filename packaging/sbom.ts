@@ -3,7 +3,7 @@
  * is in the bundle, as esbuild reports them; Deno is its platform. It has no time and no serial
  * number, so that the same source gives the same bytes.
  */
-import type { BundledPackage } from "./bundle.ts";
+import type { BundledPackage } from "./npm_packages.ts";
 import { configuration, RUNTIME_VERSION } from "./project.ts";
 
 /** The text of the file. */
