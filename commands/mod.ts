@@ -28,6 +28,11 @@ export const verbs: ReadonlyMap<string, LazyRoute> = new Map<string, LazyRoute>(
   verb("context", "./context/mod.ts", "Name daemons, and choose one of them"),
   verb("service", "./service/mod.ts", "Run the daemon, consumers and alerts as systemd services"),
   verb("status", "./status.ts", "Show the daemon's status"),
+  verb(
+    "dashboard",
+    "./dashboard/mod.ts",
+    "Show the daemon in the browser",
+  ),
   verb("doctor", "./doctor.ts", "Verify stored data, and say how to repair damage"),
   verb("backup", "./backup.ts", "Back up everything to one file"),
   verb("restore", "./restore.ts", "Restore a backup"),

@@ -23,6 +23,10 @@ Deno.test("the task compile embeds every module that is loaded while evs runs", 
   }
 });
 
+Deno.test("the task compile embeds the page of the dashboard", () => {
+  assert.ok(included.includes("dashboard/dist/"), included.join());
+});
+
 Deno.test("the task compile gives a binary the V8 flags that a daemon is started with", () => {
   const { args } = daemonCommand({ dataDir: "/d", socket: "/s/s", config: "/c" });
   const flag = args.find((word) => word.startsWith("--v8-flags="));

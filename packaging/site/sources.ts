@@ -34,6 +34,7 @@ export const MENU: readonly MenuPart[] = [
       "docs/operating.md",
       "docs/monitoring.md",
       "docs/alerts.md",
+      "docs/browser.md",
       "docs/security.md",
       "docs/performance.md",
     ],

@@ -36,6 +36,7 @@ const events: Scene = {
     "replay",
     "expect",
     "redact",
+    "dashboard",
     "status",
     "doctor",
     "backup",
@@ -71,6 +72,9 @@ evs replay orders --cloudevents >events.json
       attempts: 5,
     },
     "redact users 42 --reason 'a password'": { answer: YES },
+    "dashboard --open": { before: 'ln -sf "$(command -v true)" bin/xdg-open', until: PRINTED },
+    "dashboard --read-only --listen 127.0.0.1:0": { until: PRINTED },
+    "dashboard --token-file scraper-token": { until: PRINTED },
     // jq -e says with 4 that there was nothing to print, and that is well.
     "doctor --json | jq -e 'select(.level == \"warning\")'": { codes: [0, 4] },
     "backup nightly.tar --force": { before: "echo yesterday >nightly.tar" },
