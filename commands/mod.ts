@@ -33,6 +33,7 @@ export const verbs: ReadonlyMap<string, LazyRoute> = new Map<string, LazyRoute>(
     "./dashboard/mod.ts",
     "Show the daemon in the browser",
   ),
+  verb("audit", "./audit.ts", "Show what was done, by whom and by which way"),
   verb("doctor", "./doctor.ts", "Verify stored data, and say how to repair damage"),
   verb("backup", "./backup.ts", "Back up everything to one file"),
   verb("restore", "./restore.ts", "Restore a backup"),

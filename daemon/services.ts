@@ -56,6 +56,8 @@ export interface ServicesOptions {
 /** What the routes work with. */
 export class Services {
   readonly broker: EventBroker;
+  /** For what is read from it alone: only the broker changes it. */
+  readonly state: Pick<WorkerState, "audit">;
   readonly config: Config;
   readonly dataDir: string;
   readonly socket: string;
@@ -99,9 +101,14 @@ export class Services {
 
   private constructor(
     broker: EventBroker,
-    options: ServicesOptions & { whole: WholeDataDir; recovered?: string },
+    options: ServicesOptions & {
+      state: WorkerState;
+      whole: WholeDataDir;
+      recovered?: string | undefined;
+    },
   ) {
     this.broker = broker;
+    this.state = options.state;
     this.#whole = options.whole;
     this.#reserve = options.reserve;
     this.config = options.config;
@@ -197,7 +204,7 @@ export class Services {
       state,
       onError: (error) => tell(error, "what the data dir holds could not be written down"),
     });
-    const services = new Services(broker, { ...options, whole, recovered });
+    const services = new Services(broker, { ...options, state, whole, recovered });
     services.metrics.errors += early;
     tell = (error, context) => services.unexpected(error, context);
     return services;

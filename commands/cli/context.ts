@@ -7,6 +7,7 @@
  */
 import { type Clock, systemClock } from "../../core/base/clock.ts";
 import { Client } from "../../core/client/client.ts";
+import { actorClaim } from "../../core/client/consumer_facts.ts";
 import { DaemonAddress } from "../../core/client/daemon_address.ts";
 import { environment, type Paths, resolvePaths } from "../../core/protocol/paths.ts";
 import { ExitCode, InvalidArgumentError } from "../../core/base/errors.ts";
@@ -16,6 +17,9 @@ import { type ColourChoice, type Palette, palette, wantsColour } from "../termin
 import type { TableOptions } from "../terminal/table.ts";
 import { escapeJson, escapeLines } from "../terminal/escape.ts";
 import { Output, type Sink, standardOutput } from "../terminal/output.ts";
+
+/** How many words of the command line the audit log is told. */
+const MOST_WORDS = 3;
 
 /** How long a stream waits for a daemon that went away, by default, ms. */
 const RECONNECT_MS = 60_000;
@@ -137,7 +141,16 @@ export class EvsContext {
    * request.
    */
   client(): Promise<Client> {
-    return Promise.resolve(this.#client ??= new Client({ socket: this.address({ watch: true }) }));
+    return Promise.resolve(this.#client ??= this.#newClient());
+  }
+
+  #newClient(): Client {
+    // Its first words: flags may say what the events say.
+    const words = this.argv.slice(0, MOST_WORDS);
+    const end = words.findIndex((word) => word.startsWith("-"));
+    const command = ["evs", ...words.slice(0, end < 0 ? undefined : end)].join(" ");
+    const actor = actorClaim("cli", { command, env: this.env });
+    return new Client({ socket: this.address({ watch: true }), actor });
   }
 
   /**

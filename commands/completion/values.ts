@@ -2,6 +2,7 @@
  * What a flag or positional accepts, derived from its placeholder: names that the running daemon
  * knows, fixed words, files, commands.
  */
+import { AUDIT_ACTS } from "../../core/event/audit.ts";
 import type { NameKind } from "./names.ts";
 
 /** What one position accepts. */
@@ -40,6 +41,8 @@ export function valueFor(placeholder: string, path: string): CompletionValue {
     case "ID":
       if (group === "scheduled" || group === "spool") return { kind: "names", of: group };
       return group === "dlq" ? { kind: "names", of: "dead-letters" } : { kind: "any" };
+    case "ACT":
+      return { kind: "words", words: AUDIT_ACTS };
     case "JOB":
       return { kind: "names", of: "jobs" };
     case "OFFSET":

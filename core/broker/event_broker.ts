@@ -35,6 +35,7 @@ import { Retention } from "./retention.ts";
 import { redactedEventsOf, Redactor } from "./redactor.ts";
 import type { RedactOptions, RedactReply } from "../protocol/redaction.ts";
 import type { JsonSchemaRegistry } from "../schema/registry.ts";
+import { byLibrary } from "../state/audited.ts";
 import { GuardedState } from "../state/guarded_state.ts";
 import { MemoryState } from "../state/memory.ts";
 import type { Scheduling } from "../protocol/scheduled.ts";
@@ -99,10 +100,7 @@ export class EventBroker<E = any> extends Broker<E> {
   readonly subscriptions: SubscriptionManager;
   /** @internal */
   readonly deadLetters: DeadLetters;
-  /**
-   * Passes of retention, and what subscriptions hold back from them.
-   * @internal
-   */
+  /** @internal Passes of retention, and what subscriptions hold back from them. */
   readonly retention: Retention;
   /** @internal */
   readonly deadLetterLimits: DeadLetterLimits;
@@ -194,9 +192,8 @@ export class EventBroker<E = any> extends Broker<E> {
     this.deadLetters = new DeadLetters(state, this.subscriptions, { ...shared, snapshot });
     const withQueue = { ...shared, subscriptions: this.subscriptions, queue: foreign };
     this.deadLetterLimits = new DeadLetterLimits({ ...withQueue, snapshot });
-    const imports = snapshot.imports ?? [];
-    this.deadLetterImports = new DeadLetterImporter({ ...withQueue, imports });
-    this.#queue = foreign ?? new StateDeadLetterQueue(state, this.deadLetters, () => clock.now());
+    this.deadLetterImports = new DeadLetterImporter({ ...withQueue, imports: snapshot.imports });
+    this.#queue = foreign ?? new StateDeadLetterQueue(state, this.deadLetters, clock);
     this.#locals = new LocalSubscriptions({
       ...shared,
       manager: this.subscriptions,
@@ -274,14 +271,15 @@ export class EventBroker<E = any> extends Broker<E> {
 
   /** @internal */
   protected get scheduling(): Scheduling {
-    return schedulingOf(this.scheduled);
+    return schedulingOf(this.scheduled, this.clock);
   }
 
   /** @internal */
   protected makeTopic(name: string, options: CreateTopicOptions): Topic {
     const { schemaRegistry, ...rest } = options;
     if (!this.topics.get(name)) {
-      this.topics.define(name, rest).catch((error) => this.#onError(error, `the topic ${name}`));
+      const made = this.topics.define(name, rest, byLibrary(this.clock));
+      made.catch((error) => this.#onError(error, `the topic ${name}`));
     } else this.topics.assertAgrees(name, rest);
     if (schemaRegistry) this.gate.use(name, schemaRegistry);
     return this.#topic(name);
@@ -313,8 +311,8 @@ export class EventBroker<E = any> extends Broker<E> {
     schema: unknown,
     options: RegisterSchemaOptions = {},
   ): Promise<{ type: string; version: string; created: boolean }> {
-    const asked = checkSchemaOptions(type, options);
-    const [plan] = await this.gate.register([{ type, schema: schemaToJson(schema), ...asked }]);
+    const asked = { ...checkSchemaOptions(type, options), type, schema: schemaToJson(schema) };
+    const [plan] = await this.gate.register([asked], byLibrary(this.clock));
     return { type, version: plan!.record.version, created: plan!.created };
   }
 
@@ -379,7 +377,7 @@ export class EventBroker<E = any> extends Broker<E> {
   redact(topic: string, event: number | string, options?: RedactOptions): Promise<RedactReply> {
     return this.#closed
       ? Promise.reject(closedBroker())
-      : this.redactor.redact(topic, event, options);
+      : this.redactor.redact(topic, event, options, byLibrary(this.clock));
   }
 
   /** @internal */

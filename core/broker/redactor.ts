@@ -25,9 +25,11 @@ import {
 } from "../event/redaction.ts";
 import { REDACT_OPTIONS, type RedactOptions, type RedactReply } from "../protocol/redaction.ts";
 import { findEvent, noSuchEvent } from "../reading/find_event.ts";
+import type { ActOptions } from "../event/audit.ts";
+import { audited } from "../state/audited.ts";
 import { MemoryState } from "../state/memory.ts";
 import { ALL_OF_ID, type EventIdentity, RedactedEvents } from "../state/redactions.ts";
-import type { RedactionRecord, State, StateSnapshot } from "../state/state.ts";
+import type { RedactionRecord, State, StateChange, StateSnapshot } from "../state/state.ts";
 import { storedOfLine } from "../store/file/lines.ts";
 import { MemoryEventStore } from "../store/memory.ts";
 import { canRedact, type JournalStore } from "../store/store.ts";
@@ -94,19 +96,25 @@ export class Redactor {
     topic: string,
     event: number | string,
     options: RedactOptions = {},
+    how: ActOptions = {},
   ): Promise<RedactReply> {
-    return this.#inTurn(() => this.#redact(topic, wantedEvent(event), options));
+    return this.#inTurn(() => this.#redact(topic, wantedEvent(event), { options, ...how }));
   }
 
   /**
    * Records that an event was redacted which the broker does not have: an older backup may have it.
    * Durable when it resolves.
    */
-  record(topic: string, id: string, options: RedactOptions = {}): Promise<RedactReply> {
+  record(
+    topic: string,
+    id: string,
+    options: RedactOptions = {},
+    how: ActOptions = {},
+  ): Promise<RedactReply> {
     return this.#inTurn(async () => {
       const { state, redacted } = this.#context;
       const record = { ...this.#recordOf({ topic, seq: 0, id }, options), done: true };
-      await state.commit([{ op: "redaction.put", record }]);
+      await state.commit([{ op: "redaction.put", record }, ...auditedRedaction(record, how)]);
       redacted.put(record);
       return replyOf(record, { created: true });
     });
@@ -135,7 +143,12 @@ export class Redactor {
     return done;
   }
 
-  async #redact(topic: string, wanted: string, options: RedactOptions): Promise<RedactReply> {
+  async #redact(
+    topic: string,
+    wanted: string,
+    how: ActOptions & { options: RedactOptions },
+  ): Promise<RedactReply> {
+    const { options } = how;
     refuseUnknown(options, { of: "redact", known: REDACT_OPTIONS });
     checkRedaction(options);
     const { store, topics, redacted, state, scheduled } = this.#context;
@@ -147,7 +160,7 @@ export class Redactor {
     if (found && found.id !== wanted) await scheduled.find(topic, found.id);
     const before = found && redacted.of(found);
     // An id may be scheduled that was published before the store forgot ids.
-    if (item && (!found || before?.done)) return await this.#redactScheduled(item, options);
+    if (item && (!found || before?.done)) return await this.#redactScheduled(item, how);
     if (!found) throw noSuchEvent(store, topic, wanted);
     if (before?.done) {
       const scheduledBefore = redacted.get({ ...found, seq: 0 });
@@ -155,7 +168,9 @@ export class Redactor {
       return replyOf(before, { created: false });
     }
     const record = before ?? this.#recordOf(found, options);
-    if (!before) await state.commit([{ op: "redaction.put", record }]);
+    if (!before) {
+      await state.commit([{ op: "redaction.put", record }, ...auditedRedaction(record, how)]);
+    }
     redacted.put(record);
     return await this.#execute(record);
   }
@@ -173,22 +188,29 @@ export class Redactor {
    * What waits is replaced together with the intent, and is published as that when it is due: so its
    * id stays known, and a publisher that tries again stores nothing.
    */
-  async #redactScheduled(item: ScheduledItem, options: RedactOptions): Promise<RedactReply> {
+  async #redactScheduled(
+    item: ScheduledItem,
+    how: ActOptions & { options: RedactOptions },
+  ): Promise<RedactReply> {
     const { scheduled, redacted } = this.#context;
     const identity = { topic: item.topic, seq: 0, id: item.id };
     const before = item.redacted ? redacted.get(identity) : undefined;
     if (before?.done) return replyOf(before, { created: false });
     const reply = await scheduled.hold(item, async () => {
-      const record = before ?? this.#recordOf(identity, options);
+      const record = before ?? this.#recordOf(identity, how.options);
       if (!before) {
         const { event } = await redactedBy(record, scheduled.contentOf(item));
-        await scheduled.redact(item, { event, change: { op: "redaction.put", record } });
+        const also = auditedRedaction(record, how);
+        await scheduled.redact(item, {
+          event,
+          changes: [{ op: "redaction.put", record }, ...also],
+        });
         redacted.put(record);
       }
       return await this.#execute(record);
     });
     // Else it was published or cancelled meanwhile.
-    return reply ?? await this.#redact(item.topic, item.id, options);
+    return reply ?? await this.#redact(item.topic, item.id, how);
   }
 
   async #execute(record: RedactionRecord): Promise<RedactReply> {
@@ -285,6 +307,13 @@ export class Redactor {
     return [...records, ...retries].flatMap((record) => record ? storedOfLine(record.line) : [])
       .filter((event) => event.id === id);
   }
+}
+
+function auditedRedaction(
+  { topic, seq, id, by, reason }: RedactionRecord,
+  { act }: ActOptions,
+): StateChange[] {
+  return audited(act, { act: "event.redact", topic, details: { seq, id, by, reason } });
 }
 
 function replyOf(

@@ -233,13 +233,16 @@ export class ScheduledEvents {
    * Gives up events that wait; durable when it resolves. Those that are being published are not
    * waiting any more.
    */
-  async cancel(items: readonly ScheduledItem[]): Promise<void> {
+  async cancel(
+    items: readonly ScheduledItem[],
+    also: readonly StateChange[] = [],
+  ): Promise<void> {
     const still = items.filter((item) => this.waits(item));
     // Not due while this is being written down.
     for (const item of still) this.#due.remove(item);
     try {
       const numbers = still.map(({ number }) => number);
-      await this.#context.state.commit([{ op: "scheduled.remove", numbers }]);
+      await this.#context.state.commit([{ op: "scheduled.remove", numbers }, ...also]);
     } catch (error) {
       for (const item of still) this.#due.add(item);
       throw error;
@@ -278,16 +281,16 @@ export class ScheduledEvents {
     }
   }
 
-  /** Replaces what it says, with another change; durable when it resolves. */
+  /** Replaces what it says, with other changes; durable when it resolves. */
   async redact(
     item: ScheduledItem,
-    { event, change }: { event: StoredEvent; change: StateChange },
+    { event, changes }: { event: StoredEvent; changes: readonly StateChange[] },
   ): Promise<void> {
     const { state, redacted } = this.#context;
     const { number } = item;
     const { key } = event;
     const line = toWireLine(event);
-    await state.commit([change, { op: "scheduled.redact", number, key, line }]);
+    await state.commit([...changes, { op: "scheduled.redact", number, key, line }]);
     delete item.key;
     Object.assign(item, defined({ key }), { redacted: true });
     if (this.waits(item)) redacted.expect(item);

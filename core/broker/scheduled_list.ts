@@ -1,6 +1,9 @@
 /** What a person does with scheduled events: lists them in pages, and cancels some. */
 import { defined } from "../base/defined.ts";
 import { InvalidArgumentError, NotFoundError } from "../base/errors.ts";
+import type { ActOptions } from "../event/audit.ts";
+import type { Clock } from "../base/clock.ts";
+import { audited, byLibrary } from "../state/audited.ts";
 import { LARGEST_SCHEDULED_PAGE } from "../event/limits.ts";
 import type {
   CancelScheduledReply,
@@ -14,13 +17,16 @@ import type { ScheduledItem } from "./due_list.ts";
 import type { ScheduledEvents } from "./scheduled_events.ts";
 
 /** Lists and cancels the scheduled events of a broker. */
-export function schedulingOf(events: ScheduledEvents): Scheduling {
+export function schedulingOf(events: ScheduledEvents, clock: Clock): Scheduling {
   return {
     // deno-lint-ignore require-await -- async turns what it throws into a rejection
     list: async (page) => scheduledPage(events, page),
-    cancel: (request) => cancelScheduled(events, request),
+    cancel: (request) => cancelScheduled(events, request, byLibrary(clock)),
   };
 }
+
+/** Most ids that the audit log names. */
+const NAMED = 10;
 
 /** The cursor of a page: when its last event is due, and the number of that event. */
 export const SCHEDULED_CURSOR = "^[0-9]{1,16}/[0-9]{1,15}$";
@@ -72,6 +78,7 @@ function infoOf(item: ScheduledItem): ScheduledInfo {
 export async function cancelScheduled(
   events: ScheduledEvents,
   { ids, topic }: CancelScheduledRequest,
+  { act }: ActOptions = {},
 ): Promise<CancelScheduledReply> {
   const wanted = new Set(ids);
   const chosen = [...events.all()].filter((item) =>
@@ -90,6 +97,7 @@ export async function cancelScheduled(
       },
     );
   }
-  await events.cancel(chosen);
+  const details = { count: chosen.length, ids: ids.slice(0, NAMED) };
+  await events.cancel(chosen, audited(act, { act: "scheduled.cancel", topic, details }));
   return { count: chosen.length };
 }

@@ -2,6 +2,8 @@
  * Checks payloads before they are stored: the schema check of a topic, and the schemas in the
  * state.
  */
+import type { ActOptions } from "../event/audit.ts";
+import { audited } from "../state/audited.ts";
 import { ConflictError, EventRefusedError, EvsError, NotFoundError } from "../base/errors.ts";
 import { asCause, thrownText } from "../base/thrown.ts";
 import {
@@ -162,7 +164,7 @@ export class SchemaGate {
    */
   register(
     requests: readonly SchemaRequest[],
-    options: { dryRun?: boolean } = {},
+    options: ActOptions & { dryRun?: boolean } = {},
   ): Promise<SchemaPlan[]> {
     const turn = this.#turn.then(() => this.#register(requests, options));
     this.#turn = turn.then(() => {}, () => {});
@@ -171,23 +173,27 @@ export class SchemaGate {
 
   async #register(
     requests: readonly SchemaRequest[],
-    { dryRun }: { dryRun?: boolean },
+    { dryRun, act }: ActOptions & { dryRun?: boolean },
   ): Promise<SchemaPlan[]> {
     const plans = await this.schemas.plan(requests);
     if (dryRun) return plans;
-    const changes = plans.flatMap(({ record, created, compatibility: level }): StateChange[] => [
-      ...created ? [{ op: "schema.put", record } as const] : [],
-      ...level === this.schemas.level(record.type)
-        ? []
-        : [{ op: "schema.level", record: { type: record.type, level } } as const],
-    ]);
+    const changes = plans.flatMap(({ record, created, compatibility: level }): StateChange[] => {
+      const { type, version } = record;
+      const isLevel = level !== this.schemas.level(type);
+      const details = { type, version, compatibility: isLevel ? level : undefined };
+      return [
+        ...created ? [{ op: "schema.put", record } as const] : [],
+        ...isLevel ? [{ op: "schema.level", record: { type, level } } as const] : [],
+        ...created || isLevel ? audited(act, { act: "schema.register", details }) : [],
+      ];
+    });
     await this.#context.state.commit(changes);
     this.schemas.take(plans);
     return plans;
   }
 
   /** Removes a schema; durable when it resolves. */
-  async remove(type: string, version: string): Promise<void> {
+  async remove(type: string, version: string, { act }: ActOptions = {}): Promise<void> {
     if (!this.schemas.has(type, version)) {
       throw new NotFoundError("schema", `${type} has no schema version ${version}`, {
         hint: didYouMean(type, this.schemas.list().map((record) => record.type)) ??
@@ -196,7 +202,10 @@ export class SchemaGate {
       });
     }
     this.#assertNotRequired(type);
-    await this.#context.state.commit([{ op: "schema.remove", type, version }]);
+    await this.#context.state.commit([
+      { op: "schema.remove", type, version },
+      ...audited(act, { act: "schema.remove", details: { type, version } }),
+    ]);
     this.schemas.remove(type, version);
   }
   /**

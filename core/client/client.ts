@@ -46,6 +46,7 @@ import type {
   TopicInfo,
   TopicRequest,
 } from "../protocol/protocol.ts";
+import { ACTOR_HEADER, type ActorClaim, encodeActor } from "../protocol/actor.ts";
 import type { RedactOptions, RedactReply } from "../protocol/redaction.ts";
 import type { StatusReply } from "../protocol/status.ts";
 import type { PublishAllReply } from "../protocol/publish_all.ts";
@@ -75,12 +76,14 @@ export class Client implements Disposable {
   /** How the daemon is found. */
   readonly address: Address;
   #connections = new Set<Connection>();
+  /** The headers of requests that the audit log tells of. */
+  readonly #acts: Record<string, string> = {};
   /** Connections that a caller uses exclusively. */
   #lent = new Set<Connection>();
 
-  /** `socket`: its path, or how to find it each time. */
-  constructor(options: { socket: string | Address }) {
-    const { socket } = options;
+  /** `socket`: its path, or how to find it each time. `actor`: who acts, for the audit log. */
+  constructor({ socket, actor }: { socket: string | Address; actor?: ActorClaim }) {
+    if (actor !== undefined) this.#acts = { [ACTOR_HEADER]: encodeActor(actor) };
     this.address = typeof socket === "string"
       ? { socket, connect: () => Connection.open(socket) }
       : socket;
@@ -144,6 +147,11 @@ export class Client implements Disposable {
     return await connection.request(request, options);
   }
 
+  /** A request of somebody who acts: it says who that is. The response is JSON. */
+  async act<T = unknown>(request: HttpRequest, options: CallOptions = {}): Promise<T> {
+    return await this.call({ ...request, headers: this.#acts }, options);
+  }
+
   /** A request whose response is JSON. */
   async call<T>(request: HttpRequest, options: CallOptions = {}): Promise<T> {
     return await (await this.fetch(request, options)).json<T>();
@@ -204,7 +212,7 @@ export class Client implements Disposable {
   /** Replaces what an event says, by seq or id. */
   async redact(topic: string, seqOrId: string, request: RedactOptions): Promise<RedactReply> {
     const path = `/v1/topics/${segment(topic)}/events/${segment(seqOrId)}/redact`;
-    return await this.call(send("POST", path, request));
+    return await this.act(send("POST", path, request));
   }
 
   /** The wire line of the newest event of a key. */
@@ -220,14 +228,13 @@ export class Client implements Disposable {
   }
 
   async cancelScheduled(request: CancelScheduledRequest): Promise<CancelScheduledReply> {
-    return await this.call(send("POST", "/v1/scheduled/cancel", request));
+    return await this.act(send("POST", "/v1/scheduled/cancel", request));
   }
 
   // Topics.
 
   async topics(options: CallOptions = {}): Promise<TopicInfo[]> {
-    const reply = await this.call<{ topics: TopicInfo[] }>(get("/v1/topics"), options);
-    return reply.topics;
+    return (await this.call<{ topics: TopicInfo[] }>(get("/v1/topics"), options)).topics;
   }
 
   async topic(name: string): Promise<TopicInfo> {
@@ -235,15 +242,15 @@ export class Client implements Disposable {
   }
 
   async createTopic(name: string, request: TopicRequest): Promise<TopicInfo> {
-    return await this.call(send("PUT", `/v1/topics/${segment(name)}`, request));
+    return await this.act(send("PUT", `/v1/topics/${segment(name)}`, request));
   }
 
   async updateTopic(name: string, request: TopicRequest): Promise<TopicInfo> {
-    return await this.call(send("PATCH", `/v1/topics/${segment(name)}`, request));
+    return await this.act(send("PATCH", `/v1/topics/${segment(name)}`, request));
   }
 
   async removeTopic(name: string): Promise<void> {
-    await (await this.fetch({ method: "DELETE", path: `/v1/topics/${segment(name)}` })).bytes();
+    await this.act({ method: "DELETE", path: `/v1/topics/${segment(name)}` });
   }
 
   // Subscriptions.
@@ -258,23 +265,23 @@ export class Client implements Disposable {
   }
 
   async putSubscription(name: string, request: SubscriptionRequest): Promise<SubscriptionInfo> {
-    return await this.call(send("PUT", subscriptionPath(name), request));
+    return await this.act(send("PUT", subscriptionPath(name), request));
   }
 
   async removeSubscription(name: string): Promise<void> {
-    await (await this.fetch({ method: "DELETE", path: subscriptionPath(name) })).bytes();
+    await this.act({ method: "DELETE", path: subscriptionPath(name) });
   }
 
   async pauseSubscription(name: string, request: PauseRequest = {}): Promise<SubscriptionInfo> {
-    return await this.call(send("POST", subscriptionPath(name, "pause"), request));
+    return await this.act(send("POST", subscriptionPath(name, "pause"), request));
   }
 
   async resumeSubscription(name: string): Promise<SubscriptionInfo> {
-    return await this.call({ method: "POST", path: subscriptionPath(name, "resume") });
+    return await this.act({ method: "POST", path: subscriptionPath(name, "resume") });
   }
 
   async seekSubscription(name: string, request: SeekRequest): Promise<SeekReply> {
-    return await this.call(send("POST", subscriptionPath(name, "seek"), request));
+    return await this.act(send("POST", subscriptionPath(name, "seek"), request));
   }
 
   async retries(name: string, { limit, after }: RetriesPage = {}): Promise<RetriesReply> {
@@ -283,7 +290,7 @@ export class Client implements Disposable {
   }
 
   async retryNow(name: string, request: RetriesNowRequest = {}): Promise<RetriesNowReply> {
-    return await this.call(send("POST", subscriptionPath(name, "retries/now"), request));
+    return await this.act(send("POST", subscriptionPath(name, "retries/now"), request));
   }
 
   async lease(name: string, request: LeaseRequest, options: CallOptions = {}): Promise<LeaseReply> {
@@ -345,10 +352,8 @@ export class Client implements Disposable {
   }
 
   async deadLetter(id: string): Promise<DeadLetterDetail[]> {
-    const reply = await this.call<{ deadLetters: DeadLetterDetail[] }>(
-      get(`/v1/dead-letters/${segment(id)}`),
-    );
-    return reply.deadLetters;
+    const request = get(`/v1/dead-letters/${segment(id)}`);
+    return (await this.call<{ deadLetters: DeadLetterDetail[] }>(request)).deadLetters;
   }
 
   /**
@@ -359,7 +364,7 @@ export class Client implements Disposable {
     body: Uint8Array,
     options: { retry: boolean; to?: string | undefined; batch?: string },
   ): Promise<DeadLetterImportReply> {
-    return await this.call({
+    return await this.act({
       method: "POST",
       path: "/v1/dead-letters/import",
       query: { retry: options.retry ? "1" : undefined, to: options.to, batch: options.batch },
@@ -369,11 +374,11 @@ export class Client implements Disposable {
   }
 
   async retryDeadLetters(action: DeadLetterAction): Promise<DeadLetterActionReply> {
-    return await this.call(send("POST", "/v1/dead-letters/retry", action));
+    return await this.act(send("POST", "/v1/dead-letters/retry", action));
   }
 
   async removeDeadLetters(action: DeadLetterAction): Promise<DeadLetterActionReply> {
-    return await this.call(send("POST", "/v1/dead-letters/remove", action));
+    return await this.act(send("POST", "/v1/dead-letters/remove", action));
   }
 
   // Schemas.
@@ -397,7 +402,7 @@ export class Client implements Disposable {
     options: { version?: string; dryRun?: boolean; compatibility?: CompatibilityLevel } = {},
   ): Promise<SchemaInfo> {
     const { version, compatibility, dryRun } = options;
-    return await this.call({
+    return await this.act({
       method: "PUT",
       path: `/v1/schemas/${segment(type)}`,
       query: { version, compatibility, dryRun: dryRun ? "1" : undefined },
@@ -407,7 +412,7 @@ export class Client implements Disposable {
 
   /** Registers all of them or none. */
   async registerSchemas(request: SchemasRequest): Promise<SchemaInfo[]> {
-    const reply = await this.call<{ schemas: SchemaInfo[] }>(send("POST", "/v1/schemas", request));
+    const reply = await this.act<{ schemas: SchemaInfo[] }>(send("POST", "/v1/schemas", request));
     return reply.schemas;
   }
 
@@ -429,7 +434,7 @@ export class Client implements Disposable {
 
   async removeSchema(type: string, version: string): Promise<void> {
     const path = `/v1/schemas/${segment(type)}`;
-    await (await this.fetch({ method: "DELETE", path, query: { version } })).bytes();
+    await this.act({ method: "DELETE", path, query: { version } });
   }
 
   /** Checks NDJSON payloads; the lines of the response are `SchemaVerdict`. */

@@ -1,5 +1,7 @@
 /** Describes this process, for people who look at a subscription's deliveries in flight. */
 import { truncate } from "../base/truncate.ts";
+import { defined } from "../base/defined.ts";
+import type { ActorClaim } from "../protocol/actor.ts";
 import type { ConsumerRequest } from "../protocol/in_flight.ts";
 
 /** Longest part of a command that is shown. */
@@ -12,6 +14,22 @@ export function consumerFacts(command: string): ConsumerRequest {
     pid: Deno.pid,
     host: allowed(() => Deno.hostname()),
     command: command === "" ? undefined : truncate(command, LONGEST_COMMAND),
+  };
+}
+
+/** Who acts from this process, for the audit log. */
+export function actorClaim(
+  way: ActorClaim["way"],
+  { command, env }: { command: string; env: (name: string) => string | undefined },
+): ActorClaim {
+  return {
+    way,
+    pid: Deno.pid,
+    ...defined({
+      user: env("USER") ?? env("LOGNAME"),
+      host: allowed(() => Deno.hostname()),
+      command: command === "" ? undefined : command,
+    }),
   };
 }
 

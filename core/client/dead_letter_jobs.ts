@@ -10,7 +10,7 @@ export async function startDeadLetterJob(
   client: Client,
   request: DeadLetterJobRequest,
 ): Promise<DeadLetterJob> {
-  return await client.call({ method: "POST", path: JOBS, body: JSON.stringify(request) });
+  return await client.act({ method: "POST", path: JOBS, body: JSON.stringify(request) });
 }
 
 /** Those that run, and the last that ended; the newest first. */
@@ -29,5 +29,5 @@ export async function deadLetterJob(
 
 /** Ends one; what it has done stays done. */
 export async function cancelDeadLetterJob(client: Client, name: string): Promise<DeadLetterJob> {
-  return await client.call({ method: "DELETE", path: `${JOBS}/${segment(name)}` });
+  return await client.act({ method: "DELETE", path: `${JOBS}/${segment(name)}` });
 }

@@ -13,6 +13,8 @@ import { type Redelivery, redeliveryOf } from "../delivery/redeliver.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { ConflictError, InvalidArgumentError, NotFoundError } from "../base/errors.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
+import type { ActOptions } from "../event/audit.ts";
+import { auditedDeadLetters } from "./audited_act.ts";
 import { CauseCounter } from "./groups.ts";
 import { DeadLetterJobs } from "./jobs.ts";
 import { copyOf, refuseGone } from "./entries.ts";
@@ -115,18 +117,24 @@ export class DeadLetters {
   }
 
   /** Redelivers entries, to the subscription that failed or to another one. */
-  async retry(action: DeadLetterAction): Promise<DeadLetterActionReply> {
-    return await (await this.retrying(action)).run();
+  async retry(action: DeadLetterAction, how: ActOptions = {}): Promise<DeadLetterActionReply> {
+    return await (await this.retrying(action, how)).run();
   }
 
   /** Finds what {@link retry} redelivers; it can be run again if it is refused. */
-  async retrying(action: DeadLetterAction): Promise<ResumableAction> {
+  async retrying(action: DeadLetterAction, { act }: ActOptions = {}): Promise<ResumableAction> {
     const [state, subscriptions] = [this.#state, this.#subscriptions];
     return new ResumableAction({
       action,
       keys: await this.toRetry(action),
       transactions: this.#transactions,
-      step: (some) => moveDeadLetters(some, { state, subscriptions, to: action.to }),
+      step: (some) =>
+        moveDeadLetters(some, {
+          state,
+          subscriptions,
+          to: action.to,
+          also: (done) => auditedDeadLetters("dead-letters.retry", { act, action, done }),
+        }),
       done: "retried",
     });
   }
@@ -167,18 +175,23 @@ export class DeadLetters {
   }
 
   /** Removes entries for good. */
-  async remove(action: DeadLetterAction): Promise<DeadLetterActionReply> {
-    return await (await this.removing(action)).run();
+  async remove(action: DeadLetterAction, how: ActOptions = {}): Promise<DeadLetterActionReply> {
+    return await (await this.removing(action, how)).run();
   }
 
   /** Finds what {@link remove} removes; it can be run again if it is refused. */
-  async removing(action: DeadLetterAction): Promise<ResumableAction> {
+  async removing(action: DeadLetterAction, { act }: ActOptions = {}): Promise<ResumableAction> {
     const [state, subscriptions] = [this.#state, this.#subscriptions];
     return new ResumableAction({
       action,
       keys: await this.toRemove(action),
       transactions: this.#transactions,
-      step: (some) => removeDeadLetters(some, { state, subscriptions }),
+      step: (some) =>
+        removeDeadLetters(some, {
+          state,
+          subscriptions,
+          also: (done) => auditedDeadLetters("dead-letters.remove", { act, action, done }),
+        }),
       done: "removed",
     });
   }

@@ -2,6 +2,8 @@
  * Imports exported dead letters: back into the queue, or for redelivery. Edited events are
  * delivered as copies, the others as they were (core/dead_letter/imported.ts).
  */
+import type { ActOptions } from "../event/audit.ts";
+import { auditedDeadLetters } from "./audited_act.ts";
 import type { DeadLetterImportReply } from "../protocol/protocol.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { planRedelivery } from "../delivery/redeliver.ts";
@@ -41,13 +43,13 @@ export class DeadLetterImporter {
    */
   add(
     entries: readonly ImportedDeadLetter[],
-    { batch }: { batch?: string | undefined } = {},
+    { batch, act }: ActOptions & { batch?: string | undefined } = {},
   ): Promise<DeadLetterImportReply> {
     return this.#parts.inTurn(batch, async () => {
       const reply = emptyReply();
       for (const [i, chunk] of chunks(entries).entries()) {
         const part = { batch, part: partName(i, chunk) };
-        addTo(reply, this.#parts.done(part) ?? await this.#add(chunk, part));
+        addTo(reply, this.#parts.done(part) ?? await this.#add(chunk, { ...part, act }));
       }
       return reply;
     });
@@ -55,7 +57,7 @@ export class DeadLetterImporter {
 
   async #add(
     chunk: readonly ImportedDeadLetter[],
-    part: ImportPart,
+    { act, ...part }: ImportPart & ActOptions,
   ): Promise<DeadLetterImportReply> {
     const fresh = new Map<string, DeadLetterRecord>();
     const reply = { ...emptyReply(), count: chunk.length };
@@ -70,6 +72,7 @@ export class DeadLetterImporter {
     await this.#state.commit([
       ...[...fresh.values()].map((record): StateChange => ({ op: "dead.put", record })),
       ...done.changes,
+      ...auditedDeadLetters("dead-letters.import", { act, done: [...fresh.values()] }),
     ]);
     done.apply();
     return reply;
@@ -81,14 +84,14 @@ export class DeadLetterImporter {
    */
   retry(
     entries: readonly ImportedDeadLetter[],
-    options: { to?: string | undefined; batch?: string | undefined },
+    options: ActOptions & { to?: string | undefined; batch?: string | undefined },
   ): Promise<DeadLetterImportReply> {
     return this.#parts.inTurn(options.batch, () => this.#retry(entries, options));
   }
 
   async #retry(
     entries: readonly ImportedDeadLetter[],
-    { to, batch }: { to?: string | undefined; batch?: string | undefined },
+    { to, batch, act }: ActOptions & { to?: string | undefined; batch?: string | undefined },
   ): Promise<DeadLetterImportReply> {
     if (to === undefined) {
       const names = [...new Set(entries.map(({ subscription }) => subscription))];
@@ -98,7 +101,10 @@ export class DeadLetterImporter {
     for (const [target, own] of Map.groupBy(entries, (entry) => to ?? entry.subscription)) {
       for (const [i, chunk] of chunks(own).entries()) {
         const part = { batch, part: partName(i, chunk) };
-        addTo(reply, this.#parts.done(part) ?? await this.#deliver(target, chunk, part));
+        addTo(
+          reply,
+          this.#parts.done(part) ?? await this.#deliver(target, chunk, { ...part, act }),
+        );
       }
     }
     return reply;
@@ -116,7 +122,7 @@ export class DeadLetterImporter {
   async #deliver(
     target: string,
     entries: readonly ImportedDeadLetter[],
-    part: ImportPart,
+    { act, ...part }: ImportPart & ActOptions,
   ): Promise<DeadLetterImportReply> {
     const driver = this.#subscriptions.require(target);
     driver.look();
@@ -158,7 +164,9 @@ export class DeadLetterImporter {
       }
       const plan = planRedelivery(driver.queue, sent, now);
       done = this.#parts.record(part, reply);
-      plan.changes.push(...changes, ...done.changes);
+      const what = reply.mended > 0 ? "dead-letters.edit" : "dead-letters.retry";
+      const also = auditedDeadLetters(what, { act, done: sent });
+      plan.changes.push(...changes, ...done.changes, ...also);
       return plan;
     });
     done!.apply();

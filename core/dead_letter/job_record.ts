@@ -13,7 +13,7 @@ const OTHER = "other reasons";
 /** A job at its start. */
 export function newJob(
   { action, to, rate, ...selected }: DeadLetterJobRequest,
-  about: Pick<DeadLetterJobRecord, "number" | "bound" | "total" | "startedAt">,
+  about: Pick<DeadLetterJobRecord, "number" | "bound" | "total" | "startedAt" | "way" | "by">,
 ): DeadLetterJobRecord {
   return {
     ...about,

@@ -3,12 +3,14 @@
  * so that nothing is done twice or left out, whenever the process ends.
  */
 import type { Clock } from "../base/clock.ts";
+import { defined } from "../base/defined.ts";
 import { InternalError, isDiskFull, NotFoundError } from "../base/errors.ts";
 import { turn } from "../base/in_turns.ts";
 import { paceInChunks, parseRate } from "../base/rate.ts";
 import { thrownText } from "../base/thrown.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { type Redelivery, redeliveryOf } from "../delivery/redeliver.ts";
+import type { ActOptions } from "../event/audit.ts";
 import type {
   DeadLetterJobRecord,
   DeadLetterName,
@@ -16,6 +18,7 @@ import type {
   State,
   StateChange,
 } from "../state/state.ts";
+import { auditedDeadLetters, auditedJob } from "./audited_act.ts";
 import { copyOf, readEntries } from "./entries.ts";
 import { afterStep, jobName } from "./job_record.ts";
 import { moveDeadLetters, removeDeadLetters } from "./move.ts";
@@ -81,18 +84,19 @@ export class JobRun {
   }
 
   /** Ends it; what is done stays done. False if it ended by itself. */
-  cancel(): Promise<boolean> {
-    return this.#cancelling ??= this.#cancel().finally(() => this.#cancelling = undefined);
+  cancel(how: ActOptions): Promise<boolean> {
+    return this.#cancelling ??= this.#cancel(how).finally(() => this.#cancelling = undefined);
   }
 
-  async #cancel(): Promise<boolean> {
+  async #cancel(how: ActOptions): Promise<boolean> {
     await this.stop();
     if (this.record.state !== "running") return false;
     const { clock, state, makeRoom, atEnd } = this.#context;
     const endedAt = Math.round(clock.now());
     const record: DeadLetterJobRecord = { ...this.record, state: "cancelled", endedAt };
     try {
-      await makeRoom(() => state.commit([{ op: "job.put", record }, ...atEnd(record)]));
+      const also = [...auditedJob("job.cancel", record, how), ...atEnd(record)];
+      await makeRoom(() => state.commit([{ op: "job.put", record }, ...also]));
     } catch (error) {
       this.#stopped = false;
       this.begin();
@@ -158,8 +162,11 @@ export class JobRun {
     return this.#list.entries.slice(from, from + size);
   }
 
-  /** Goes through these, which are next: one transaction. */
-  async step(entries: readonly DeadLetterName[]): Promise<void> {
+  /**
+   * Goes through these, which are next: one transaction. `act`: somebody waits for all of it, so
+   * this is no job for the audit log, but an act.
+   */
+  async step(entries: readonly DeadLetterName[], { act }: ActOptions = {}): Promise<void> {
     const { state, subscriptions, clock, atEnd } = this.#context;
     const { action, to, bound } = this.record;
     const keys = entries.map(([subscription, topic, id]) => ({ subscription, topic, id }));
@@ -174,12 +181,31 @@ export class JobRun {
     const also = (done: readonly Redelivery[]): StateChange[] => {
       const now = Math.round(clock.now());
       next = afterStep(this.record, { through: entries.length, done, failed, now });
-      return [{ op: "job.put", record: next }, ...next.state === "done" ? atEnd(next) : []];
+      return [
+        { op: "job.put", record: next },
+        ...next.state === "done" ? [...this.#auditedEnd(next, { act, done }), ...atEnd(next)] : [],
+      ];
     };
     const context = { state, subscriptions, upTo: bound, also };
     if (action === "retry") await moveDeadLetters(able, { ...context, to });
     else await removeDeadLetters(able, context);
     this.#became(next);
+  }
+
+  #auditedEnd(
+    record: DeadLetterJobRecord,
+    { act, done }: ActOptions & { done: readonly Redelivery[] },
+  ): StateChange[] {
+    const { action, selection, to } = record;
+    if (act !== undefined) {
+      const { subscription, topic } = selection;
+      const given = { ...defined({ subscription, topic, to }) };
+      const about = { act, action: given, done, job: jobName(record) };
+      return auditedDeadLetters(`dead-letters.${action}`, about);
+    }
+    // By whoever started it: the daemon ends what it was asked for.
+    const origin = record.way && { way: "daemon" as const, at: record.endedAt!, by: record.by };
+    return auditedJob("job.end", record, { act: origin && defined(origin) });
   }
 
   /** Why a dead letter cannot be retried. */

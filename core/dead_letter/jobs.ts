@@ -5,6 +5,9 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { ConflictError } from "../base/errors.ts";
+import { defined } from "../base/defined.ts";
+import type { ActOptions } from "../event/audit.ts";
+import { auditedJob } from "./audited_act.ts";
 import { setPatientTimer } from "../base/standstill.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import type { Redelivery } from "../delivery/redeliver.ts";
@@ -89,7 +92,10 @@ export class DeadLetterJobs {
    * Starts a job; durable when it resolves. A small one without a rate is done by then. One that
    * matches nothing is not kept. Throws what a retry or a removal of the same would throw.
    */
-  async begin(request: DeadLetterJobRequest): Promise<DeadLetterJob> {
+  async begin(
+    request: DeadLetterJobRequest,
+    { act }: ActOptions = {},
+  ): Promise<DeadLetterJob> {
     const { state, clock } = this.#context;
     const bound = state.deadLetterKeys({ limit: 1, newest: true })[0]?.number ?? 0;
     const entries = (await this.#find(request, bound)).map(nameOf);
@@ -99,11 +105,12 @@ export class DeadLetterJobs {
       const none = newJob(request, { ...about, number: 0 });
       return jobInfo({ ...none, state: "done", endedAt: startedAt });
     }
-    const record = newJob(request, { ...about, number: ++this.#last });
+    const origin = act && defined({ way: act.way, by: act.by });
+    const record = newJob(request, { ...about, number: ++this.#last, ...origin });
     const run = new JobRun(record, this.#runContext());
     if (record.rate === undefined && entries.length <= PART) {
-      await this.#makeRoom(() => run.step(entries));
-    } else await this.#makeRoom(() => this.#store(record, entries));
+      await this.#makeRoom(() => run.step(entries, { act }));
+    } else await this.#makeRoom(() => this.#store(record, { entries, act }));
     this.#runs.set(jobName(record), run);
     this.#forgetOld();
     if (run.record.state === "running" && !this.#isClosed) run.begin();
@@ -111,9 +118,9 @@ export class DeadLetterJobs {
   }
 
   /** Ends one; what it has done stays done. Throws `ConflictError` if it has ended. */
-  async cancel(name: string): Promise<DeadLetterJob> {
+  async cancel(name: string, how: ActOptions = {}): Promise<DeadLetterJob> {
     const run = this.#require(name);
-    if (!await run.cancel()) {
+    if (!await run.cancel(how)) {
       throw new ConflictError(`the job ${name} has ended: it is ${run.record.state}`, {
         code: "dead-letter-job/ended",
         hint: `evs dlq jobs show ${name}`,
@@ -150,7 +157,10 @@ export class DeadLetterJobs {
   }
 
   /** The list in parts, and then that it is complete. */
-  async #store(record: DeadLetterJobRecord, entries: readonly DeadLetterName[]): Promise<void> {
+  async #store(
+    record: DeadLetterJobRecord,
+    { entries, act }: ActOptions & { entries: readonly DeadLetterName[] },
+  ): Promise<void> {
     const { state } = this.#context;
     const unlisted: StateChange = { op: "job.put", record: { ...record, isListed: false } };
     for (let at = 0; at < entries.length; at += PART) {
@@ -158,7 +168,7 @@ export class DeadLetterJobs {
       const changes: StateChange[] = [{ op: "job.part", ...part }];
       await state.commit(at === 0 ? [unlisted, ...changes] : changes, { sync: false });
     }
-    await state.commit([{ op: "job.put", record }]);
+    await state.commit([{ op: "job.put", record }, ...auditedJob("job.start", record, { act })]);
   }
 
   #add(record: DeadLetterJobRecord): void {

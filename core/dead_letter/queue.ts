@@ -1,4 +1,6 @@
 /** The interface of a dead-letter queue, which an application may implement. */
+import type { Clock } from "../base/clock.ts";
+import { byLibrary } from "../state/audited.ts";
 import { assertSubscriptionName, assertTopicName } from "../event/topic_options.ts";
 import { assertObject, assertText } from "../base/options.ts";
 import { defined } from "../base/defined.ts";
@@ -145,17 +147,17 @@ const PAGE = 500;
 export class StateDeadLetterQueue implements DeadLetterQueue {
   readonly #state: State;
   readonly #deadLetters: DeadLetters;
-  readonly #now: () => number;
+  readonly #clock: Clock;
 
-  constructor(state: State, deadLetters: DeadLetters, now: () => number) {
+  constructor(state: State, deadLetters: DeadLetters, clock: Clock) {
     this.#state = state;
     this.#deadLetters = deadLetters;
-    this.#now = now;
+    this.#clock = clock;
   }
 
   async addEvent(event: Event, error: Error, subscriptionName: string): Promise<void> {
     assertDeadLetter(event, subscriptionName);
-    const diedAt = this.#now();
+    const diedAt = this.#clock.now();
     const stack = thrownStack(error);
     const record = {
       ...recordOf(event, subscriptionName),
@@ -194,13 +196,15 @@ export class StateDeadLetterQueue implements DeadLetterQueue {
   async retryEvent(eventId: string): Promise<boolean> {
     assertDeadLetterId(eventId);
     if (this.#deadLetters.count({ ids: [eventId] }) === 0) return false;
-    return (await this.#deadLetters.retry({ ids: [eventId] })).count > 0;
+    const act = byLibrary(this.#clock);
+    return (await this.#deadLetters.retry({ ids: [eventId] }, act)).count > 0;
   }
 
   async removeEvent(eventId: string): Promise<boolean> {
     assertDeadLetterId(eventId);
     if (this.#deadLetters.count({ ids: [eventId] }) === 0) return false;
-    return (await this.#deadLetters.remove({ ids: [eventId] })).count > 0;
+    const act = byLibrary(this.#clock);
+    return (await this.#deadLetters.remove({ ids: [eventId] }, act)).count > 0;
   }
 }
 

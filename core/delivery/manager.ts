@@ -15,8 +15,9 @@ import type {
 } from "../protocol/protocol.ts";
 import type { ConsumerFacts, ConsumerRequest } from "../protocol/in_flight.ts";
 import { ConflictError, NotFoundError } from "../base/errors.ts";
+import type { ActOptions } from "../event/audit.ts";
+import { auditedSubscription } from "../state/audited.ts";
 import type {
-  State,
   StateChange,
   StateSnapshot,
   SubscriptionRecord,
@@ -26,7 +27,7 @@ import type { Commit } from "../store/journal.ts";
 import { assertSubscriptionName, assertTopicPattern } from "../event/topic_options.ts";
 import { DriverDirectory } from "./directory.ts";
 import { type DriverContext, SubscriptionDriver } from "./driver.ts";
-import { AGAIN_MS, type Ledger } from "./committer.ts";
+import { AGAIN_MS } from "./committer.ts";
 import { type Outcome, type Settlement, settleReply } from "./plan.ts";
 import { planSeek, type SeekTarget } from "./seek.ts";
 import { TimedPauses } from "./timed_pauses.ts";
@@ -37,37 +38,13 @@ import { isPersons, pauseOf, pauseReasonOf, unpaused } from "./pause.ts";
 import { startOf } from "./queue_start.ts";
 import { offsetFor, resolveIn } from "./start_offset.ts";
 import { inFlightOf } from "./in_flight_info.ts";
-import { type EventTimes, subscriptionInfoOf } from "./subscription_info.ts";
+import { subscriptionInfoOf } from "./subscription_info.ts";
 import { checkSettings, defaultSettings, differingSettings } from "./settings.ts";
-import type { Clock } from "../base/clock.ts";
-import type { Event } from "../event/event.ts";
-import type { JournalStore } from "../store/store.ts";
 import type { Lease } from "./leases.ts";
-import type { RedactedEvents } from "../state/redactions.ts";
-import type { TopicCatalog } from "../topic/catalog.ts";
+import type { ManagerContext } from "./manager_context.ts";
 
 /** The result of a lease request. */
 export type LeaseResult = Omit<LeaseReply, "deliveries"> & { deliveries: Lease[] };
-
-/** What the manager needs. */
-export interface ManagerContext {
-  clock: Clock;
-  random: () => number;
-  store: JournalStore;
-  state: State;
-  topics: TopicCatalog;
-  meters: EventTimes;
-  expiry?: DriverContext["expiry"];
-  /** Remembered last seqs of topics, in case their stores have lost them. */
-  floors?: ReadonlyMap<string, number>;
-  redacted?: RedactedEvents;
-  compileFilter(expression: string): Promise<(event: Event) => boolean>;
-  /** Where a subscription stores its durable state. */
-  ledger(name: string): Ledger;
-  /** A named subscription has finished something of a topic, or is gone. */
-  progressed(topic: string): void;
-  onError(error: unknown, context: string): void;
-}
 
 /** The subscriptions of a broker. */
 export class SubscriptionManager {
@@ -154,7 +131,11 @@ export class SubscriptionManager {
   }
 
   /** Creates a subscription, or attaches to an existing one. */
-  async put(name: string, request: SubscriptionRequest): Promise<SubscriptionInfo> {
+  async put(
+    name: string,
+    request: SubscriptionRequest,
+    options: ActOptions = {},
+  ): Promise<SubscriptionInfo> {
     assertSubscriptionName(name);
     assertTopicPattern(request.topic);
     const settings = checkSettings(request.settings);
@@ -163,8 +144,8 @@ export class SubscriptionManager {
       await making.catch(() => {}); // its creator gets the error
     }
     const there = this.#drivers.get(name);
-    if (there) return await this.#attach(there, request, settings);
-    const made = this.#make(name, request, settings);
+    if (there) return await this.#attach(there, request, { settings, ...options });
+    const made = this.#make(name, request, { settings, ...options });
     this.#making.set(name, made);
     try {
       await made;
@@ -177,7 +158,7 @@ export class SubscriptionManager {
   async #make(
     name: string,
     request: SubscriptionRequest,
-    settings: Partial<SubscriptionSettings>,
+    { settings, act }: ActOptions & { settings: Partial<SubscriptionSettings> },
   ): Promise<void> {
     const from = request.from ?? "start";
     const offset = offsetFor(request.topic, from);
@@ -197,6 +178,7 @@ export class SubscriptionManager {
     await this.#context.state.commit([
       { op: "subscription.put", record },
       ...cursors.map((cursor): StateChange => ({ op: "cursor.put", record: cursor })),
+      ...auditedSubscription("subscription.create", record, { act }),
     ]);
     const driver = this.#add(record, { cursors, done: [], missed: [], retries: [] });
     for (const topic of this.#context.topics.match(record.topic)) driver.addTopic(topic, 1);
@@ -207,7 +189,7 @@ export class SubscriptionManager {
   async #attach(
     driver: SubscriptionDriver,
     request: SubscriptionRequest,
-    settings: Partial<SubscriptionSettings>,
+    { settings, act }: ActOptions & { settings: Partial<SubscriptionSettings> },
   ): Promise<SubscriptionInfo> {
     const { name, topic } = driver.record;
     if (topic !== request.topic) {
@@ -222,11 +204,11 @@ export class SubscriptionManager {
       await this.#change(driver, (record) => ({
         ...record,
         settings: { ...record.settings, ...settings },
-      }));
+      }), auditedSubscription("subscription.update", driver.record, { act, details: { differs } }));
       this.useFilter(driver);
     }
     if (request.resume && driver.record.paused && !isPersons(driver.record)) {
-      await this.resume(name);
+      await this.resume(name, { act });
     }
     return {
       ...this.info(name),
@@ -238,11 +220,12 @@ export class SubscriptionManager {
   async #change(
     driver: SubscriptionDriver,
     change: (record: SubscriptionRecord) => SubscriptionRecord,
+    also: readonly StateChange[],
   ): Promise<void> {
     await driver.plan(() => {
       const record = change(driver.record);
       return {
-        changes: [{ op: "subscription.put", record }],
+        changes: [{ op: "subscription.put", record }, ...also],
         result: undefined,
         dead: [],
         apply: () => driver.become(record),
@@ -268,11 +251,14 @@ export class SubscriptionManager {
   }
 
   /** Removes a subscription with its cursors and retries; its dead letters stay. */
-  async remove(name: string): Promise<void> {
+  async remove(name: string, options: ActOptions = {}): Promise<void> {
     const driver = this.require(name);
     this.#timedPauses.set(name, undefined);
     await driver.plan(() => ({
-      changes: [{ op: "subscription.remove", name }],
+      changes: [
+        { op: "subscription.remove", name },
+        ...auditedSubscription("subscription.remove", driver.record, options),
+      ],
       result: undefined,
       dead: [],
       apply: () => {
@@ -291,8 +277,10 @@ export class SubscriptionManager {
   async pause(
     name: string,
     { reason, by = "person", forMs }: PauseRequest = {},
+    { act }: ActOptions = {},
   ): Promise<SubscriptionInfo> {
     const driver = this.require(name);
+    const details = { by, forMs, reason: reason && pauseReasonOf(reason) };
     await this.#change(driver, (before) => {
       if (by !== "person" && before.paused && isPersons(before)) return before;
       return {
@@ -304,16 +292,17 @@ export class SubscriptionManager {
           pausedUntil: forMs === undefined ? undefined : this.#context.clock.now() + forMs,
         }),
       };
-    });
+    }, auditedSubscription("subscription.pause", driver.record, { act, details }));
     this.#timedPauses.set(name, driver.record.pausedUntil);
     return this.info(name);
   }
 
-  async resume(name: string): Promise<SubscriptionInfo> {
+  async resume(name: string, options: ActOptions = {}): Promise<SubscriptionInfo> {
     const driver = this.require(name);
     if (driver.record.paused) {
       this.#timedPauses.set(name, undefined);
-      await this.#change(driver, unpaused);
+      const also = auditedSubscription("subscription.resume", driver.record, options);
+      await this.#change(driver, unpaused, also);
     }
     return this.info(name);
   }
@@ -331,7 +320,11 @@ export class SubscriptionManager {
   }
 
   /** Moves the cursors, or reports what that would do. */
-  async seek(name: string, request: SeekRequest): Promise<SeekReply> {
+  async seek(
+    name: string,
+    request: SeekRequest,
+    { act }: ActOptions = {},
+  ): Promise<SeekReply> {
     const driver = this.require(name);
     const offset = offsetFor(driver.record.topic, request.to);
     const targets = (): SeekTarget[] => {
@@ -342,7 +335,14 @@ export class SubscriptionManager {
       });
     };
     if (request.dryRun) return { dryRun: true, ...planSeek(driver.queue, targets()).result };
-    const result = await driver.plan(() => planSeek(driver.queue, targets()));
+    const result = await driver.plan(() => {
+      const plan = planSeek(driver.queue, targets());
+      const details = { to: request.to, redo: plan.result.redo, skip: plan.result.skip };
+      plan.changes.push(
+        ...auditedSubscription("subscription.seek", driver.record, { act, details }),
+      );
+      return plan;
+    });
     driver.reread();
     return { dryRun: false, ...result };
   }

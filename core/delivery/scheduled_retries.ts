@@ -1,4 +1,6 @@
 /** The waiting retries of a subscription: listed in pages by due time, and made due by a person. */
+import type { ActOptions } from "../event/audit.ts";
+import { audited } from "../state/audited.ts";
 import { defined } from "../base/defined.ts";
 import { InvalidArgumentError, NotFoundError } from "../base/errors.ts";
 import { truncate } from "../base/truncate.ts";
@@ -143,6 +145,7 @@ function isBehind(entry: Entry, cursor: string): boolean {
 export async function retryNow(
   driver: SubscriptionDriver,
   { ids }: RetriesNowRequest = {},
+  { act }: ActOptions = {},
 ): Promise<RetriesNowReply> {
   const named = ids && new Set(ids);
   const chosen = [...waiting(driver.queue)].filter(({ id }) => named?.has(id) ?? true)
@@ -153,7 +156,14 @@ export async function retryNow(
   let count = 0;
   for (let i = 0; i < chosen.length; i += AT_ONCE) {
     const some = chosen.slice(i, i + AT_ONCE);
-    count += await driver.plan(() => planDue(driver, some));
+    count += await driver.plan(() => {
+      const plan = planDue(driver, some);
+      const facts = { act: "retries.now", subscription: driver.record.name } as const;
+      if (plan.result > 0) {
+        plan.changes.push(...audited(act, { ...facts, details: { count: plan.result } }));
+      }
+      return plan;
+    });
   }
   return { count };
 }

@@ -1,4 +1,5 @@
 /** Jobs: acts on many dead letters that the broker does by itself. */
+import type { Actor, AuditWay } from "./audit.ts";
 import type { DeadLetterFilter } from "./dead_letter_filter.ts";
 
 /** What a job does with dead letters. */
@@ -44,6 +45,9 @@ export interface DeadLetterJobRecord {
   failed: { reason: string; count: number }[];
   /** Of those that are done, how many of each subscription. */
   bySubscription: Record<string, number>;
+  /** Who started it, and by which way. */
+  way?: AuditWay;
+  by?: Actor;
   /** Unix ms. */
   startedAt: number;
   endedAt?: number;

@@ -1,4 +1,5 @@
 /** The wire types of `/v1/dead-letter-jobs`: acts on many dead letters that the daemon does by itself. */
+import type { Actor, AuditWay } from "../event/audit.ts";
 import type { DeadLetterFilter } from "../event/dead_letter_filter.ts";
 import type { DeadLetterJobAction, DeadLetterJobSelection } from "../event/dead_letter_job.ts";
 
@@ -32,6 +33,9 @@ export interface DeadLetterJob {
   left: number;
   /** Of those that are done, how many of each subscription. */
   bySubscription: Record<string, number>;
+  /** Who started it, as that claimed, and by which way. */
+  way?: AuditWay;
+  by?: Actor;
   /** Unix ms. */
   startedAt: number;
   endedAt?: number;

@@ -5,6 +5,7 @@
  */
 import { asError, thrownText } from "../base/thrown.ts";
 import { CannotStoreError, EvsError, InternalError } from "../base/errors.ts";
+import type { AuditQuery, AuditRecord } from "../event/audit.ts";
 import type {
   BoundDeadLetterFilter,
   CommitOptions,
@@ -100,6 +101,10 @@ export class GuardedState implements State {
 
   jobPart(job: number, part: number): DeadLetterName[] | undefined {
     return this.#state.jobPart(job, part);
+  }
+
+  audit(query: AuditQuery): AuditRecord[] {
+    return this.#state.audit(query);
   }
 
   deadLetterCounts(): Map<string, number> {

@@ -3,6 +3,8 @@
  * is tested against.
  */
 import { defined } from "../base/defined.ts";
+import type { AuditQuery, AuditRecord } from "../event/audit.ts";
+import { AUDIT_AGE, AUDIT_LEAST, AUDIT_MOST } from "./audited.ts";
 import { REDACTED, withoutTexts } from "./redactions.ts";
 import { matchesDeadLetter, nextAfter, pageStart, retryOf } from "./dead_letter_page.ts";
 import type {
@@ -67,6 +69,8 @@ export class MemoryState implements State {
   readonly #dead = new Map<string, { number: number; record: DeadLetterRecord }>();
   readonly #jobs = new Map<number, DeadLetterJobRecord>();
   readonly #jobParts = new Map<number, DeadLetterName[][]>();
+  /** In the order of their numbers. */
+  #audit: AuditRecord[] = [];
   readonly #schemas = new Map<string, SchemaRecord>();
   readonly #levels = new Map<string, LevelRecord>();
   readonly #ends = new Map<string, number>();
@@ -213,6 +217,16 @@ export class MemoryState implements State {
         this.#jobs.delete(number);
         this.#jobParts.delete(number);
       }
+    },
+    "audit.put": ({ record }) => {
+      const number = (this.#audit.at(-1)?.number ?? 0) + 1;
+      this.#audit.push({ ...record, number });
+      if (this.#audit.length > AUDIT_MOST) this.#audit.shift();
+      const from = record.at - AUDIT_AGE;
+      if (this.#audit[0]!.at >= from) return;
+      this.#audit = this.#audit.filter((one) =>
+        one.at >= from || one.number > number - AUDIT_LEAST
+      );
     },
     "scheduled.put": ({ record }) => {
       this.#scheduled.set(record.number, record);
@@ -380,6 +394,17 @@ export class MemoryState implements State {
   /** @internal */
   jobPart(job: number, part: number): DeadLetterName[] | undefined {
     return this.#jobParts.get(job)?.[part];
+  }
+
+  /** @internal */
+  audit({ since, act, topic, subscription, before, limit }: AuditQuery): AuditRecord[] {
+    const found = this.#audit.filter((one) =>
+      one.at >= (since ?? -Infinity) && (act ?? one.act) === one.act &&
+      (topic ?? one.topic) === one.topic &&
+      (subscription ?? one.subscription) === one.subscription &&
+      one.number < (before ?? Infinity)
+    );
+    return structuredClone(found.reverse().slice(0, limit));
   }
 
   deadLetterCounts(): Map<string, number> {

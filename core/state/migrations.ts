@@ -251,6 +251,18 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (job, part)
   ) WITHOUT ROWID;
   `,
+  // What was done, by whom and by which way (evs audit).
+  `
+  CREATE TABLE audit (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    act TEXT NOT NULL,
+    topic TEXT,
+    subscription TEXT,
+    record TEXT NOT NULL                   -- JSON
+  );
+  CREATE INDEX audit_at ON audit (at);
+  `,
 ];
 
 /**

@@ -4,6 +4,7 @@
  * (core/state/worker_state.ts).
  */
 import { assertObject, assertPlace } from "../base/options.ts";
+import type { AuditQuery, AuditRecord } from "../event/audit.ts";
 import { reasonHolds } from "./reason.ts";
 import { withoutTexts } from "./redactions.ts";
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
@@ -358,18 +359,16 @@ export class SqliteState implements State {
   /** @internal */
   deadLetterKeys(request: DeadLetterKeysRequest): DeadLetterKey[] {
     const { topic, subscription, after, upTo, limit, newest } = request;
-    const conditions: [condition: string, value: SQLInputValue | undefined][] = [
+    const { where, values } = given([
       ["topic = ?", topic],
       ["subscription = ?", subscription],
       ["number > ?", after],
       ["number <= ?", upTo],
-    ];
-    const given = conditions.filter(([, value]) => value !== undefined);
-    const where = ["1", ...given.map(([condition]) => condition)].join(" AND ");
+    ]);
     return this.#all(
       `SELECT subscription, topic, id, number, died_at AS diedAt FROM dead_letters
        WHERE ${where} ORDER BY number ${newest ? "DESC" : "ASC"} LIMIT ?`,
-      [...given.map(([, value]) => value!), limit],
+      [...values, limit],
     ) as unknown as DeadLetterKey[];
   }
 
@@ -380,6 +379,22 @@ export class SqliteState implements State {
       part,
     ]);
     return row && JSON.parse(row["entries"] as string);
+  }
+
+  /** @internal */
+  audit({ since, act, topic, subscription, before, limit }: AuditQuery): AuditRecord[] {
+    const { where, values } = given([
+      ["at >= ?", since],
+      ["act = ?", act],
+      ["topic = ?", topic],
+      ["subscription = ?", subscription],
+      ["number < ?", before],
+    ]);
+    const sql = `SELECT number, record FROM audit WHERE ${where} ORDER BY number DESC LIMIT ?`;
+    return this.#all(sql, [...values, limit]).map(({ number, record }) => ({
+      number: number as number,
+      ...JSON.parse(record as string),
+    }));
   }
 
   deadLetterCounts(): Map<string, number> {
@@ -416,6 +431,17 @@ export class SqliteState implements State {
     if (!statement) this.#statements.set(sql, statement = this.#database.prepare(sql));
     return statement;
   }
+}
+
+/** The conditions whose value is given. */
+function given(
+  conditions: readonly [condition: string, value: SQLInputValue | undefined][],
+): { where: string; values: SQLInputValue[] } {
+  const those = conditions.filter(([, value]) => value !== undefined);
+  return {
+    where: ["1", ...those.map(([condition]) => condition)].join(" AND "),
+    values: those.map(([, value]) => value!),
+  };
 }
 
 /** The filter as SQL. Ids use the index first; then `SUBSCRIPTION:ID` is compared in full. */

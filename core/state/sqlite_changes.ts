@@ -1,5 +1,6 @@
 /** The SQL statements of each {@link StateChange}. */
 import type { SQLInputValue } from "node:sqlite";
+import { AUDIT_AGE, AUDIT_LEAST, AUDIT_MOST } from "./audited.ts";
 import { REDACTED } from "./redactions.ts";
 import type { ChangeOf, StateChange } from "./state.ts";
 
@@ -215,6 +216,26 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
       sql: `DELETE FROM ${table} WHERE ${column} IN (SELECT value FROM json_each(?))`,
       values: [JSON.stringify(numbers)],
     })),
+  "audit.put": ({ record }) => [
+    {
+      sql: "INSERT INTO audit (at, act, topic, subscription, record) VALUES (?,?,?,?,?)",
+      values: [
+        record.at,
+        record.act,
+        record.topic ?? null,
+        record.subscription ?? null,
+        JSON.stringify(record),
+      ],
+    },
+    {
+      sql: "DELETE FROM audit WHERE number <= (SELECT max(number) FROM audit) - ?",
+      values: [AUDIT_MOST],
+    },
+    {
+      sql: "DELETE FROM audit WHERE at < ? AND number <= (SELECT max(number) FROM audit) - ?",
+      values: [record.at - AUDIT_AGE, AUDIT_LEAST],
+    },
+  ],
   "scheduled.put": ({ record }) => [{
     sql: "INSERT OR REPLACE INTO scheduled VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
     values: [

@@ -8,6 +8,7 @@
  * was loaded.
  */
 import type { Attempt } from "../event/attempt.ts";
+import type { AuditQuery, AuditRecord } from "../event/audit.ts";
 import type { BoundDeadLetterFilter, DeadLetterFilter } from "../event/dead_letter_filter.ts";
 import type { DeadLetterJobRecord } from "../event/dead_letter_job.ts";
 import type { ExpiredRecord, MissedRecord } from "../event/missed.ts";
@@ -315,6 +316,8 @@ export type StateChange =
   /** A part of a job's list. The first one replaces a list that an earlier process left. */
   | { op: "job.part"; job: number; part: number; entries: readonly DeadLetterName[] }
   | { op: "job.forget"; numbers: readonly number[] }
+  /** Also forgets acts beyond what is kept (core/state/audited.ts). */
+  | { op: "audit.put"; record: Omit<AuditRecord, "number"> }
   | { op: "scheduled.put"; record: ScheduledRecord }
   | { op: "scheduled.remove"; numbers: readonly number[] }
   /** Moves the delays that wait: the clock was set forward by this, ms, or back. */
@@ -456,6 +459,11 @@ export interface State {
    * @internal
    */
   jobPart(job: number, part: number): DeadLetterName[] | undefined;
+  /**
+   * What was done, the newest first.
+   * @internal
+   */
+  audit(query: AuditQuery): AuditRecord[];
   /** Dead letters per subscription. */
   deadLetterCounts(): Map<string, number>;
   /** @internal */

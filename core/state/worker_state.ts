@@ -15,6 +15,7 @@ import { WorkerClient } from "../worker/client.ts";
 import { PageScrubber } from "../store/sqlite/scrub.ts";
 import { STATE_FORMAT } from "./migrations.ts";
 import { SqliteState } from "./sqlite.ts";
+import type { AuditQuery, AuditRecord } from "../event/audit.ts";
 import type {
   BoundDeadLetterFilter,
   CommitOptions,
@@ -239,6 +240,10 @@ export class WorkerState implements State {
 
   jobPart(job: number, part: number): DeadLetterName[] | undefined {
     return this.#reader.jobPart(job, part);
+  }
+
+  audit(query: AuditQuery): AuditRecord[] {
+    return this.#reader.audit(query);
   }
 
   deadLetterCounts(): Map<string, number> {

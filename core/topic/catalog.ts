@@ -6,6 +6,8 @@
 import type { TopicInfo } from "../protocol/protocol.ts";
 import type { Clock } from "../base/clock.ts";
 import { ConflictError, NotFoundError } from "../base/errors.ts";
+import type { ActOptions } from "../event/audit.ts";
+import { audited } from "../state/audited.ts";
 import type { State, TopicRecord } from "../state/state.ts";
 import type { JournalStore } from "../store/store.ts";
 import type { TopicStores } from "./stores.ts";
@@ -102,9 +104,10 @@ export class TopicCatalog {
   async create(
     name: string,
     options: Partial<TopicOptions> = {},
+    how: ActOptions = {},
   ): Promise<{ record: TopicRecord; created: boolean }> {
     const there = await (this.pending(name) ?? this.#topics.get(name));
-    if (!there) return { record: await this.define(name, options), created: true };
+    if (!there) return { record: await this.define(name, options, how), created: true };
     this.assertAgrees(name, options);
     return { record: there, created: false };
   }
@@ -130,7 +133,11 @@ export class TopicCatalog {
    * Creates a topic that does not exist. It is in force at once, and durable when the promise
    * resolves.
    */
-  define(name: string, options: Partial<TopicOptions> = {}): Promise<TopicRecord> {
+  define(
+    name: string,
+    options: Partial<TopicOptions> = {},
+    { act }: ActOptions = {},
+  ): Promise<TopicRecord> {
     const { state, clock, places } = this.#context;
     const record = this.#settled({
       name: assertTopicName(name),
@@ -139,7 +146,8 @@ export class TopicCatalog {
     });
     places.check(name, record.options);
     this.#topics.set(name, record);
-    const commit = () => state.commit([{ op: "topic.put", record }]);
+    const also = audited(act, { act: "topic.create", topic: name, details: { options } });
+    const commit = () => state.commit([{ op: "topic.put", record }, ...also]);
     const opening = places.open(record.options.store);
     const stored = (opening ? opening.then(commit) : commit()).then(() => record);
     // Registered first, so it runs right before the reactions of those who wait: they all continue
@@ -190,7 +198,11 @@ export class TopicCatalog {
   }
 
   /** Changes options; durable when it resolves. */
-  async update(name: string, options: Partial<TopicOptions>): Promise<TopicRecord> {
+  async update(
+    name: string,
+    options: Partial<TopicOptions>,
+    { act }: ActOptions = {},
+  ): Promise<TopicRecord> {
     await this.#pending.get(name);
     const before = this.require(name);
     const changed = wanted(options);
@@ -207,17 +219,23 @@ export class TopicCatalog {
     }
     const record = { ...before, options: { ...before.options, ...changed } };
     this.#context.places.check(name, record.options);
-    await this.#context.state.commit([{ op: "topic.put", record }]);
+    await this.#context.state.commit([
+      { op: "topic.put", record },
+      ...audited(act, { act: "topic.update", topic: name, details: { options: changed } }),
+    ]);
     if (this.#topics.has(name)) this.#topics.set(name, record);
     return record;
   }
 
   /** Removes a topic and its events for good. Dead letters and retries keep their own copies. */
-  async remove(name: string): Promise<void> {
+  async remove(name: string, { act }: ActOptions = {}): Promise<void> {
     await this.#pending.get(name);
-    this.require(name);
+    const { events, lastSeq } = this.info(name);
     await this.#context.store.removeTopic(name);
-    await this.#context.state.commit([{ op: "topic.remove", name }]);
+    await this.#context.state.commit([
+      { op: "topic.remove", name },
+      ...audited(act, { act: "topic.remove", topic: name, details: { events, lastSeq } }),
+    ]);
     this.#topics.delete(name);
     for (const listener of this.#removed) listener(name);
   }

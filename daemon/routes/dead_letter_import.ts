@@ -9,6 +9,7 @@ import { lineFaultError, LineReader } from "../ingest/ndjson.ts";
 import { RefusedLines } from "../ingest/refused_lines.ts";
 import { bodyOf, type Route, type RouteRequest, sendJson } from "../http/router.ts";
 import { flag, flagIn } from "../http/shape.ts";
+import { actOf } from "./audit.ts";
 import { batchTag, subscriptionName } from "./shapes.ts";
 
 /** What a line contains besides the payload: the envelope, and the attempts with their stderr. */
@@ -31,7 +32,7 @@ export const deadLetterImportRoutes: Route[] = [
     query: { retry: flag, to: subscriptionName, batch: batchTag },
     body: { shape: "raw", required: true },
     async handle(request, reply) {
-      const options = optionsOf(request.query);
+      const options = { ...optionsOf(request.query), ...actOf(request) };
       const { entries, refused } = await readEntries(request);
       const { deadLetterImports } = request.services.broker;
       const result = options.retry

@@ -5,6 +5,7 @@ import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { jsonRoute } from "../http/json_route.ts";
 import { type Route, sendJson } from "../http/router.ts";
 import { checkedText, choice, object, refined, valueIn, whole } from "../http/shape.ts";
+import { actOf } from "./audit.ts";
 import { ALL_OR_SOME, checkSelection, deadLetterSelection } from "./dead_letters.ts";
 import { subscriptionName } from "./shapes.ts";
 
@@ -43,8 +44,9 @@ export const deadLetterJobRoutes: Route[] = [
     path: "/v1/dead-letter-jobs",
     body: jobRequest,
     required: true,
-    async accept({ services }, { body, reply }) {
-      const job = await services.broker.deadLetters.jobs.begin(body);
+    async accept(request, { body, reply }) {
+      const { services } = request;
+      const job = await services.broker.deadLetters.jobs.begin(body, actOf(request));
       const { job: name, action, total, state } = job;
       if (state === "running") services.log.logger.info("job started", { name, action, total });
       sendJson(reply, total === 0 ? 200 : 201, job);
@@ -70,8 +72,9 @@ export const deadLetterJobRoutes: Route[] = [
   {
     method: "DELETE",
     path: "/v1/dead-letter-jobs/{job}",
-    async handle({ services, params }, reply) {
-      sendJson(reply, 200, await services.broker.deadLetters.jobs.cancel(params["job"]!));
+    async handle(request, reply) {
+      const { jobs } = request.services.broker.deadLetters;
+      sendJson(reply, 200, await jobs.cancel(request.params["job"]!, actOf(request)));
     },
   },
 ];

@@ -8,6 +8,7 @@ import { concat } from "../../core/base/bytes.ts";
 import { jsonRoute } from "../http/json_route.ts";
 import { type Route, sendBytes, sendJson } from "../http/router.ts";
 import { flag, flagIn, list, object, refined, text, valueIn, whole } from "../http/shape.ts";
+import { actOf } from "./audit.ts";
 import { deadLetterFilter, subscriptionName } from "./shapes.ts";
 
 const DEFAULT_PAGE = 100;
@@ -100,7 +101,7 @@ export const deadLetterRoutes: Route[] = [
     required: true,
     async accept(request, { body, reply }) {
       const { broker, disk } = request.services;
-      const retrying = await broker.deadLetters.retrying(body);
+      const retrying = await broker.deadLetters.retrying(body, actOf(request));
       const result = await disk.makeRoom(() => retrying.run());
       if (!result.dryRun) {
         request.services.sentAgain.add(result.bySubscription);
@@ -115,7 +116,7 @@ export const deadLetterRoutes: Route[] = [
     required: true,
     async accept(request, { body, reply }) {
       const { broker, disk } = request.services;
-      const removing = await broker.deadLetters.removing(body);
+      const removing = await broker.deadLetters.removing(body, actOf(request));
       const result = await disk.makeRoom(() => removing.run());
       if (!result.dryRun) {
         request.services.log.logger.warning("dead letters removed", {

@@ -1,6 +1,7 @@
 /** All routes of the daemon. schemas/openapi.json describes exactly these; a test compares them. */
 import type { Route } from "../http/router.ts";
 import { asyncApiRoutes } from "./asyncapi.ts";
+import { auditRoutes } from "./audit.ts";
 import { damageRoutes } from "./damage.ts";
 import { deadLetterImportRoutes } from "./dead_letter_import.ts";
 import { deadLetterJobRoutes } from "./dead_letter_jobs.ts";
@@ -31,6 +32,7 @@ export const routes: readonly Route[] = [
   ...schemaRoutes,
   ...schemaVersionRoutes,
   ...asyncApiRoutes,
+  ...auditRoutes,
   ...damageRoutes,
   ...statusRoutes,
   ...metricsRoutes,

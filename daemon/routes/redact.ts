@@ -2,12 +2,14 @@
 import { checkRedaction, MOST_OF_BY, MOST_OF_REASON } from "../../core/event/redaction.ts";
 import { NotFoundError } from "../../core/base/errors.ts";
 import { findEvent } from "../../core/reading/find_event.ts";
+import type { ActOptions } from "../../core/event/audit.ts";
 import type { RedactOptions, RedactReply } from "../../core/protocol/redaction.ts";
 import { redactSpooled } from "../../core/spool/redact.ts";
 import type { Services } from "../services.ts";
 import { jsonRoute } from "../http/json_route.ts";
 import { type Route, sendJson } from "../http/router.ts";
 import { checkedText, object } from "../http/shape.ts";
+import { actOf } from "./audit.ts";
 
 const redactRequest = object({
   reason: checkedText({ minLength: 1, maxLength: MOST_OF_REASON }, (reason) => {
@@ -24,17 +26,17 @@ const redactRequest = object({
 async function redactEverywhere(
   { broker, spool }: Services,
   topic: string,
-  { event, body }: { event: string; body: RedactOptions },
+  { event, body, act }: ActOptions & { event: string; body: RedactOptions },
 ): Promise<RedactReply> {
   // Digits mean a seq where there is one: a spooled event with that id is another one.
   const id = (broker.topics.get(topic) && findEvent(broker.store, topic, event)?.id) ?? event;
   const removed = await removeSpooled(spool, { topic, id });
   try {
-    return await broker.redact(topic, event, body);
+    return await broker.redactor.redact(topic, event, body, { act });
   } catch (error) {
     if (removed === 0 || !(error instanceof NotFoundError)) throw error;
     // It was in the spool alone: nobody has seen it, and nobody will.
-    return await broker.redactor.record(topic, event, body);
+    return await broker.redactor.record(topic, event, body, { act });
   }
 }
 
@@ -53,10 +55,12 @@ export const redactRoutes: Route[] = [
     method: "POST",
     path: "/v1/topics/{topic}/events/{event}/redact",
     body: redactRequest,
-    async accept({ services, params }, { body, reply }) {
+    async accept(request, { body, reply }) {
+      const { services, params } = request;
       const result = await redactEverywhere(services, params["topic"]!, {
         event: params["event"]!,
         body,
+        ...actOf(request),
       });
       const { topic, seq, id, by, reason } = result;
       if (result.created) services.log.logger.warn("redacted", { topic, seq, id, by, reason });

@@ -4,6 +4,7 @@ import { retriesPage, RETRY_CURSOR, retryNow } from "../../core/delivery/schedul
 import { jsonRoute } from "../http/json_route.ts";
 import { type Route, sendJson } from "../http/router.ts";
 import { checkedText, list, object, text, valueIn, whole } from "../http/shape.ts";
+import { actOf } from "./audit.ts";
 
 const page = whole([1, LARGEST_RETRY_PAGE]);
 const pageStart = checkedText({ pattern: RETRY_CURSOR }, (value) => value);
@@ -26,9 +27,11 @@ export const retryRoutes: Route[] = [
     method: "POST",
     path: "/v1/subscriptions/{name}/retries/now",
     body: nowRequest,
-    async accept({ services, params }, { body, reply }) {
+    async accept(request, { body, reply }) {
+      const { services, params } = request;
       const name = params["name"]!;
-      const result = await retryNow(services.broker.subscriptions.require(name), body);
+      const driver = services.broker.subscriptions.require(name);
+      const result = await retryNow(driver, body, actOf(request));
       services.log.logger.info("retries made due", { subscription: name, count: result.count });
       sendJson(reply, 200, result);
     },

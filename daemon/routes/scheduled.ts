@@ -8,6 +8,7 @@ import { LARGEST_SCHEDULED_PAGE } from "../../core/event/limits.ts";
 import { jsonRoute } from "../http/json_route.ts";
 import { type Route, sendJson } from "../http/router.ts";
 import { checkedText, list, object, valueIn, whole } from "../http/shape.ts";
+import { actOf } from "./audit.ts";
 import { eventId, topicName } from "./shapes.ts";
 
 const page = whole([1, LARGEST_SCHEDULED_PAGE]);
@@ -35,9 +36,11 @@ export const scheduledRoutes: Route[] = [
     path: "/v1/scheduled/cancel",
     body: cancelRequest,
     required: true,
-    async accept({ services }, { body, reply }) {
+    async accept(request, { body, reply }) {
+      const { services } = request;
+      const act = actOf(request);
       const result = await services.disk.makeRoom(() =>
-        cancelScheduled(services.broker.scheduled, body)
+        cancelScheduled(services.broker.scheduled, body, act)
       );
       services.log.logger.info("scheduled events cancelled", { count: result.count });
       sendJson(reply, 200, result);

@@ -20,6 +20,7 @@ import { jsonRoute } from "../http/json_route.ts";
 import type { Reply } from "../http/reply.ts";
 import { readBody, type Route, type RouteRequest, sendJson } from "../http/router.ts";
 import { flag, flagIn, list, object, text, valueIn } from "../http/shape.ts";
+import { actOf } from "./audit.ts";
 import { requireSchema, schemaInfoOf } from "./schemas.ts";
 import { compatibility, typeName, versionName } from "./shapes.ts";
 
@@ -76,7 +77,7 @@ async function register(request: RouteRequest, reply: Reply): Promise<void> {
   const dryRun = flagIn(query, "dryRun");
   const [plan] = await services.broker.gate.register(
     [{ type, version, schema, compatibility: level }],
-    { dryRun },
+    { dryRun, ...actOf(request) },
   );
   if (!dryRun) log(request, plan!);
   sendJson(reply, plan!.created && !dryRun ? 201 : 200, {
@@ -93,7 +94,7 @@ async function registerMany(
     reply: Reply;
   },
 ): Promise<void> {
-  const plans = await request.services.broker.gate.register(schemas, { dryRun });
+  const plans = await request.services.broker.gate.register(schemas, { dryRun, ...actOf(request) });
   if (!dryRun) { for (const plan of plans) log(request, plan); }
   sendJson(reply, 200, {
     schemas: plans.map((plan) => planInfo(request, plan)),

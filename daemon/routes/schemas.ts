@@ -14,6 +14,7 @@ import {
   sendBytes,
   sendJson,
 } from "../http/router.ts";
+import { actOf } from "./audit.ts";
 import { versionName } from "./shapes.ts";
 
 /** List, show, remove, check. */
@@ -53,7 +54,8 @@ export const schemaRoutes: Route[] = [
     async handle(request, reply) {
       const { type, version } = requireSchema(request);
       const { broker, disk } = request.services;
-      await disk.makeRoom(() => broker.gate.remove(type, version));
+      const act = actOf(request);
+      await disk.makeRoom(() => broker.gate.remove(type, version, act));
       request.services.log.logger.info("schema removed", { type, version });
       sendJson(reply, 200, { removed: type, version });
     },

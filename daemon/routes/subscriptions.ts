@@ -7,6 +7,7 @@ import { jsonRoute } from "../http/json_route.ts";
 import type { Reply } from "../http/reply.ts";
 import { LinesReply } from "../http/lines_reply.ts";
 import { type Route, type RouteRequest, sendBytes, sendJson } from "../http/router.ts";
+import { actOf } from "./audit.ts";
 import { leaseReply } from "./lease_reply.ts";
 import {
   beginBody,
@@ -41,8 +42,10 @@ export const subscriptionRoutes: Route[] = [
     path: "/v1/subscriptions/{name}",
     body: subscriptionRequest,
     required: true,
-    async accept({ services, params }, { body, reply }) {
-      const info = await services.broker.subscriptions.put(params["name"]!, body);
+    async accept(request, { body, reply }) {
+      const { services, params } = request;
+      const { subscriptions } = services.broker;
+      const info = await subscriptions.put(params["name"]!, body, actOf(request));
       services.unnamed.seen(info.name);
       if (info.created) {
         services.log.logger.info("subscription created", {
@@ -56,9 +59,11 @@ export const subscriptionRoutes: Route[] = [
   {
     method: "DELETE",
     path: "/v1/subscriptions/{name}",
-    async handle({ services, params }, reply) {
+    async handle(request, reply) {
+      const { services, params } = request;
       const name = params["name"]!;
-      await services.disk.makeRoom(() => services.broker.subscriptions.remove(name));
+      const act = actOf(request);
+      await services.disk.makeRoom(() => services.broker.subscriptions.remove(name, act));
       services.log.logger.info("subscription removed", { subscription: name });
       sendJson(reply, 200, { removed: name });
     },
@@ -67,10 +72,12 @@ export const subscriptionRoutes: Route[] = [
     method: "POST",
     path: "/v1/subscriptions/{name}/pause",
     body: pauseRequest,
-    async accept({ services, params }, { body, reply }) {
+    async accept(request, { body, reply }) {
+      const { services, params } = request;
       const name = params["name"]!;
       const { broker, disk } = services;
-      const info = await disk.makeRoom(() => broker.subscriptions.pause(name, body));
+      const act = actOf(request);
+      const info = await disk.makeRoom(() => broker.subscriptions.pause(name, body, act));
       services.log.logger.warning("subscription paused", {
         subscription: name,
         reason: info.pauseReason,
@@ -83,9 +90,11 @@ export const subscriptionRoutes: Route[] = [
   {
     method: "POST",
     path: "/v1/subscriptions/{name}/resume",
-    async handle({ services, params }, reply) {
+    async handle(request, reply) {
+      const { services, params } = request;
       const { broker, disk } = services;
-      const info = await disk.makeRoom(() => broker.subscriptions.resume(params["name"]!));
+      const act = actOf(request);
+      const info = await disk.makeRoom(() => broker.subscriptions.resume(params["name"]!, act));
       services.log.logger.info("subscription resumed", { subscription: info.name });
       sendJson(reply, 200, info);
     },
@@ -95,9 +104,12 @@ export const subscriptionRoutes: Route[] = [
     path: "/v1/subscriptions/{name}/seek",
     body: seekRequest,
     required: true,
-    async accept({ services, params }, { body: { to, dryRun = false }, reply }) {
+    async accept(request, { body: { to, dryRun = false }, reply }) {
+      const { services, params } = request;
       const { broker: { subscriptions }, disk } = services;
-      const result = await disk.makeRoom(() => subscriptions.seek(params["name"]!, { to, dryRun }));
+      const act = actOf(request);
+      const seek = () => subscriptions.seek(params["name"]!, { to, dryRun }, act);
+      const result = await disk.makeRoom(seek);
       if (!dryRun) {
         services.log.logger.info("subscription moved", {
           subscription: params["name"],

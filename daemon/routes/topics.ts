@@ -11,6 +11,7 @@ import type { TopicInfo } from "../../core/protocol/protocol.ts";
 import { jsonRoute } from "../http/json_route.ts";
 import { type Route, sendJson } from "../http/router.ts";
 import { choice, flag, object, whole } from "../http/shape.ts";
+import { actOf } from "./audit.ts";
 import type { Services } from "../services.ts";
 import { durability } from "./shapes.ts";
 
@@ -59,10 +60,11 @@ export const topicRoutes: Route[] = [
     method: "PUT",
     path: "/v1/topics/{topic}",
     body: topicOptions,
-    async accept({ services, params }, { body, reply }) {
+    async accept(request, { body, reply }) {
+      const { services, params } = request;
       const name = params["topic"]!;
       const options = checkTopicOptions(body);
-      const { created } = await services.broker.topics.create(name, options);
+      const { created } = await services.broker.topics.create(name, options, actOf(request));
       if (created) services.log.logger.info("topic created", { topic: name, options });
       services.retention.changed();
       sendJson(reply, created ? 201 : 200, infoOf(services, name));
@@ -73,10 +75,12 @@ export const topicRoutes: Route[] = [
     path: "/v1/topics/{topic}",
     body: topicOptions,
     required: true,
-    async accept({ services, params }, { body, reply }) {
+    async accept(request, { body, reply }) {
+      const { services, params } = request;
       const name = params["topic"]!;
       const options = checkTopicOptions(body);
-      await services.disk.makeRoom(() => services.broker.topics.update(name, options));
+      const act = actOf(request);
+      await services.disk.makeRoom(() => services.broker.topics.update(name, options, act));
       services.log.logger.info("topic changed", { topic: name, options });
       services.retention.changed();
       sendJson(reply, 200, infoOf(services, name));
@@ -85,10 +89,12 @@ export const topicRoutes: Route[] = [
   {
     method: "DELETE",
     path: "/v1/topics/{topic}",
-    async handle({ services, params }, reply) {
+    async handle(request, reply) {
+      const { services, params } = request;
       const name = params["topic"]!;
       const { events, lastSeq } = services.broker.topics.info(name);
-      await services.disk.makeRoom(() => services.broker.topics.remove(name));
+      const act = actOf(request);
+      await services.disk.makeRoom(() => services.broker.topics.remove(name, act));
       services.log.logger.info("topic removed", { topic: name, events, lastSeq });
       sendJson(reply, 200, { removed: name, events, lastSeq });
     },

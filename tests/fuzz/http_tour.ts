@@ -146,6 +146,7 @@ class Tour {
     await this.#visit("POST", "/v1/scheduled/cancel", { body: { ids: [json.scheduled.id] } });
     await this.#visit("GET", "/v1/asyncapi");
     await this.#visit("DELETE", "/v1/topics/{topic}");
+    await this.#visit("GET", "/v1/audit", { query: `?topic=${NAME}` });
     await this.#visit("POST", "/v1/damage/accept");
     await this.#visit("GET", "/v1/status");
     await this.#visit("GET", "/v1/overview");

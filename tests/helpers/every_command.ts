@@ -98,6 +98,7 @@ const REST: Record<string, Rest> = {
   "service remove alert": () => ({ args: ["main", "--user", "--system"], asks: false }),
   "service remove consume": () => ({ args: ["one", "--user", "--system"], asks: false }),
   "status": NOTHING,
+  "audit": NOTHING,
   "doctor": NOTHING,
   "backup": (file) => ({ args: [file], asks: false }),
   "restore": (file) => ({ args: [file], asks: false }),

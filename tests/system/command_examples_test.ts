@@ -38,6 +38,7 @@ const events: Scene = {
     "redact",
     "dashboard",
     "status",
+    "audit",
     "doctor",
     "backup",
     "export",

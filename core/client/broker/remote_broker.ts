@@ -4,6 +4,8 @@
  * daemon. If the daemon goes away, publishes wait for it, and subscriptions and streams resume
  * where they were: nothing is skipped, and `onNotice` reports it.
  */
+import { actorClaim, mainModule } from "../consumer_facts.ts";
+import { environment } from "../../protocol/paths.ts";
 import { wantedEvent } from "../../event/redaction.ts";
 import { schemaToJson } from "../../json/to_json.ts";
 import { pausedWords } from "../../protocol/paused_words.ts";
@@ -121,7 +123,8 @@ export class RemoteBroker<E = any> extends Broker<E> {
     const { socket, patienceMs, clock } = options;
     this.#options = options;
     this.clock = clock;
-    this.client = new Client({ socket });
+    const actor = actorClaim("library", { command: mainModule(), env: environment });
+    this.client = new Client({ socket, actor });
     this.scheduling = {
       list: (page) => decodingErrors(this.client.scheduled(page)),
       cancel: (request) => decodingErrors(this.client.cancelScheduled(request)),

@@ -373,6 +373,8 @@ async function callTheRest(call: Call): Promise<void> {
   await call("GET", "/v1/status", { status: 200 });
   await call("GET", "/v1/health", { status: 200 });
   await call("GET", "/v1/asyncapi", { status: 200 });
+  await call("GET", "/v1/audit", { query: "?limit=1000", status: 200 });
+  await call("GET", "/v1/audit", { query: "?act=nothing", status: 400 });
   await call("GET", "/v1/overview", { query: "?sort=lag&filter=A", status: 200 });
   await call("GET", "/v1/overview", { query: "?sort=size", status: 400 });
   await call("GET", "/metrics", { status: 200 });
