@@ -2,7 +2,7 @@
 import { Signal } from "./signal.ts";
 
 /** A short text, and at most one thing to do about it. */
-export interface Notice {
+export interface PageNotice {
   id: number;
   text: string;
   tone: "good" | "bad";
@@ -10,14 +10,14 @@ export interface Notice {
 }
 
 /** Newest last. */
-export const notices: Signal<readonly Notice[]> = new Signal<readonly Notice[]>([]);
+export const notices: Signal<readonly PageNotice[]> = new Signal<readonly PageNotice[]>([]);
 
 const SHOWN_MS = 12_000;
 const MOST = 4;
 let last = 0;
 
 /** Shows it. One with an action stays until it is closed. */
-export function notify(text: string, about: Partial<Omit<Notice, "id" | "text">> = {}): void {
+export function notify(text: string, about: Partial<Omit<PageNotice, "id" | "text">> = {}): void {
   const notice = { id: ++last, text, tone: "good" as const, ...about };
   notices.set([...notices.value, notice].slice(-MOST));
   if (notice.action === undefined) setTimeout(() => closeNotice(notice.id), SHOWN_MS);

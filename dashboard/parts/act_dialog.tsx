@@ -6,7 +6,7 @@
 import { type ComponentChildren, h, useState } from "../packages/preact.ts";
 import { RequestFailure } from "../data/api.ts";
 import { reloadAll } from "../data/live.ts";
-import { type Notice, notify } from "../data/notices.ts";
+import { notify, type PageNotice } from "../data/notices.ts";
 import { Copyable } from "./copyable.tsx";
 import { Dialog } from "./dialog.tsx";
 import { FailureText } from "./failure.tsx";
@@ -14,7 +14,7 @@ import { FailureText } from "./failure.tsx";
 /** What to say afterwards. */
 export interface ActResult {
   text: string;
-  action?: Notice["action"];
+  action?: PageNotice["action"];
 }
 
 interface ActDialogProps {
