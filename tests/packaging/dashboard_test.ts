@@ -4,8 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { buildDashboard } from "../../packaging/dashboard.ts";
-import { bytesOf } from "../../packaging/tree.ts";
+import { bytesOf, writeTree } from "../../packaging/tree.ts";
 import { program } from "../helpers/built_program.ts";
+import { testFolder } from "../helpers/folder.ts";
 import { project } from "../helpers/shell.ts";
 
 /** What a browser loads at most, compressed, bytes. */
@@ -55,3 +56,48 @@ Deno.test("a package has the page of the dashboard, and the licences of what is 
     assert.match(integrity, /^sha512-/);
   }
 });
+
+Deno.test("evs dashboard of a package serves the page, and finds its own doctor", async () => {
+  const folder = await testFolder("test");
+  try {
+    await writeTree((await program()).tree, `${folder}/package`);
+    await Deno.mkdir(`${folder}/data`);
+    const child = new Deno.Command(`${folder}/package/bin/evs`, {
+      args: ["dashboard", "--listen", "127.0.0.1:0"],
+      env: {
+        EVS_DENO: Deno.execPath(),
+        EVS_SOCKET: `${folder}/evs.sock`,
+        EVS_DATA_DIR: `${folder}/data`,
+        NO_COLOR: "1",
+      },
+      stdin: "null",
+      stdout: "piped",
+    }).spawn();
+    try {
+      await assertServes(child);
+    } finally {
+      child.kill("SIGTERM");
+      assert.equal((await child.status).code, 0);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+/** Waits for its link, and asks for the page and the doctor. */
+async function assertServes(child: Deno.ChildProcess): Promise<void> {
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const link = new URL(JSON.parse((await reader.read()).value!).url);
+  await reader.cancel();
+  const script = await (await fetch(`${link.origin}/app.js`)).bytes();
+  assert.deepEqual(script, await Deno.readFile(`${project}/dashboard/dist/app.js`));
+  const entered = await fetch(link, { redirect: "manual" });
+  await entered.body?.cancel();
+  const found = await fetch(`${link.origin}/dashboard/doctor?quick=1`, {
+    headers: {
+      cookie: entered.headers.get("set-cookie")!.split(";")[0]!,
+      "evs-dashboard-key": entered.headers.get("location")!.split("key=")[1]!,
+    },
+  });
+  assert.equal(found.headers.get("content-type"), "application/x-ndjson", await found.text());
+}
