@@ -4,7 +4,7 @@ import { AUDIT_ACTS, type AuditAct, type AuditRecord } from "../core/event/audit
 import { InvalidArgumentError } from "../core/base/errors.ts";
 import { didYouMean } from "../core/base/suggest.ts";
 import { parseDuration } from "../core/base/units.ts";
-import { type AuditPage, auditPage } from "../core/client/audit.ts";
+import { type ActsPage, auditPage } from "../core/client/audit.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { positive, textFlag, verb } from "./cli/define.ts";
 import { formatLocalTime } from "./terminal/local_time.ts";
@@ -87,7 +87,7 @@ function actNamed(text: string): AuditAct {
 async function* pages(
   client: Client,
   { limit, ...query }: Parameters<typeof auditPage>[1] & { limit: number },
-): AsyncGenerator<AuditPage> {
+): AsyncGenerator<ActsPage> {
   let before: number | undefined;
   for (let left = limit; left > 0;) {
     const page = await auditPage(client, { ...query, before, limit: Math.min(PAGE, left) });

@@ -133,13 +133,7 @@ export class Services {
         this.log.logger.info("dead letters removed by the limits of their topic", facts);
       }
     });
-    broker.deadLetters.jobs.host({
-      makeRoom: (work) => this.disk.makeRoom(work),
-      ended: ({ job: name, action, state, done, gone, failed, bySubscription }) => {
-        const facts = { name, action, state, done, gone, failed, bySubscription };
-        this.log.logger[action === "remove" ? "warning" : "info"]("job ended", facts);
-      },
-    });
+    this.#hostJobs();
     const heldBack = new HeldBackLog(this.log.logger);
     const retained = {
       topics: broker.topics,
@@ -163,6 +157,16 @@ export class Services {
     this.#recovered = options.recovered === undefined ? [] : [options.recovered];
     this.#readQuarantine();
     this.rest.note();
+  }
+
+  #hostJobs(): void {
+    this.broker.deadLetters.jobs.host({
+      makeRoom: (work) => this.disk.makeRoom(work),
+      ended: ({ job: name, action, state, done, gone, failed, bySubscription }) => {
+        const facts = { name, action, state, done, gone, failed, bySubscription };
+        this.log.logger[action === "remove" ? "warning" : "info"]("job ended", facts);
+      },
+    });
   }
 
   /** Opens the databases and the broker on them. */
