@@ -19,6 +19,8 @@ export interface Config {
   dedupWindow: number;
   autoCreateTopics: boolean;
   maxConnections: number;
+  /** Keep the history of the last 72 hours. */
+  history: boolean;
   logLevel: LogLevel;
   logMaxBytes: number;
   /** The name of the group that may use the socket; empty: the owner alone. */
@@ -46,6 +48,7 @@ export const defaultConfig: Readonly<Config> = {
   dedupWindow: 86_400_000,
   autoCreateTopics: true,
   maxConnections: 512,
+  history: true,
   logLevel: "info",
   logMaxBytes: 10 * 1024 * 1024,
   socketGroup: "",
@@ -75,6 +78,7 @@ const KEYS: Record<string, Reader> = {
   max_connections: (value, key) => ({
     maxConnections: within(whole(value, key), key, [4, 100_000]),
   }),
+  history: (value, key) => ({ history: truth(value, key) }),
   socket_group: (value, key) => ({ socketGroup: text(value, key) }),
   "log.level": (value, key) => ({ logLevel: oneOf(value, key, LOG_LEVELS) }),
   "log.max_bytes": (value, key) => ({

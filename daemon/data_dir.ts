@@ -17,6 +17,8 @@ export interface DataDir {
   logFolder: string;
   /** The space kept in reserve. */
   reserve: string;
+  /** Numbers of the last 72 hours. */
+  history: string;
 }
 
 const OTHERS_WRITE = 0o022;
@@ -46,6 +48,7 @@ export function dataDirAt(path: string): DataDir {
     state: `${path}/state.db`,
     logFolder: `${path}/log`,
     reserve: `${path}/reserve`,
+    history: `${path}/history`,
   };
 }
 
@@ -67,7 +70,9 @@ export function prepareFiles(dir: DataDir): void {
     }
     if (lstat(file)) tighten(file, assertOurs(file, "file"), 0o600);
   }
-  if (lstat(dir.reserve)) tighten(dir.reserve, assertOurs(dir.reserve, "file"), 0o600);
+  for (const file of [dir.reserve, dir.history]) {
+    if (lstat(file)) tighten(file, assertOurs(file, "file"), 0o600);
+  }
   const spool = `${dir.path}/${SPOOL_FOLDER}`;
   if (lstat(spool)) tighten(spool, assertOurs(spool, "folder"), 0o700);
   const quarantine = `${dir.path}/quarantine`;

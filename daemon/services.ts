@@ -14,8 +14,11 @@ import {
 import type { Config } from "./config.ts";
 import type { DataDir } from "./data_dir.ts";
 import { DiskSpace } from "./disk_space.ts";
+import { HistoryFile } from "../core/history/history_file.ts";
 import { HeldBackLog } from "./held_back_log.ts";
 import type { Log } from "./log.ts";
+import { HistoryKeeper } from "./history.ts";
+import { HistorySource } from "./history_source.ts";
 import { Metrics } from "./metrics.ts";
 import { collectWhenIdle } from "./memory/collect_when_idle.ts";
 import { recoverTopics } from "./recover.ts";
@@ -80,6 +83,7 @@ export class Services {
   #toldTakenAway = false;
   readonly unnamed: UnnamedSubscriptions;
   readonly disk: DiskSpace;
+  readonly history: HistoryKeeper;
   /**
    * Dead letters that were retried, by subscription; with a rate, each one is a request of its own.
    */
@@ -127,6 +131,7 @@ export class Services {
       },
     });
     this.disk = diskSpaceOf(broker, options);
+    this.history = this.#historyOf(options);
     broker.deadLetterLimits.onRemoved((removals) => {
       for (const { subscription, topic, expired, capped } of removals) {
         const facts = { subscription, topic, expired, capped };
@@ -139,10 +144,7 @@ export class Services {
       topics: broker.topics,
       onCommit: (listener: (commit: { topic: string }) => void) => broker.onCommit(listener),
       onProgress: (listener: (topic: string) => void) => broker.retention.host(listener),
-      retain: async () => {
-        await this.disk.makeRoom(() => broker.retain());
-        heldBack.note(broker.retention.allHeldBack());
-      },
+      retain: () => this.#retain(heldBack),
     };
     this.retention = new RetentionTimer(retained, {
       clock: systemClock,
@@ -172,12 +174,14 @@ export class Services {
   /** Opens the databases and the broker on them. */
   static async open(options: ServicesOptions): Promise<Services> {
     const { dataDir, config, log, threads } = options;
+    let changed = () => {};
     const [stores, state] = await Promise.all([
       openStores(options),
       WorkerState.open(dataDir.state, {
         script: SCRIPTS.state,
         worker: await threads.take(SCRIPTS.state),
         again: () => threads.program(SCRIPTS.state),
+        onCommit: () => changed(),
       }),
     ]);
     let early = 0;
@@ -210,8 +214,34 @@ export class Services {
     });
     const services = new Services(broker, { ...options, state, whole, recovered });
     services.metrics.errors += early;
+    changed = () => services.history.note();
     tell = (error, context) => services.unexpected(error, context);
     return services;
+  }
+
+  #historyOf({ dataDir, config, log: { logger } }: ServicesOptions): HistoryKeeper {
+    const { broker, metrics } = this;
+    const clock = systemClock;
+    const connections = () => this.connections();
+    const history = new HistoryKeeper({
+      file: config.history ? historyFileOf(dataDir, logger) : undefined,
+      source: new HistorySource({ broker, metrics, dataDir: dataDir.path, clock, connections }),
+      clock,
+      isFull: () => this.disk.full,
+      log: {
+        failed: (error) => logger.warning("the history is not kept: {error}", { error }),
+        goesOn: () => logger.info("the history is kept again"),
+      },
+    });
+    broker.onCommit(() => history.note());
+    return history;
+  }
+
+  async #retain(heldBack: HeldBackLog): Promise<void> {
+    const { broker } = this;
+    const removed = await this.disk.makeRoom(() => broker.retain());
+    if (removed.length > 0) this.history.note();
+    heldBack.note(broker.retention.allHeldBack());
   }
 
   #readQuarantine(): void {
@@ -315,6 +345,7 @@ export class Services {
     this.rest.stop();
     this.disk.stop();
     this.sentAgain.flush();
+    this.history.stop();
     await this.spool?.stop();
     await this.retention.stop();
     await this.unnamed.stop();
@@ -323,6 +354,13 @@ export class Services {
     await this.#whole.close();
     this.#reserve?.takeBack(held);
   }
+}
+
+function historyFileOf({ history }: DataDir, logger: Log["logger"]): HistoryFile {
+  return new HistoryFile(history, {
+    onDamage: (what) =>
+      logger.warning("the history is damaged, the rest of it is kept: {what}", { what }),
+  });
 }
 
 function diskSpaceOf(

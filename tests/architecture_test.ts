@@ -13,6 +13,7 @@ const FLOORS = [
   "filter",
   "worker",
   "protocol",
+  "history",
   "store",
   "store/sqlite/salvage",
   "store/sqlite",

@@ -46,3 +46,27 @@ export class Histogram {
     this.sum += other.sum;
   }
 }
+
+/**
+ * The value that a share `q` of what was counted does not exceed, as Prometheus estimates it:
+ * within a bucket the values are taken to be spread evenly. NaN if nothing was counted; at most the
+ * greatest bound.
+ */
+export function quantile(
+  bounds: readonly number[],
+  counts: readonly number[],
+  q: number,
+): number {
+  const rank = q * counts.reduce((sum, count) => sum + count, 0);
+  if (rank === 0) return NaN;
+  let before = 0;
+  for (const [bucket, bound] of bounds.entries()) {
+    const count = counts[bucket]!;
+    if (before + count >= rank && count > 0) {
+      const low = bounds[bucket - 1] ?? 0;
+      return low + (bound - low) * (rank - before) / count;
+    }
+    before += count;
+  }
+  return bounds.at(-1)!;
+}

@@ -7,6 +7,7 @@ import { eventDatabase } from "./checks/event_database.ts";
 import { fileStore } from "./checks/file_store.ts";
 import { foreignFiles } from "./checks/foreign_files.ts";
 import { heldBack } from "./checks/held_back.ts";
+import { history } from "./checks/history.ts";
 import { heldLeases } from "./checks/held_leases.ts";
 import { leftBehindFolders } from "./checks/left_behind.ts";
 import { modes } from "./checks/modes.ts";
@@ -36,6 +37,7 @@ export const checks: readonly Check[] = [
   foreignFiles,
   leftBehindFolders,
   spool,
+  history,
   socket,
   clock,
   diskSpace,

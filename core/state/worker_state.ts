@@ -63,6 +63,8 @@ export interface WorkerStateOptions {
    * for each of them.
    */
   again?: () => Promise<URL>;
+  /** Called after commits. */
+  onCommit?: () => void;
   clock?: Clock;
 }
 
@@ -70,6 +72,7 @@ export interface WorkerStateOptions {
 export class WorkerState implements State {
   readonly #script: URL;
   readonly #again: (() => Promise<URL>) | undefined;
+  readonly #onCommit: (() => void) | undefined;
   readonly #path: string;
   readonly #reader: SqliteState;
   readonly #rest: IdleTimer;
@@ -92,6 +95,7 @@ export class WorkerState implements State {
     this.#scrubber = new PageScrubber(path);
     this.#script = options.script;
     this.#again = options.again;
+    this.#onCommit = options.onCommit;
     this.#reader = new SqliteState(path, { readOnly: true });
     this.#named = new NamedFiles([path, `${path}-wal`]);
     this.#rest = new IdleTimer({
@@ -173,6 +177,7 @@ export class WorkerState implements State {
     }
     this.#running = undefined;
     this.#rest.note();
+    this.#onCommit?.();
   }
 
   /**

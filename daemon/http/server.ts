@@ -156,6 +156,7 @@ class RequestHandler {
     const { services, router, stopping } = this.#context;
     services.metrics.requests++;
     services.rest.note();
+    if (raw.method !== "GET") services.history.note();
     try {
       checkHost(raw);
       checkProtocol(raw);

@@ -7,6 +7,7 @@ import { deadLetterImportRoutes } from "./dead_letter_import.ts";
 import { deadLetterJobRoutes } from "./dead_letter_jobs.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
 import { eventRoutes } from "./events.ts";
+import { historyRoutes } from "./history.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { overviewRoutes } from "./overview.ts";
 import { schemaVersionRoutes } from "./schema_versions.ts";
@@ -37,4 +38,5 @@ export const routes: readonly Route[] = [
   ...statusRoutes,
   ...metricsRoutes,
   ...overviewRoutes,
+  ...historyRoutes,
 ];

@@ -80,6 +80,14 @@ export const offset = checkedText({
   return value;
 });
 
+/** A time as an offset. */
+export const pastTime = checkedText({
+  pattern: `^(@-${DURATION}|@[0-9]{12,14}|@(${DAY})[T ]${TIME}${ZONE})$`,
+}, (value) => {
+  parseOffset(value);
+  return value;
+});
+
 /** A time, with a zone or in Unix ms. */
 export const pointInTime = checkedText({
   pattern: `^([0-9]{12,14}|(${DAY})[T ]${TIME}${ZONE})$`,

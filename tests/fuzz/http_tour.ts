@@ -150,6 +150,7 @@ class Tour {
     await this.#visit("POST", "/v1/damage/accept");
     await this.#visit("GET", "/v1/status");
     await this.#visit("GET", "/v1/overview");
+    await this.#visit("GET", "/v1/history", { query: "?from=@-1h&step=10m" });
     await this.#visit("GET", "/v1/health");
     await this.#visit("GET", "/v1/asyncapi");
     await this.#visit("GET", "/metrics");

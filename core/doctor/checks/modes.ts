@@ -24,6 +24,7 @@ export const modes: Check = {
         yield* look(`${dataDir}/${where}`, { where, folder: false, uid });
       }
     }
+    yield* look(`${dataDir}/history`, { where: "history", folder: false, uid });
     for (const folder of ["log", "events"]) {
       const path = `${dataDir}/${folder}`;
       if (!exists(path) || !Deno.lstatSync(path).isDirectory) continue;

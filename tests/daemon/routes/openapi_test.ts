@@ -377,6 +377,11 @@ async function callTheRest(call: Call): Promise<void> {
   await call("GET", "/v1/audit", { query: "?act=nothing", status: 400 });
   await call("GET", "/v1/overview", { query: "?sort=lag&filter=A", status: 200 });
   await call("GET", "/v1/overview", { query: "?sort=size", status: 400 });
+  await call("GET", "/v1/history", { query: "?from=@-2m", status: 200 });
+  const query = `?topic=${topic.topic}&from=@-2m`;
+  await call("GET", "/v1/history", { query, status: 200 });
+  await call("GET", "/v1/history", { query: "?subscription=none", status: 404 });
+  await call("GET", "/v1/history", { query: "?step=1s", status: 400 });
   await call("GET", "/metrics", { status: 200 });
   await call("DELETE", "/v1/schemas/{type}", { params: { type: "checked" }, status: 200 });
   await call("DELETE", "/v1/topics/{topic}", { params: topic, status: 200 });
