@@ -6,7 +6,7 @@ import type { Clock } from "../core/base/clock.ts";
 import type { HistoryFile, HistoryRows, NamedKind } from "../core/history/history_file.ts";
 import {
   DAEMON_FIELDS,
-  type Field,
+  type RowField,
   type Stamp,
   SUBSCRIPTION_FIELDS,
   TOPIC_FIELDS,
@@ -17,7 +17,7 @@ import type { DaemonHistory, HistoryColumn, HistoryReply } from "../core/protoco
 import type { HistorySource, Measured } from "./history_source.ts";
 
 const MINUTE = 60_000;
-const FIELDS: Record<NamedKind, readonly Field[]> = {
+const FIELDS: Record<NamedKind, readonly RowField[]> = {
   topics: TOPIC_FIELDS,
   subscriptions: SUBSCRIPTION_FIELDS,
 };
@@ -180,14 +180,14 @@ export class HistoryKeeper {
 
 type Gauges = Map<string, Values>;
 type Columns = (
-  fields: readonly Field[],
+  fields: readonly RowField[],
   cells: readonly (Values | undefined)[] | undefined,
   last: Values | undefined,
 ) => Record<string, HistoryColumn>;
 
 function* seriesOf(
   { daemon, topics, subscriptions }: Measured,
-): Generator<[key: string, fields: readonly Field[], values: Values]> {
+): Generator<[key: string, fields: readonly RowField[], values: Values]> {
   yield ["", DAEMON_FIELDS, daemon];
   for (const [name, values] of topics) yield [`topic ${name}`, TOPIC_FIELDS, values];
   for (const [name, values] of subscriptions) yield [name, SUBSCRIPTION_FIELDS, values];
@@ -219,6 +219,6 @@ function isSame(one: Gauges, other: Gauges): boolean {
 }
 
 /** Without what was counted, because it is not known since when. */
-function uncounted(fields: readonly Field[], values: Values): Values {
+function uncounted(fields: readonly RowField[], values: Values): Values {
   return values.map((value, i) => fields[i]!.as === "sum" ? NaN : value);
 }

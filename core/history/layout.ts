@@ -25,7 +25,7 @@ import { crc32 } from "../base/checksum.ts";
 export type FieldKind = "sum" | "most" | "least" | "age" | "peak" | "stamp";
 
 /** One number of a cell. */
-export interface Field {
+export interface RowField {
   readonly name: string;
   readonly as: FieldKind;
   readonly type: "u32" | "f32" | "f64";
@@ -33,9 +33,17 @@ export interface Field {
   readonly restless?: true;
 }
 
-const count = (name: string, type: Field["type"] = "u32"): Field => ({ name, as: "sum", type });
-const gauge = (name: string, type: Field["type"] = "u32"): Field => ({ name, as: "most", type });
-const restless = (name: string, as: FieldKind): Field => ({
+const count = (name: string, type: RowField["type"] = "u32"): RowField => ({
+  name,
+  as: "sum",
+  type,
+});
+const gauge = (name: string, type: RowField["type"] = "u32"): RowField => ({
+  name,
+  as: "most",
+  type,
+});
+const restless = (name: string, as: FieldKind): RowField => ({
   name,
   as,
   type: "f64",
@@ -43,14 +51,14 @@ const restless = (name: string, as: FieldKind): Field => ({
 });
 
 /** When a row was taken; see {@link Stamp}. */
-const STAMP: readonly Field[] = ["at", "known", "width", "through"].map((name) => ({
+const STAMP: readonly RowField[] = ["at", "known", "width", "through"].map((name) => ({
   name,
   as: "stamp",
   type: "f64",
 }));
 
 /** What is known of the daemon as a whole. */
-export const DAEMON_FIELDS: readonly Field[] = [
+export const DAEMON_FIELDS: readonly RowField[] = [
   ...["published", "refused", "acknowledged", "failed", "dead"].map((name) => count(name, "f64")),
   { name: "publishP99Ms", as: "peak", type: "f64" },
   ...["pending", "leased", "scheduled", "deadLetters", "events", "bytes"].map((name) =>
@@ -63,7 +71,7 @@ export const DAEMON_FIELDS: readonly Field[] = [
 ];
 
 /** What is known of a topic. */
-export const TOPIC_FIELDS: readonly Field[] = [
+export const TOPIC_FIELDS: readonly RowField[] = [
   count("published"),
   gauge("events"),
   gauge("bytes", "f64"),
@@ -71,7 +79,7 @@ export const TOPIC_FIELDS: readonly Field[] = [
 ];
 
 /** What is known of a subscription. */
-export const SUBSCRIPTION_FIELDS: readonly Field[] = [
+export const SUBSCRIPTION_FIELDS: readonly RowField[] = [
   count("acknowledged"),
   count("failed"),
   count("dead"),
@@ -87,7 +95,7 @@ export type BlockKind = "daemon" | "topics" | "subscriptions";
 
 /** The shape of a block. */
 export interface BlockShape {
-  readonly fields: readonly Field[];
+  readonly fields: readonly RowField[];
   readonly columns: number;
   /** Bytes of the names before the rows. */
   readonly namesSize: number;
@@ -120,7 +128,7 @@ const ROW_HEAD = 8;
 export const NAME_SIZE = 144;
 const NAME_AT = 9;
 
-function shape(fields: readonly Field[], columns: number, namesSize: number): BlockShape {
+function shape(fields: readonly RowField[], columns: number, namesSize: number): BlockShape {
   const cellSize = fields.reduce((sum, { type }) => sum + SIZES[type], 0);
   const rowSize = ROW_HEAD + columns * cellSize;
   const size = namesSize + (MINUTES + WINDOWS) * rowSize;

@@ -3,7 +3,7 @@
  * time into steps. Pure.
  */
 import type { HistoryColumn } from "../protocol/history.ts";
-import type { Field, Stamp, Values } from "./layout.ts";
+import type { RowField, Stamp, Values } from "./layout.ts";
 
 /**
  * When rows were taken, by the clock as it is `now`. Where it was set back, what is before was at
@@ -21,7 +21,7 @@ export function placed(stamps: readonly Stamp[], now: number): number[] {
 }
 
 /** Several values of one field as one; NaN where none is known. */
-function joined(as: Field["as"], values: readonly number[]): number {
+function joined(as: RowField["as"], values: readonly number[]): number {
   const known = values.filter((value) => !Number.isNaN(value));
   if (known.length === 0) return NaN;
   return known.reduce((a, b) => {
@@ -32,7 +32,7 @@ function joined(as: Field["as"], values: readonly number[]): number {
 
 /** Several cells as one; cells that are not known are left out. */
 export function joinCells(
-  fields: readonly Field[],
+  fields: readonly RowField[],
   cells: readonly (Values | undefined)[],
 ): Values | undefined {
   const known = cells.filter((cell) => cell !== undefined);
@@ -41,7 +41,7 @@ export function joinCells(
 }
 
 /** What a cell leaves behind: what was measured stays, and nothing more is counted. */
-export function remainder(fields: readonly Field[], cell: Values): Values {
+export function remainder(fields: readonly RowField[], cell: Values): Values {
   return cell.map((value, i) => {
     const { as } = fields[i]!;
     return as === "sum" ? 0 : as === "peak" ? NaN : value;
@@ -132,7 +132,7 @@ export function coverage({ steps, places }: Grid): number[] {
  * undefined where that is not known.
  */
 export function columnsOf(
-  fields: readonly Field[],
+  fields: readonly RowField[],
   grid: Grid,
   cells: readonly (Values | undefined)[],
 ): Record<string, HistoryColumn> {
@@ -188,7 +188,7 @@ function divide(
 function measured(
   { steps, places }: Grid,
   values: readonly number[],
-  as: Field["as"],
+  as: RowField["as"],
 ): HistoryColumn {
   const column = new Array<number | null>(steps.count).fill(null);
   const own = new Uint8Array(steps.count);
@@ -212,6 +212,6 @@ function measured(
 }
 
 /** What was `value`, this much later. Without an oldest event there is no age. */
-function aged(as: Field["as"], value: number, later: number): number {
+function aged(as: RowField["as"], value: number, later: number): number {
   return as === "age" && value > 0 ? value + Math.max(0, later) : value;
 }
