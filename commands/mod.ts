@@ -28,6 +28,7 @@ export const verbs: ReadonlyMap<string, LazyRoute> = new Map<string, LazyRoute>(
   verb("context", "./context/mod.ts", "Name daemons, and choose one of them"),
   verb("service", "./service/mod.ts", "Run the daemon, consumers and alerts as systemd services"),
   verb("status", "./status.ts", "Show the daemon's status"),
+  verb("top", "./top/mod.ts", "Watch subscriptions, dead letters and the daemon live"),
   verb(
     "dashboard",
     "./dashboard/mod.ts",

@@ -42,9 +42,7 @@ export const route = verb({
         topics: status.topics,
         events: status.events,
         size: formatBytes(status.bytes),
-        subscriptions: status.pausedSubscriptions === 0
-          ? status.subscriptions
-          : `${status.subscriptions}, ${status.pausedSubscriptions} paused`,
+        subscriptions: subscriptionsText(status),
         "waiting for retry": status.scheduled,
         ...(status.scheduledEvents === 0
           ? {}
@@ -65,6 +63,13 @@ export const route = verb({
     if (status.health === "degraded") this.exitCode = ExitCode.NotFound;
   },
 });
+
+/** How many there are, and where to watch them. */
+function subscriptionsText({ subscriptions, pausedSubscriptions }: StatusReply): string {
+  const paused = pausedSubscriptions === 0 ? "" : `, ${formatCount(pausedSubscriptions)} paused`;
+  const live = subscriptions === 0 ? "" : "; live: evs top";
+  return `${formatCount(subscriptions)}${paused}${live}`;
+}
 
 /** What is in a folder of the spool, and where to look. */
 function spoolText({ folder, waiting, refused, faults = [] }: SpoolStatus): string {

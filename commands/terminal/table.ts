@@ -109,7 +109,7 @@ export function width(text: string): number {
   let columns = 0;
   for (const character of text) {
     if (/\p{Mn}|\p{Me}|\p{Cf}/u.test(character)) continue;
-    columns += isWide(character.codePointAt(0) ?? 0) ? 2 : 1;
+    columns += isWide(character) ? 2 : 1;
   }
   return columns;
 }
@@ -147,10 +147,33 @@ function isNumeric(value: unknown): boolean {
     (typeof value === "string" && /^[\d.,]+( [KMGT]?i?B)?$/.test(value));
 }
 
-function isWide(point: number): boolean {
-  return (point >= 0x1100 && point <= 0x115f) || (point >= 0x2e80 && point <= 0xa4cf) ||
-    (point >= 0xac00 && point <= 0xd7a3) || (point >= 0xf900 && point <= 0xfaff) ||
-    (point >= 0xfe30 && point <= 0xfe6f) || (point >= 0xff00 && point <= 0xff60) ||
-    (point >= 0xffe0 && point <= 0xffe6) || (point >= 0x1f300 && point <= 0x1faff) ||
-    (point >= 0x20000 && point <= 0x3fffd);
+/** Wide and fullwidth by Unicode's East Asian Width, besides what is drawn as an emoji. */
+const WIDE: readonly (readonly [first: number, last: number])[] = [
+  [0x1100, 0x115f],
+  [0x2329, 0x232a],
+  [0x2630, 0x2637],
+  [0x268a, 0x268f],
+  [0x2e80, 0x303e],
+  [0x3041, 0x3247],
+  [0x3250, 0xa4cf],
+  [0xa960, 0xa97c],
+  [0xac00, 0xd7a3],
+  [0xf900, 0xfaff],
+  [0xfe10, 0xfe19],
+  [0xfe30, 0xfe6f],
+  [0xff01, 0xff60],
+  [0xffe0, 0xffe6],
+  [0x16fe0, 0x18dff],
+  [0x1aff0, 0x1b2ff],
+  [0x1d300, 0x1d376],
+  [0x1f200, 0x1f265],
+  [0x20000, 0x3fffd],
+];
+/** A flag is two regional indicators of one column each. */
+const EMOJI = /(?![\u{1f1e6}-\u{1f1ff}])\p{Emoji_Presentation}/u;
+
+function isWide(character: string): boolean {
+  const point = character.codePointAt(0) ?? 0;
+  if (point < 0x1100) return false;
+  return WIDE.some(([first, last]) => point >= first && point <= last) || EMOJI.test(character);
 }

@@ -75,6 +75,7 @@ const REST: Record<string, Rest> = {
   "daemon restart": NOTHING,
   "daemon status": NOTHING,
   "daemon logs": LOCAL,
+  "top": () => ({ args: ["--once"] }),
   "context list": LOCAL,
   // Refused: those who run this have contexts of their own.
   "context show": () => ({ args: ["no such name"], asks: false }),

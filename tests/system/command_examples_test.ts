@@ -39,6 +39,7 @@ const events: Scene = {
     "dashboard",
     "status",
     "audit",
+    "top",
     "doctor",
     "backup",
     "export",
