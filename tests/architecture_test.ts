@@ -10,6 +10,7 @@ const FLOORS = [
   "base",
   "json",
   "event",
+  "tracing",
   "filter",
   "worker",
   "protocol",

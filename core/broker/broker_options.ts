@@ -35,6 +35,11 @@ export interface BrokerOptions {
    */
   handlerGraceMs?: number;
   /**
+   * Whether publishing and handlers make spans if the application has registered OpenTelemetry.
+   * Default true.
+   */
+  tracing?: boolean;
+  /**
    * How long the stores remember given ids, ms. Default 24 h.
    * @internal
    */
@@ -59,6 +64,7 @@ const BROKER_OPTIONS = namesOf<BrokerOptions>({
   autoCreateTopics: true,
   handlerGraceMs: true,
   maxEventBytes: true,
+  tracing: true,
   dedupWindow: true,
   knownEnds: true,
   onError: true,

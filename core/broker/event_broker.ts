@@ -6,7 +6,6 @@
  * A published event goes down once (schema, journal, store) and up once (deliveries, live tails).
  * `publish` resolves when it is stored, without waiting for handlers.
  */
-import { MAX_EVENT_BYTES } from "../event/limits.ts";
 import { schemaToJson } from "../json/to_json.ts";
 import { EventWriter } from "./event_writer.ts";
 import { ExpiryClock } from "./expiry_clock.ts";
@@ -25,12 +24,12 @@ import { DeadLetterImporter } from "../dead_letter/importer.ts";
 import { type DeadLetterQueue, StateDeadLetterQueue } from "../dead_letter/queue.ts";
 import { attachCustomQueue, type CustomQueue } from "../dead_letter/custom_queue.ts";
 import { CLOSE, IDLE, refuseInHandler } from "../delivery/waits_for_itself.ts";
-import { LocalSubscriptions } from "./local_subscriptions.ts";
+import { handlerSettings, LocalSubscriptions } from "./local_subscriptions.ts";
 import { SubscriptionManager } from "../delivery/manager.ts";
 import { EphemeralLedger, StateLedger } from "./ledgers.ts";
 import { closedBroker } from "../base/errors.ts";
 import { type Event, toEvent } from "../event/event.ts";
-import { Publisher } from "./publisher.ts";
+import { publisherOf, type Publishing } from "./traced_publisher.ts";
 import { Retention } from "./retention.ts";
 import { redactedEventsOf, Redactor } from "./redactor.ts";
 import type { RedactOptions, RedactReply } from "../protocol/redaction.ts";
@@ -122,7 +121,7 @@ export class EventBroker<E = any> extends Broker<E> {
    */
   readonly gate: SchemaGate;
   readonly #writer: EventWriter;
-  readonly #publisher: Publisher;
+  readonly #publisher: Publishing;
   readonly #stores: TopicStores;
   readonly #locals: LocalSubscriptions;
   readonly #dispatcher: CommitDispatcher;
@@ -197,7 +196,7 @@ export class EventBroker<E = any> extends Broker<E> {
     this.#locals = new LocalSubscriptions({
       ...shared,
       manager: this.subscriptions,
-      graceMs: options.handlerGraceMs ?? 30_000,
+      ...handlerSettings(options),
       liveOnly: store instanceof ThreeMethodStore,
       ledger: () => new EphemeralLedger(state, foreign),
     });
@@ -214,7 +213,7 @@ export class EventBroker<E = any> extends Broker<E> {
     });
     this.scheduled = new ScheduledEvents({ ...shared, dedupWindow, writer }, snapshot);
     this.redactor = new Redactor({ ...withQueue, scheduled: this.scheduled });
-    this.#publisher = new Publisher({
+    this.#publisher = publisherOf(options, {
       clock,
       topics: this.topics,
       gate: this.gate,
@@ -223,7 +222,6 @@ export class EventBroker<E = any> extends Broker<E> {
       startup,
       expiry,
       scheduled: this.scheduled,
-      maxEventBytes: options.maxEventBytes ?? MAX_EVENT_BYTES,
     });
     const opened = this.#open(snapshot.topics);
     startup.begin(Promise.all([this.subscriptions.ready, opened]));

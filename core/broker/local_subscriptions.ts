@@ -27,6 +27,7 @@ import { newToken } from "../delivery/tokens.ts";
 import { assertOn } from "../delivery/processed.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { HandlerRunner } from "../delivery/runner.ts";
+import type { BrokerOptions } from "./broker_options.ts";
 import { defaultSettings } from "../delivery/settings.ts";
 import { handlerOf, rateOf, seqOf, settingsOf } from "../delivery/handler_options.ts";
 
@@ -42,6 +43,8 @@ export interface LocalContext {
   liveOnly: boolean;
   /** How long handlers may go on after the end of their subscription, ms. */
   graceMs: number;
+  /** Handlers run in spans, where the application has OpenTelemetry. */
+  tracing: boolean;
   /** Where an ephemeral subscription stores its retries. */
   ledger(): Ledger;
   onError(error: unknown, context: string): void;
@@ -54,6 +57,13 @@ interface Route {
   here: readonly { driver: SubscriptionDriver; runners: readonly HandlerRunner[] }[];
   /** There are subscriptions whose consumers are elsewhere. */
   others: boolean;
+}
+
+/** How handlers run. */
+export function handlerSettings(
+  { handlerGraceMs = 30_000, tracing = true }: BrokerOptions,
+): { graceMs: number; tracing: boolean } {
+  return { graceMs: handlerGraceMs, tracing };
 }
 
 /** The subscriptions with a handler in this process. */
@@ -190,7 +200,7 @@ export class LocalSubscriptions {
     const { retryDelay, concurrency } = of.options;
     const { clock, graceMs } = this.#context;
     return new HandlerRunner(driver, {
-      handler: handlerOf(of.handler, of.options, clock),
+      handler: handlerOf(of.handler, of.options, { clock, tracing: this.#context.tracing }),
       clock,
       graceMs,
       load: this.#context.manager.loadOf(OWN_PROCESS),

@@ -13,6 +13,7 @@ import { type BatchHandler, compose, type Handler, type HandlerContext } from ".
 import { assertObject, assertText, refuseUnknown } from "../base/options.ts";
 import { BATCH_OPTIONS, SUBSCRIBE_OPTIONS } from "./option_names.ts";
 import { timeout } from "./middleware.ts";
+import { tracedBatchHandler, tracedHandler } from "./handler_span.ts";
 import { checkSettings } from "./settings.ts";
 
 /** Returns the position. Throws `InvalidArgumentError` if it names no topic. */
@@ -53,11 +54,11 @@ export function rateOf({ rate }: Pick<SubscribeOptions, "rate">): Rate | undefin
   return rate === undefined ? undefined : parseRate(rate);
 }
 
-/** Wraps a handler in its middleware, time-out and upcasters. */
+/** Wraps a handler in its middleware, time-out and upcasters, and all of it in a span. */
 export function handlerOf(
   handler: Handler,
   options: Pick<SubscribeOptions, "middleware" | "timeoutMs" | "upcast">,
-  clock: Clock,
+  { clock, tracing }: { clock: Clock; tracing: boolean },
 ): Handler {
   assertHandler(handler);
   const { upcast, middleware = [], timeoutMs } = options;
@@ -65,8 +66,17 @@ export function handlerOf(
     ? (event, context) => handler(upcast.upcast(event), context)
     : handler;
   const all = timeoutMs === undefined ? middleware : [...middleware, timeout(timeoutMs, { clock })];
-  return all.length === 0 ? innermost : compose(innermost, all);
+  const whole = all.length === 0 ? innermost : compose(innermost, all);
+  if (!tracing) return whole;
+  const batch = BATCHES.get(handler);
+  if (batch === undefined) return tracedHandler(whole);
+  // One span for each batch, not one for each of its events.
+  batch.trace();
+  return whole;
 }
+
+/** The batches of handlers that gather events. */
+const BATCHES = new WeakMap<Handler, Batch>();
 
 /** Without types, a missing function would only show up as dead letters. */
 function assertHandler(handler: unknown): void {
@@ -108,10 +118,9 @@ export function batchParts(
   assertHandler(handler);
   const whole = timeoutMs === undefined ? handler : timed(handler, timeoutMs, clock);
   const batch = new Batch(whole, { size, maxWaitMs, clock });
-  return {
-    handler: (event, context) => batch.add(event, context),
-    options: { ...rest, concurrency: size },
-  };
+  const gather: Handler = (event, context) => batch.add(event, context);
+  BATCHES.set(gather, batch);
+  return { handler: gather, options: { ...rest, concurrency: size } };
 }
 
 function timed(handler: BatchHandler, ms: number, clock: Clock): BatchHandler {
@@ -129,7 +138,7 @@ interface Waiting {
 
 /** Gathers events; handles one batch at a time, in order of arrival. */
 class Batch {
-  readonly #handler: BatchHandler;
+  #handler: BatchHandler;
   readonly #options: { size: number; maxWaitMs: number; clock: Clock };
   #waiting: Waiting[] = [];
   #cancel: (() => void) | undefined;
@@ -142,6 +151,11 @@ class Batch {
   ) {
     this.#handler = handler;
     this.#options = options;
+  }
+
+  /** From now on, each batch is a span. */
+  trace(): void {
+    this.#handler = tracedBatchHandler(this.#handler);
   }
 
   /** Resolves with the outcome of this event. */

@@ -9,6 +9,7 @@
 import { assertObject, assertText } from "../base/options.ts";
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Event } from "./event.ts";
+import { addTrace, traceContextOf } from "./trace_context.ts";
 
 /** The fields of an event needed to be the cause of another. */
 export type Cause = Pick<Event, "id" | "metadata">;
@@ -110,9 +111,14 @@ export function causedBy(event: Cause): { causationId: string; correlationId: st
 }
 
 /**
- * The metadata for an event being published now: what was given, with the current cause filled in.
+ * The metadata for an event being published now: what was given, with the current cause filled in,
+ * and its trace.
  */
 export function withCause(metadata: Record<string, unknown>): Record<string, unknown> {
   const cause = currentCause();
-  return cause ? { ...causedBy(cause), ...metadata } : metadata;
+  if (!cause) return metadata;
+  const caused = { ...causedBy(cause), ...metadata };
+  if (cause.metadata?.["traceparent"] === undefined) return caused;
+  const trace = traceContextOf(cause.metadata);
+  return trace === undefined ? caused : addTrace(caused, trace);
 }

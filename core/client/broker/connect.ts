@@ -22,6 +22,11 @@ export interface ConnectOptions {
    * How long handlers may go on after the broker or their subscription ends, ms. Default 30,000.
    */
   handlerGraceMs?: number;
+  /**
+   * Whether publishing and handlers make spans if the application has registered OpenTelemetry.
+   * Default true.
+   */
+  tracing?: boolean;
   /** Default: the real one. */
   clock?: Clock;
   /** Called for failures that no caller waits for. Default: the console. */
@@ -34,6 +39,7 @@ const CONNECT_OPTIONS = namesOf<ConnectOptions>({
   socket: true,
   patienceMs: true,
   handlerGraceMs: true,
+  tracing: true,
   clock: true,
   onError: true,
   onNotice: true,
@@ -67,6 +73,7 @@ export async function connect<E = any>(options: ConnectOptions = {}): Promise<Re
     socket: new DaemonAddress({ paths, clock: systemClock, watch: false }),
     patienceMs: options.patienceMs ?? 30_000,
     handlerGraceMs: options.handlerGraceMs ?? 30_000,
+    tracing: options.tracing ?? true,
     clock: options.clock ?? systemClock,
     onError: guarded(options.onError ?? toConsole),
     // deno-lint-ignore no-console -- the default if the application gives no callback

@@ -10,6 +10,7 @@ import { wantedEvent } from "../../event/redaction.ts";
 import { schemaToJson } from "../../json/to_json.ts";
 import { pausedWords } from "../../protocol/paused_words.ts";
 import type { PublishOptions } from "../../broker/publish_options.ts";
+import { type Publishing, TracedPublisher } from "../../broker/traced_publisher.ts";
 import type { Clock } from "../../base/clock.ts";
 import { refuseUnknown } from "../../base/options.ts";
 import { AwakeTime } from "../../base/standstill.ts";
@@ -76,6 +77,7 @@ export interface RemoteBrokerOptions {
   socket: Address;
   patienceMs: number;
   handlerGraceMs: number;
+  tracing: boolean;
   clock: Clock;
   onError(error: unknown, context: string): void;
   onNotice(text: string): void;
@@ -111,6 +113,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
   protected readonly scheduling: Scheduling;
   readonly #options: RemoteBrokerOptions;
   readonly #publisher: RemotePublisher;
+  readonly #publishing: Publishing;
   readonly #subscriptions = new Map<Subscription, RemoteRunner | undefined>();
   readonly #streams = new Streams();
   /** Topics, subscriptions and streams that are being created: publishes wait for them. */
@@ -135,6 +138,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
       patienceMs,
       waits: () => this.#starting.size > 0 ? Promise.allSettled(this.#starting) : undefined,
     });
+    this.#publishing = options.tracing ? new TracedPublisher(this.#publisher) : this.#publisher;
   }
 
   /** @internal */
@@ -242,7 +246,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
     topic: string,
     what: { type: string; payload: unknown; options: PublishOptions | undefined },
   ): Promise<Event> {
-    return this.#closed ? Promise.reject(closedBroker()) : this.#publisher.publish(topic, what);
+    return this.#closed ? Promise.reject(closedBroker()) : this.#publishing.publish(topic, what);
   }
 
   /** @internal */
@@ -253,7 +257,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
   ): Promise<Event[]> {
     return this.#closed
       ? Promise.reject(closedBroker())
-      : this.#publisher.publishBatch(topic, messages, options);
+      : this.#publishing.publishBatch(topic, messages, options);
   }
 
   /** @internal */
@@ -263,7 +267,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
   ): Promise<Event[]> {
     return this.#closed
       ? Promise.reject(closedBroker())
-      : this.#publisher.publishAll(messages, options);
+      : this.#publishing.publishAll(messages, options);
   }
 
   /** @internal */
@@ -326,10 +330,10 @@ export class RemoteBroker<E = any> extends Broker<E> {
     options: SubscribeOptions,
   ): RemoteRunner {
     const { retryDelay, concurrency = 1, prefetch } = options;
-    const { clock, handlerGraceMs, onError, onNotice } = this.#options;
+    const { clock, handlerGraceMs, onError, onNotice, tracing } = this.#options;
     return new RemoteRunner(info, {
       client: this.client,
-      handler: handlerOf(handler, options, clock),
+      handler: handlerOf(handler, options, { clock, tracing }),
       retryDelay: typeof retryDelay === "function" ? retryDelay : undefined,
       concurrency: Math.max(1, concurrency),
       rate: rateOf(options),

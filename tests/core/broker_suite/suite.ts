@@ -1,11 +1,13 @@
 /** The tests for every broker: in memory, on SQLite, and behind a daemon's socket. */
 import type { Broker } from "../../../mod.ts";
+import { Telemetry } from "../../helpers/spans.ts";
 import { delivery } from "./delivery.ts";
 import { lifetime } from "./lifetime.ts";
 import { publishing } from "./publishing.ts";
 import { publishingAll } from "./publishing_all.ts";
 import { reading } from "./reading.ts";
 import { throwing } from "./throwing.ts";
+import { tracing } from "./tracing.ts";
 import { waiting } from "./waiting.ts";
 
 /** A broker to be tested. */
@@ -32,6 +34,13 @@ export function brokerSuite(options: { name: string; open(): Promise<Subject> })
   delivery(test);
   lifetime(test);
   throwing(test);
+  throwing((what, run) =>
+    test(`${what}, in spans`, async (subject) => {
+      using _ = new Telemetry();
+      await run(subject);
+    })
+  );
   waiting(test);
+  tracing(test);
   reading(test);
 }
