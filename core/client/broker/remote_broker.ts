@@ -1,8 +1,7 @@
 /**
- * The broker of a daemon, over its socket: the same interface as in a process
- * (core/broker/broker.ts). Handlers run here; topics, cursors, retries and dead letters are in the
- * daemon. If the daemon goes away, publishes wait for it, and subscriptions and streams resume
- * where they were: nothing is skipped, and `onNotice` reports it.
+ * The broker of a daemon, over its socket: the same interface as in a process. Handlers run here;
+ * topics, cursors, retries and dead letters are in the daemon. If that goes away, publishes wait for
+ * it, subscriptions and streams resume where they were, and `onNotice` reports it.
  */
 import { actorClaim, mainModule } from "../consumer_facts.ts";
 import { environment } from "../../protocol/paths.ts";
