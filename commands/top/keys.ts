@@ -14,7 +14,7 @@ import {
 } from "./state.ts";
 
 /** What is to be done outside. */
-export type Effect =
+export type KeyEffect =
   | { kind: "quit" }
   /** Ask the daemon now. */
   | { kind: "read" }
@@ -25,7 +25,7 @@ export type Effect =
 /** The state after a key, and what is to be done. */
 export interface Pressed {
   state: TopState;
-  effect?: Effect;
+  effect?: KeyEffect;
 }
 
 /** The intervals between readings, ms. */

@@ -8,7 +8,7 @@ import { FullScreen, systemTerminal, type TerminalPort } from "../terminal/full_
 import { KeyDecoder } from "../terminal/key_decoder.ts";
 import { signalCode } from "../terminal/signals.ts";
 import { type Action, typedCommand } from "./actions.ts";
-import { type Effect, press, withText } from "./keys.ts";
+import { type KeyEffect, press, withText } from "./keys.ts";
 import { perform } from "./perform.ts";
 import { screen } from "./screen.ts";
 import { type Asked, Source } from "./source.ts";
@@ -144,7 +144,7 @@ class Live {
     if (effect !== undefined) this.#carryOut(effect);
   }
 
-  #carryOut(effect: Effect): void {
+  #carryOut(effect: KeyEffect): void {
     switch (effect.kind) {
       case "quit":
         return this.#ended.resolve(ExitCode.Ok);
