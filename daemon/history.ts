@@ -12,7 +12,7 @@ import {
   TOPIC_FIELDS,
   type Values,
 } from "../core/history/layout.ts";
-import { columnsOf, coverage, gridOf, placed, type Steps } from "../core/history/points.ts";
+import { coverage, gridColumns, gridOf, placed, type Steps } from "../core/history/points.ts";
 import type { DaemonHistory, HistoryColumn, HistoryReply } from "../core/protocol/history.ts";
 import type { HistorySource, Measured } from "./history_source.ts";
 
@@ -104,7 +104,7 @@ export class HistoryKeeper {
     });
     const grid = gridOf({ times, stamps: [...rows?.stamps ?? [], stamp] }, steps);
     const columns: Columns = (fields, cells = [], values) =>
-      columnsOf(fields, grid, [...cells, values]);
+      gridColumns(fields, grid, [...cells, values]);
     const reply: HistoryReply = {
       at: now,
       from: steps.from,

@@ -4,7 +4,8 @@ import type { EvsContext } from "../cli/context.ts";
 import { formatTable } from "../terminal/table.ts";
 import { shortAge } from "./numbers.ts";
 import { Source } from "./source.ts";
-import { lagOf, shownSubscriptions, type Sort, type TopReading } from "./state.ts";
+import { lagOf } from "../check/measures.ts";
+import { shownSubscriptions, type Sort, type TopReading } from "./state.ts";
 import { perSecond } from "./numbers.ts";
 
 /** Between the two readings of which rates are made, ms. */

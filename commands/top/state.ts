@@ -1,6 +1,7 @@
 /** What `evs top` shows, and what it is about to do. Pure: nothing here reads or writes. */
 import type { DeadLetterGroup } from "../../core/protocol/protocol.ts";
 import type { OverviewReply, SubscriptionOverview } from "../../core/protocol/overview.ts";
+import { lagOf } from "../check/measures.ts";
 import type { Size } from "../terminal/screen_diff.ts";
 import type { Action } from "./actions.ts";
 import type { Rates } from "./rates.ts";
@@ -142,11 +143,6 @@ export function shownSubscriptions(
       a.value === b.value ? (a.one.name < b.one.name ? -1 : 1) : b.value < a.value ? -1 : 1
     )
     .map(({ one }) => one);
-}
-
-/** Events that a subscription has not settled, as `evs check lag` counts them. */
-export function lagOf({ pending, leased, scheduled }: SubscriptionOverview): number {
-  return pending + leased + scheduled;
 }
 
 const KEYS: Record<Sort, ((one: SubscriptionOverview, reading: TopReading) => number) | undefined> =

@@ -3,7 +3,8 @@ import type { SubscriptionOverview } from "../../core/protocol/overview.ts";
 import { type Cell, type CellRow, cellsOf, fit, type Style, styled } from "../terminal/cells.ts";
 import { formatLocalTime } from "../terminal/local_time.ts";
 import { perSecond, shortAge, shortCount } from "./numbers.ts";
-import { lagOf, shownSubscriptions, type TopReading, type TopState } from "./state.ts";
+import { lagOf } from "../check/measures.ts";
+import { shownSubscriptions, type TopReading, type TopState } from "./state.ts";
 
 interface Column {
   title: string;

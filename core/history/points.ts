@@ -131,7 +131,7 @@ export function coverage({ steps, places }: Grid): number[] {
  * The columns of one topic, of one subscription or of the daemon. `cells`: its cell in each row;
  * undefined where that is not known.
  */
-export function columnsOf(
+export function gridColumns(
   fields: readonly RowField[],
   grid: Grid,
   cells: readonly (Values | undefined)[],

@@ -8,7 +8,7 @@ import {
   type Values,
 } from "../../../core/history/layout.ts";
 import {
-  columnsOf,
+  gridColumns,
   coverage,
   gridOf,
   joinCells,
@@ -86,13 +86,13 @@ Deno.test("placed puts what a clock an hour ahead has stamped where it belongs",
   assert.ok(stamps[3]!.at - T0 > hour);
 });
 
-Deno.test("columnsOf divides what was counted among steps, and loses nothing", () => {
+Deno.test("gridColumns divides what was counted among steps, and loses nothing", () => {
   const step = fc.constantFrom(1, 2, 10, 60, 600, 4320).map((minutes) => minutes * MINUTE);
   fc.assert(fc.property(anyRows, step, ({ stamps, cells, end }, step) => {
     const from = Math.floor((T0 - 3_600_000) / step) * step;
     const steps = { from, step, count: Math.floor((end - from) / step) + 1 };
     const line = { times: placed(stamps, end), stamps };
-    const { acknowledged } = columnsOf(SUBSCRIPTION_FIELDS, gridOf(line, steps), cells);
+    const { acknowledged } = gridColumns(SUBSCRIPTION_FIELDS, gridOf(line, steps), cells);
     const sum = acknowledged!.reduce((sum: number, count) => sum + (count ?? 0), 0);
     assert.equal(sum, cells.reduce((sum, values) => sum + values[ACKNOWLEDGED]!, 0));
     assert.ok(acknowledged!.every((count) => count === null || Number.isSafeInteger(count)));
@@ -111,12 +111,12 @@ Deno.test("coverage is as long as what is known, in no step longer than it", () 
   }));
 });
 
-Deno.test("columnsOf knows something of exactly the steps that are covered", () => {
+Deno.test("gridColumns knows something of exactly the steps that are covered", () => {
   fc.assert(fc.property(anyRows, ({ stamps, cells, end }) => {
     const steps = { from: T0, step: MINUTE, count: Math.floor((end - T0) / MINUTE) + 1 };
     const line = { times: placed(stamps, end), stamps };
     const covered = coverage(gridOf(line, steps));
-    const { acknowledged, pending } = columnsOf(SUBSCRIPTION_FIELDS, gridOf(line, steps), cells);
+    const { acknowledged, pending } = gridColumns(SUBSCRIPTION_FIELDS, gridOf(line, steps), cells);
     for (const [k, ms] of covered.entries()) {
       if (ms === 0) continue;
       assert.notEqual(acknowledged![k], null, `step ${k}`);
@@ -125,7 +125,7 @@ Deno.test("columnsOf knows something of exactly the steps that are covered", () 
   }));
 });
 
-Deno.test("columnsOf shows a row of a minute in its minute, and then until the next row", () => {
+Deno.test("gridColumns shows a row of a minute in its minute, and then until the next row", () => {
   const stamps = [
     stamp(T0 + MINUTE + 5, MINUTE),
     stamp(T0 + 2 * MINUTE + 7, MINUTE),
@@ -134,21 +134,21 @@ Deno.test("columnsOf shows a row of a minute in its minute, and then until the n
   const cells = [cell(5, 9), cell(6, 2), cell(0, 4)];
   const line = { times: placed(stamps, T0 + 5 * MINUTE + 3), stamps };
   const steps = { from: T0, step: MINUTE, count: 5 };
-  const columns = columnsOf(SUBSCRIPTION_FIELDS, gridOf(line, steps), cells);
+  const columns = gridColumns(SUBSCRIPTION_FIELDS, gridOf(line, steps), cells);
   assert.deepEqual(columns["pending"], [9, 2, 2, 2, 4]);
   assert.deepEqual(columns["acknowledged"], [5, 6, 0, 0, 0]);
 });
 
-Deno.test("columnsOf shows the greatest of what was measured in a step", () => {
+Deno.test("gridColumns shows the greatest of what was measured in a step", () => {
   const stamps = [1, 2, 3, 4].map((minute) => stamp(T0 + minute * MINUTE, MINUTE));
   const cells = [cell(1, 3), cell(1, 8), cell(1, 2), cell(1, 1)];
   const line = { times: placed(stamps, T0 + 4 * MINUTE), stamps };
   const steps = { from: T0, step: 2 * MINUTE, count: 2 };
-  const columns = columnsOf(SUBSCRIPTION_FIELDS, gridOf(line, steps), cells);
+  const columns = gridColumns(SUBSCRIPTION_FIELDS, gridOf(line, steps), cells);
   assert.deepEqual(columns["pending"], [8, 2]);
 });
 
-Deno.test("columnsOf leaves a gap in which no daemon ran, and what is not known, empty", () => {
+Deno.test("gridColumns leaves a gap in which no daemon ran, and what is not known, empty", () => {
   const stamps = [
     stamp(T0 + MINUTE, MINUTE),
     stamp(T0 + 4 * MINUTE, MINUTE),
@@ -157,25 +157,25 @@ Deno.test("columnsOf leaves a gap in which no daemon ran, and what is not known,
   const line = { times: placed(stamps, T0 + 5 * MINUTE), stamps };
   const steps = { from: T0, step: MINUTE, count: 6 };
   const cells = [cell(1, 1), undefined, cell(3, 3)];
-  const columns = columnsOf(SUBSCRIPTION_FIELDS, gridOf(line, steps), cells);
+  const columns = gridColumns(SUBSCRIPTION_FIELDS, gridOf(line, steps), cells);
   assert.deepEqual(columns["pending"], [1, null, null, null, 3, null]);
   assert.deepEqual(columns["acknowledged"], [1, null, null, null, 3, null]);
   assert.deepEqual(coverage(gridOf(line, steps)), [MINUTE, 0, 0, MINUTE, MINUTE, 0]);
 });
 
-Deno.test("columnsOf lets the age of the oldest event grow while nothing happens", () => {
+Deno.test("gridColumns lets the age of the oldest event grow while nothing happens", () => {
   const stamps = [stamp(T0 + MINUTE, MINUTE), stamp(T0 + 4 * MINUTE, 3 * MINUTE, 0)];
   const line = { times: placed(stamps, T0 + 4 * MINUTE), stamps };
   const steps = { from: T0, step: MINUTE, count: 4 };
   const age = (first: number, last: number) => {
     const cells = [cell(0, 1, first), cell(0, 1, last)];
-    return columnsOf(SUBSCRIPTION_FIELDS, gridOf(line, steps), cells)["oldestPendingMs"];
+    return gridColumns(SUBSCRIPTION_FIELDS, gridOf(line, steps), cells)["oldestPendingMs"];
   };
   assert.deepEqual(age(500, 180_500), [500, 60_500, 120_500, 180_500]);
   assert.deepEqual(age(0, 0), [0, 0, 0, 0]);
 });
 
-Deno.test("columnsOf shows the time of an append only where something was appended", () => {
+Deno.test("gridColumns shows the time of an append only where something was appended", () => {
   const daemon = (p99: number) =>
     DAEMON_FIELDS.map(({ name }) => name === "publishP99Ms" ? p99 : 0);
   const stamps = [1, 2, 5].map((minute, i) =>
@@ -184,7 +184,7 @@ Deno.test("columnsOf shows the time of an append only where something was append
   const line = { times: placed(stamps, T0 + 5 * MINUTE), stamps };
   const steps = { from: T0, step: MINUTE, count: 5 };
   const cells = [daemon(4), daemon(NaN), daemon(7)];
-  const { publishP99Ms } = columnsOf(DAEMON_FIELDS, gridOf(line, steps), cells);
+  const { publishP99Ms } = gridColumns(DAEMON_FIELDS, gridOf(line, steps), cells);
   assert.deepEqual(publishP99Ms, [4, null, null, null, 7]);
 });
 
