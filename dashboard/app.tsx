@@ -1,6 +1,6 @@
 /** Which page is shown. */
 /** @jsx h */
-import { h, useEffect } from "./packages/preact.ts";
+import { h, useEffect, useRef } from "./packages/preact.ts";
 import { currentPlace } from "./data/location.ts";
 import { reach } from "./data/reach.ts";
 import { useSignal } from "./data/signal.ts";
@@ -30,13 +30,14 @@ export function App() {
   const here = useSignal(currentPlace);
   const { state } = useSignal(reach);
   const path = [here.page, ...here.names].join("/");
+  const shown = useRef(path);
   useEffect(() => {
     const heading = document.querySelector("h1");
     document.title = `${heading?.textContent ?? "evs"} - evs`;
-    // Who followed a link with the keyboard goes on at the new page.
-    if (document.activeElement === document.body || document.activeElement?.closest("nav, main")) {
-      heading?.focus({ preventScroll: true });
-    }
+    if (shown.current === path) return;
+    shown.current = path;
+    // Who followed a link with the keyboard goes on at the new page, and hears its name.
+    heading?.focus({ preventScroll: true });
     scrollTo(0, 0);
   }, [path]);
   return (

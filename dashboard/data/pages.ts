@@ -42,6 +42,8 @@ class PageLoader<T> {
   readonly #render: () => void;
   #running: AbortController | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** What was asked for last. */
+  #asked: string | undefined;
 
   constructor(load: LoadPage<T>, render: () => void) {
     this.#load = load;
@@ -65,6 +67,7 @@ class PageLoader<T> {
   }
 
   async #run(after: string | undefined): Promise<void> {
+    this.#asked = after;
     clearTimeout(this.#timer);
     this.#running?.abort();
     const running = this.#running = new AbortController();
@@ -87,9 +90,10 @@ class PageLoader<T> {
     this.#timer = setTimeout(() => this.#again(), Math.max(EVERY_MS, took * SHARE));
   }
 
+  /** The first page as long as it is the only one; others only if they did not come. */
   #again(): void {
-    if (this.known?.isFirst !== true) return;
-    if (document.visibilityState === "visible") void this.#run(undefined);
+    if (this.known?.isFirst !== true && this.known?.failure === undefined) return;
+    if (document.visibilityState === "visible") void this.#run(this.#asked);
     else document.addEventListener("visibilitychange", () => this.#again(), { once: true });
   }
 }

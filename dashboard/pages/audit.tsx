@@ -35,7 +35,7 @@ export function AuditPage({ place }: { place: Place }) {
     <>
       <h1 tabIndex={-1}>Audit</h1>
       <div class="filters" role="search" aria-label="Filter">
-        <FilterBox place={place} name="act" label="Act, as subscription.pause" />
+        <FilterBox place={place} name="act" label="Act" />
         <FilterBox place={place} name="topic" label="Topic" />
         <FilterBox place={place} name="subscription" label="Subscription" />
       </div>

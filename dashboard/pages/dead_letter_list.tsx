@@ -41,6 +41,7 @@ export function DeadLetterListPage({ place }: { place: Place }) {
         <FilterBox place={place} name="type" label="Type" />
         <FilterBox place={place} name="key" label="Key" />
         <FilterBox place={place} name="reason" label="Reason (* matches any text)" />
+        <FilterBox place={place} name="group" label="Cause, by its id" />
         <FilterBox place={place} name="since" label="Since, as 1h" />
       </div>
       {fault === undefined ? null : <p class="fault">{fault}</p>}

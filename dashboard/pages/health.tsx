@@ -41,6 +41,16 @@ export function HealthPage() {
         {(status) => (
           <>
             <StatusFacts status={status} />
+            <details>
+              <summary>Permissions of its process</summary>
+              <ul class="plain-list">
+                {status.permissions.map((flag) => (
+                  <li key={flag}>
+                    <code>{escapeText(flag)}</code>
+                  </li>
+                ))}
+              </ul>
+            </details>
             {concerns(status).length === 0
               ? <Empty>Nothing is wrong that the daemon knows of.</Empty>
               : <Concerns list={concerns(status)} />}
@@ -75,7 +85,6 @@ function StatusFacts({ status }: { status: StatusReply }) {
         "Expired": countText(status.expiredEvents),
         "Data dir": <code>{escapeText(status.dataDir)}</code>,
         "Socket": <code>{escapeText(status.socket)}</code>,
-        "Permissions": <code>{escapeText(status.permissions.join(" "))}</code>,
       }}
     />
   );

@@ -5,6 +5,7 @@ import { Fragment, h, useMemo, useState } from "../packages/preact.ts";
 import { useSession } from "../data/session.ts";
 import { useStream } from "../data/stream.ts";
 import { Badge } from "../parts/badge.tsx";
+import { Choice } from "../parts/choice.tsx";
 import { Copyable } from "../parts/copyable.tsx";
 import { FailureNotice } from "../parts/failure.tsx";
 import { FilterBox } from "../parts/filter_box.tsx";
@@ -16,6 +17,7 @@ import { isAtLeast, levelTone, type LogEntry, readLogEntry } from "../view/log_e
 import type { Place } from "../view/place.ts";
 
 const MOST = 1_000;
+const LEVELS = ["debug", "info", "warning", "error"].map((level) => [level, level] as const);
 
 /** The page. */
 export function LogsPage({ place }: { place: Place }) {
@@ -37,14 +39,7 @@ export function LogsPage({ place }: { place: Place }) {
       <div class="bar">
         <h1 tabIndex={-1}>Logs</h1>
         <FilterBox place={place} name="text" label="Contains" />
-        <label class="filter">
-          <span>At least</span>
-          <select value={least} onChange={(event) => setLeast(event.currentTarget.value)}>
-            {["debug", "info", "warning", "error"].map((level) => (
-              <option key={level} value={level}>{level}</option>
-            ))}
-          </select>
-        </label>
+        <Choice label="At least" value={least} options={LEVELS} onValue={setLeast} />
       </div>
       <FailureNotice failure={failure} />
       <p class="quiet" aria-live="polite">

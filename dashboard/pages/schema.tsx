@@ -7,6 +7,7 @@ import { pathSegment, pathWith, send } from "../data/api.ts";
 import { useLive } from "../data/live.ts";
 import { useSession } from "../data/session.ts";
 import { Badge } from "../parts/badge.tsx";
+import { Choice } from "../parts/choice.tsx";
 import { Copyable } from "../parts/copyable.tsx";
 import { Facts } from "../parts/facts.tsx";
 import { JsonBlock } from "../parts/json_block.tsx";
@@ -89,20 +90,21 @@ function VersionChoice({ type, from, to }: { type: SchemaType; from: string; to:
   const choose = (change: { from?: string; to?: string }) => {
     location.hash = hashOf(["schemas", type.name], { from, to, ...change });
   };
-  const select = (label: string, value: string, onValue: (value: string) => void) => (
-    <label class="filter">
-      <span>{label}</span>
-      <select value={value} onChange={(event) => onValue(event.currentTarget.value)}>
-        {type.versions.map(({ version }) => (
-          <option key={version} value={version}>{escapeText(version)}</option>
-        ))}
-      </select>
-    </label>
-  );
+  const options = type.versions.map(({ version }) => [version, escapeText(version)] as const);
   return (
     <div class="acts">
-      {select("Version", to, (version) => choose({ to: version }))}
-      {select("Compared with", from, (version) => choose({ from: version }))}
+      <Choice
+        label="Version"
+        value={to}
+        options={options}
+        onValue={(version) => choose({ to: version })}
+      />
+      <Choice
+        label="Compared with"
+        value={from}
+        options={options}
+        onValue={(version) => choose({ from: version })}
+      />
     </div>
   );
 }

@@ -112,7 +112,8 @@ function Counted({ topic: { name, events, bytes } }: { topic: TopicInfo }) {
             <Tallies
               title="Keys"
               tallies={keys}
-              hrefOf={(key) => hashOf(["topics", name], { where: `key == ${JSON.stringify(key)}` })}
+              hrefOf={(key) =>
+                hashOf(["topics", name], { where: `event.key == ${JSON.stringify(key)}` })}
             />
             <p class="quiet">
               {rows.length < events

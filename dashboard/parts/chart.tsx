@@ -92,17 +92,24 @@ function optionsOf(
     cursor: { y: false, drag: { setScale: false } },
     scales: { y: { range: (_plot, _min, max) => [0, Math.max(atLeast, (max ?? 0) * 1.1)] } },
     axes: [
-      { ...axis, values: "{HH}:{mm}" },
+      { ...axis, size: 26, values: "{HH}:{mm}" },
       { ...axis, size: 62, values: (_plot, splits) => splits.map(format) },
     ],
     series: [{}, {
       stroke: colourOf(element, colour),
       fill: colourOf(element, `${colour}-soft`),
       width: 1.5,
-      points: { show: false },
+      points: { size: 4, show: true, filter: lonePoints },
       spanGaps: false,
     }],
   };
+}
+
+/** The points that no line leads to or from: without a dot they would not be seen. */
+function lonePoints(plot: uPlot, series: number): number[] {
+  const values = plot.data[series] as readonly (number | null)[];
+  const isKnown = (i: number) => values[i] !== null && values[i] !== undefined;
+  return [...values.keys()].filter((i) => isKnown(i) && !isKnown(i - 1) && !isKnown(i + 1));
 }
 
 /** A colour of the style as the canvas takes it: what it is in this theme. */

@@ -1,6 +1,6 @@
 /**
- * A dialog. `<dialog>` keeps the focus inside while it is open, closes with Escape, and gives the
- * focus back.
+ * A dialog. `<dialog>` keeps the focus inside while it is open, and closes with Escape. The focus
+ * goes back to what opened it.
  */
 /** @jsx h */
 import { type ComponentChildren, h, useEffect, useId, useRef } from "../packages/preact.ts";
@@ -18,8 +18,14 @@ export function Dialog(
   const id = useId();
   useEffect(() => {
     const dialog = ref.current!;
+    const opener = document.activeElement;
     dialog.showModal();
-    return () => dialog.close();
+    return () => {
+      dialog.close();
+      // The button may be gone by what was done: a paused subscription has another one.
+      const back = opener?.isConnected ? opener : document.querySelector("main");
+      (back as HTMLElement | null)?.focus({ preventScroll: true });
+    };
   }, []);
   return (
     <dialog

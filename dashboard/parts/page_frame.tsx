@@ -18,6 +18,7 @@ import { healthBadge } from "../view/overview.ts";
 import { hashOf } from "../view/place.ts";
 import { Badge } from "./badge.tsx";
 import { Banner } from "./banner.tsx";
+import { Choice } from "./choice.tsx";
 
 const PAGES: readonly (readonly [page: string, title: string])[] = [
   ["", "Overview"],
@@ -74,20 +75,19 @@ function Header() {
   );
 }
 
+const THEMES = [["auto", "System"], ["light", "Light"], ["dark", "Dark"]] as const;
+
 function ThemeChoice() {
   const chosen = useSignal(theme);
   return (
-    <label class="theme">
-      <span class="quiet">Theme</span>
-      <select
+    <div class="theme">
+      <Choice
+        label="Theme"
         value={chosen}
-        onChange={(event) => chooseTheme(event.currentTarget.value as Theme)}
-      >
-        <option value="auto">System</option>
-        <option value="light">Light</option>
-        <option value="dark">Dark</option>
-      </select>
-    </label>
+        options={THEMES}
+        onValue={(value) => chooseTheme(value as Theme)}
+      />
+    </div>
   );
 }
 

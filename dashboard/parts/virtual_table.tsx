@@ -51,7 +51,7 @@ export function VirtualTable<T>(props: VirtualTableProps<T>) {
   const isAtEnd = isNearEnd(range, rows.length);
   useEffect(() => {
     if (isAtEnd) onNearEnd?.();
-  }, [isAtEnd, rows.length]);
+  }, [isAtEnd, rows]);
   const tracks = shown.map((column) => column.width).join(" ");
   const limit = most === undefined ? undefined : `${most * ROW_HEIGHT}px`;
   return (

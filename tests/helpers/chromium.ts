@@ -66,11 +66,13 @@ export async function startChromium(names: readonly string[] = []): Promise<Test
   );
 }
 
-/** What axe-core finds in a page that is serious or worse, one line each. */
-export async function seriousBarriers(page: Page): Promise<string[]> {
+/** What axe-core finds in a page that is serious or worse, one line each. Default: by all rules. */
+export async function seriousBarriers(page: Page, rules?: readonly string[]): Promise<string[]> {
   // By the debugger, for which the page's own content security policy does not count.
   await page.evaluate(source);
-  const { violations } = await page.evaluate("axe.run()") as AxeResults;
+  const { violations } = await page.evaluate(
+    `axe.run(${JSON.stringify(rules === undefined ? {} : { runOnly: rules })})`,
+  ) as AxeResults;
   return violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")
     .flatMap(({ id, help, nodes }) => nodes.map(({ target }) => `${id}: ${help} (${target})`));
