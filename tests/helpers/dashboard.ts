@@ -28,6 +28,8 @@ export class TestDashboard implements AsyncDisposable {
   readonly link: string;
   /** `http://127.0.0.1:PORT`. */
   readonly origin: string;
+  /** A connection for each request: the server closes idle ones, at any moment. */
+  readonly #client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
   /** What the link's token was exchanged for. */
   #session: Record<string, string> | undefined;
 
@@ -94,6 +96,7 @@ export class TestDashboard implements AsyncDisposable {
       headers,
       body: body as BodyInit,
       redirect: "manual",
+      client: this.#client,
     });
     const text = await reply.text();
     const isJson = reply.headers.get("content-type") === "application/json";
@@ -131,6 +134,7 @@ export class TestDashboard implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#client.close();
     try {
       this.process.child.kill("SIGKILL");
     } catch (error) {
