@@ -35,6 +35,7 @@ export const verbs: ReadonlyMap<string, LazyRoute> = new Map<string, LazyRoute>(
     "Show the daemon in the browser",
   ),
   verb("audit", "./audit.ts", "Show what was done, by whom and by which way"),
+  verb("history", "./history.ts", "Show what happened in the last 72 hours"),
   verb("doctor", "./doctor.ts", "Verify stored data, and say how to repair damage"),
   verb("backup", "./backup.ts", "Back up everything to one file"),
   verb("restore", "./restore.ts", "Restore a backup"),

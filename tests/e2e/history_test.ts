@@ -97,6 +97,37 @@ Deno.test("GET /v1/history refuses what is too much, unknown or no time, by code
   assert.deepEqual(none.daemon.published, [null]);
 });
 
+Deno.test("evs history prints a line of JSON for each step, of the daemon, a topic or a subscription", async () => {
+  await using at = await startDaemon();
+  await at.publish("orders", "made", 1, 2, 3);
+  await at.http("PUT", "/v1/subscriptions/mail", { topic: "orders", from: "start" });
+  await acknowledge(at, "mail", 2);
+  const history = async (...args: string[]) => {
+    const { code, stdout, stderr } = await evs(["history", "--from", "@-10m", ...args], { at });
+    assert.equal(code, 0, stderr);
+    return stdout.trim().split("\n").map((line) => JSON.parse(line));
+  };
+  const total = (steps: Record<string, number | null>[], name: string) =>
+    steps.reduce((sum, one) => sum + (one[name] ?? 0), 0);
+  const daemon = await history();
+  assert.equal(total(daemon, "published"), 3);
+  for (const { from, until } of daemon) assert.equal(until - from, 60_000);
+  assert.equal(total(await history("--topic", "orders"), "published"), 3);
+  assert.equal(total(await history("--subscription", "mail"), "acknowledged"), 2);
+  assert.ok((await history("--step", "1h")).length <= 2);
+  for (
+    const [args, code] of [
+      [["--topic", "orders", "--subscription", "mail"], 2],
+      [["--topic", "none"], 1],
+      [["--from", "start"], 2],
+      [["--step", "10s"], 2],
+    ] as const
+  ) {
+    const refused = await evs(["history", ...args], { at });
+    assert.equal(refused.code, code, `${args}: ${refused.stderr}`);
+  }
+});
+
 Deno.test("a daemon starts on a damaged history, and the log and evs doctor say what is left out", async () => {
   await using at = await startDaemon();
   await at.publish("t", "n", 1, 2, 3);

@@ -48,6 +48,7 @@ const REST: Record<string, Rest> = {
   "dlq jobs show": () => ({ args: ["retry-1"] }),
   "dlq jobs cancel": () => ({ args: ["retry-1"] }),
   "dlq purge": () => ({ args: ["--yes"] }),
+  "history": NOTHING,
   "redact": () => ({ args: ["t", "1", "--yes"] }),
   "topic create": () => ({ args: ["made"] }),
   "topic list": NOTHING,

@@ -40,6 +40,7 @@ const events: Scene = {
     "status",
     "audit",
     "top",
+    "history",
     "doctor",
     "backup",
     "export",
