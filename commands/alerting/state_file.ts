@@ -4,7 +4,7 @@
  * it, held for life, keeps a second process away.
  */
 import { CannotStoreError, ConflictError, EvsError, ExitCode } from "../../core/base/errors.ts";
-import { ifThere } from "../../core/base/if_there.ts";
+import { exists, ifThere } from "../../core/base/if_there.ts";
 import { osReason } from "../../core/base/os_error.ts";
 import { folderOf, type Paths } from "../../core/protocol/paths.ts";
 import type { Notice } from "./notice.ts";
@@ -61,7 +61,7 @@ export class AlertState implements Disposable {
   static open(path: string, name: string): AlertState {
     let lock: Deno.FsFile;
     try {
-      Deno.mkdirSync(folderOf(path), { recursive: true, mode: 0o700 });
+      makeFolder(folderOf(path));
       lock = Deno.openSync(`${path}.lock`, {
         read: true,
         write: true,
@@ -113,8 +113,7 @@ export class AlertState implements Disposable {
         file.syncSync();
       }
       Deno.renameSync(unfinished, this.path);
-      using folder = Deno.openSync(folderOf(this.path), { read: true });
-      folder.syncSync();
+      syncFolder(folderOf(this.path));
     } catch (cause) {
       throw cannotSave(this.path, cause);
     }
@@ -124,6 +123,19 @@ export class AlertState implements Disposable {
   [Symbol.dispose](): void {
     this.#lock.close();
   }
+}
+
+/** Makes a folder and those above it, so that they survive a power cut. */
+function makeFolder(path: string): void {
+  if (exists(path)) return;
+  makeFolder(folderOf(path));
+  Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+  syncFolder(folderOf(path));
+}
+
+function syncFolder(path: string): void {
+  using folder = Deno.openSync(path, { read: true });
+  folder.syncSync();
 }
 
 /** The text of the file. Pure. */

@@ -3,6 +3,7 @@
  * kills of `evs alert`, restarts of the daemon, and commands that fail or hang.
  */
 import assert from "node:assert/strict";
+import { ifThere } from "../../core/base/if_there.ts";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { dose } from "../helpers/dose.ts";
 import { metricsOf } from "../helpers/metrics.ts";
@@ -291,6 +292,32 @@ Deno.test("evs alert runs a command that fails again until it succeeds, in order
   const told = await watched.told();
   assert.ok(told[0]!.attempt > 2);
   assert.equal(told[1]!.attempt, 1);
+});
+
+Deno.test("evs alert goes on when its file cannot be written, says so, and writes it once it can", async () => {
+  await using watched = await Watched.make();
+  const alert = watched.start("--dlq >0");
+  const folder = watched.path("state/evs/alert");
+  let file = "";
+  await until(() => {
+    const there = ifThere(() => [...Deno.readDirSync(folder)]) ?? [];
+    file = there.find(({ name }) => name.endsWith(".json"))?.name ?? "";
+    return file !== "";
+  });
+  await Deno.mkdir(`${folder}/${file}.new`);
+  await watched.fail("s");
+  await watched.untilTold("begin dlq s");
+  await alert.said(
+    /^evs: what was told cannot be remembered in .*: .* a restart before that works/m,
+  );
+  await Deno.remove(`${folder}/${file}.new`);
+  await until(async () =>
+    JSON.parse(await Deno.readTextFile(`${folder}/${file}`)).conditions.length === 1
+  );
+  await stop(alert);
+  assert.equal((await watched.once("--dlq >0")).code, 0);
+  await watched.untilTold("begin dlq s");
+  assert.equal(alert.stderr.match(/cannot be remembered/g)?.length, 1, "it is said once");
 });
 
 Deno.test("evs alert stops a command that hangs, and runs it again", async () => {
