@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { newDaemon, type TestDaemon } from "../helpers/daemon.ts";
+import { TestDashboard } from "../helpers/dashboard.ts";
 import { Disk } from "../helpers/disk.ts";
 import { evs, isAlive, RunningEvs, until } from "../helpers/evs.ts";
 import { metricsOf } from "../helpers/metrics.ts";
@@ -32,7 +33,7 @@ const LONGEST_LIMIT = 2000;
 /** The ways to look; each says whether it sees the trouble. */
 interface Views {
   metrics: (values: Map<string, number>) => boolean;
-  /** What `evs top` shows. */
+  /** What `evs top` and the dashboard show. */
   // deno-lint-ignore no-explicit-any -- tests look into replies freely
   overview: (overview: any) => boolean;
   check: { args: string[]; line: RegExp };
@@ -41,9 +42,13 @@ interface Views {
   alert: string[];
 }
 
-/** A daemon, and an `evs alert` that watches it. */
+/** A daemon, an `evs alert` that watches it, and a dashboard. */
 class Night implements AsyncDisposable {
-  private constructor(readonly at: TestDaemon, readonly alert: RunningEvs) {}
+  private constructor(
+    readonly at: TestDaemon,
+    readonly alert: RunningEvs,
+    readonly dashboard: TestDashboard,
+  ) {}
 
   static async begin(at: TestDaemon): Promise<Night> {
     await Deno.writeTextFile(`${at.folder}/tell`, `#!/bin/sh\ncat >>'${at.folder}/told'\n`, {
@@ -61,7 +66,8 @@ class Night implements AsyncDisposable {
       `${at.folder}/tell`,
     ];
     const env = { XDG_STATE_HOME: `${at.folder}/state` };
-    return new Night(at, new RunningEvs(args, { at, env }));
+    const dashboard = await TestDashboard.start({ at, args: ["--read-only"] });
+    return new Night(at, new RunningEvs(args, { at, env }), dashboard);
   }
 
   /** What the command has been told, without what a slow machine may add. */
@@ -88,9 +94,11 @@ class Night implements AsyncDisposable {
   async seen(views: Views): Promise<void> {
     const { at } = this;
     const { args, line } = views.check;
-    const looks: Record<keyof Views, () => Promise<boolean>> = {
+    const looks: Record<string, () => Promise<boolean>> = {
       metrics: async () => views.metrics(await metricsOf(at)),
-      overview: async () => views.overview((await at.http("GET", "/v1/overview")).json),
+      dashboard: async () => views.overview((await this.dashboard.ask("GET", "/v1/overview")).json),
+      top: async () =>
+        views.overview(JSON.parse((await evs(["top", "--once", "--json"], { at })).stdout)),
       check: async () => line.test((await evs(["check", ...args], { at })).stdout),
       doctor: async () =>
         (await evs(["doctor", "--quick"], { at })).stdout.split("\n").filter(Boolean)
@@ -116,6 +124,7 @@ class Night implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (await isAlive(this.alert.child.pid)) this.alert.child.kill("SIGKILL");
     await this.alert.end();
+    await this.dashboard[Symbol.asyncDispose]();
   }
 }
 
