@@ -149,7 +149,7 @@ export class EvsContext {
     const words = this.argv.slice(0, MOST_WORDS);
     const end = words.findIndex((word) => word.startsWith("-"));
     const command = ["evs", ...words.slice(0, end < 0 ? undefined : end)].join(" ");
-    const actor = actorClaim("cli", { command, env: this.env });
+    const actor = actorClaim("cli", { command });
     return new Client({ socket: this.address({ watch: true }), actor });
   }
 

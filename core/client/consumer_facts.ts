@@ -17,20 +17,37 @@ export function consumerFacts(command: string): ConsumerRequest {
   };
 }
 
-/** Who acts from this process, for the audit log. */
+/**
+ * Who acts from this process, for the audit log. Facts that need a missing permission are left out,
+ * and none is asked for: nobody should have to answer a prompt for that.
+ */
 export function actorClaim(
   way: ActorClaim["way"],
-  { command, env }: { command: string; env: (name: string) => string | undefined },
+  { command }: { command?: string } = {},
 ): ActorClaim {
   return {
     way,
     pid: Deno.pid,
     ...defined({
-      user: env("USER") ?? env("LOGNAME"),
-      host: allowed(() => Deno.hostname()),
-      command: command === "" ? undefined : command,
+      user: variable("USER") ?? variable("LOGNAME"),
+      host: isGranted({ name: "sys", kind: "hostname" }) ? Deno.hostname() : undefined,
+      command: command ?? (isGranted({ name: "read" }) ? mainModule() : undefined),
     }),
   };
+}
+
+function variable(name: string): string | undefined {
+  if (!isGranted({ name: "env", variable: name })) return undefined;
+  try {
+    return Deno.env.get(name);
+  } catch (error) {
+    if (error instanceof Deno.errors.InvalidData) return undefined; // it is not UTF-8
+    throw error;
+  }
+}
+
+function isGranted(permission: Deno.PermissionDescriptor): boolean {
+  return Deno.permissions.querySync(permission).state === "granted";
 }
 
 /** The path of this program, if the permission to ask for it is granted. */

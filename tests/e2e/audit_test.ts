@@ -126,3 +126,22 @@ Deno.test("an act with a claim that cannot be read is refused in words, and not 
   assert.equal(code, 2);
   assert.match(stderr, /there is no such act: there are topic.create, .*scheduled.cancel/);
 });
+
+Deno.test("a library acts without the permissions that its claim would need, and asks for none", async () => {
+  await using at = await startDaemon();
+  const library = new URL("../../mod.ts", import.meta.url);
+  const program = `import { connect } from ${JSON.stringify(library.href)};
+await using broker = await connect({ socket: ${JSON.stringify(at.socket)} });
+await broker.registerSchema("y", { type: "object" });`;
+  const file = `${at.folder}/program.ts`;
+  await Deno.writeTextFile(file, program);
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-prompt", "--no-lock", "--no-check"]
+      .concat([`--allow-read=${at.socket}`, `--allow-write=${at.socket}`])
+      .concat([`--allow-net=unix:${at.socket}`, file]),
+    cwd: new URL("../..", import.meta.url),
+  }).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  const [act] = await audit(at, "--act", "schema.register");
+  assert.deepEqual([act!.way, Object.keys(act!.by!)], ["library", ["pid"]]);
+});

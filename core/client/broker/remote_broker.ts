@@ -3,8 +3,7 @@
  * topics, cursors, retries and dead letters are in the daemon. If that goes away, publishes wait for
  * it, subscriptions and streams resume where they were, and `onNotice` reports it.
  */
-import { actorClaim, mainModule } from "../consumer_facts.ts";
-import { environment } from "../../protocol/paths.ts";
+import { actorClaim } from "../consumer_facts.ts";
 import { wantedEvent } from "../../event/redaction.ts";
 import { schemaToJson } from "../../json/to_json.ts";
 import { pausedWords } from "../../protocol/paused_words.ts";
@@ -125,8 +124,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
     const { socket, patienceMs, clock } = options;
     this.#options = options;
     this.clock = clock;
-    const actor = actorClaim("library", { command: mainModule(), env: environment });
-    this.client = new Client({ socket, actor });
+    this.client = new Client({ socket, actor: actorClaim("library") });
     this.scheduling = {
       list: (page) => decodingErrors(this.client.scheduled(page)),
       cancel: (request) => decodingErrors(this.client.cancelScheduled(request)),
