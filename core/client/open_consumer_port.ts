@@ -6,7 +6,7 @@
 import { type Address, beginRequest, Client } from "./client.ts";
 import type { ConsumerRequest } from "../protocol/in_flight.ts";
 import type { Connection } from "./connection.ts";
-import { consumerFacts } from "./consumer_facts.ts";
+import { actorClaim, consumerFacts } from "./consumer_facts.ts";
 import type { LeaseReply, LeaseRequest, NackItem, SettleReply } from "../protocol/protocol.ts";
 import { ConnectionLostError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
@@ -132,7 +132,10 @@ class ClientPort implements ConsumerPort {
 
   async pause(reason: string): Promise<void> {
     this.#assertOpen();
-    await this.#settling.pauseSubscription(this.#name, { reason, by: "command" });
+    // Only `evs consume` has a command that cannot run.
+    const actor = actorClaim("cli", { command: "evs consume" });
+    using client = new Client({ socket: this.#socket, actor });
+    await client.pauseSubscription(this.#name, { reason, by: "command" });
   }
 
   async reconnect(): Promise<void> {

@@ -280,7 +280,8 @@ export class SubscriptionManager {
     { act }: ActOptions = {},
   ): Promise<SubscriptionInfo> {
     const driver = this.require(name);
-    const details = { by, forMs, reason: reason && pauseReasonOf(reason) };
+    const told = by === "person" ? reason : undefined; // others quote failures
+    const details = { by, forMs, reason: told && pauseReasonOf(told) };
     await this.#change(driver, (before) => {
       if (by !== "person" && before.paused && isPersons(before)) return before;
       return {

@@ -94,6 +94,19 @@ Deno.test("consuming is no act; retries, edits and removals of what it gave up a
   assert.equal(remove!.details!["job"], "remove-1");
 });
 
+Deno.test("a pause by evs consume is the command line's, without what its command said", async () => {
+  await using at = await startDaemon();
+  await at.publish("t", "x", 1);
+  const args = ["consume", "t", "--name", "s", "--until-empty", "--", "/no/such/program"];
+  assert.equal((await evs(args, { at, env: ENV })).code, 1);
+  const [pause] = await audit(at, "--act", "subscription.pause");
+  assert.deepEqual([inShort(pause!), pause!.by?.command, pause!.details], [
+    "subscription.pause cli anna",
+    "evs consume",
+    { by: "command" },
+  ]);
+});
+
 Deno.test("the audit log outlives a kill, and is in a backup", async () => {
   const folder = await testFolder("test");
   try {
