@@ -110,7 +110,8 @@ const REST: Record<string, Rest> = {
       '{"topic":"t","seq":9,"id":"i9","type":"n","timestamp":1,"schemaVersion":"1.0","metadata":{},"payload":9}\n',
   }),
   "bench": () => ({ args: ["--events", "10", "--singles", "2"] }),
-  "dashboard": LOCAL,
+  // At an address where it may listen it would go on until somebody ends it.
+  "dashboard": () => ({ args: ["--listen", "0.0.0.0:0"], asks: false }),
   "check dlq": () => ({ args: ["--warn", "1", "--crit", "2"] }),
   "check lag": () => ({ args: ["--warn", "1000", "--crit", "2000"] }),
   "check age": () => ({ args: ["--warn", "5m", "--crit", "1h"] }),
