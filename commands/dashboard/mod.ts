@@ -1,11 +1,12 @@
 /** `evs dashboard`: a page in the browser, served on loopback by a process of its own. */
 import { EvsError } from "../../core/base/errors.ts";
+import { actorClaim } from "../../core/client/consumer_facts.ts";
+import { encodeActor } from "../../core/protocol/actor.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
 import { placePath } from "../cli/arguments.ts";
 import { passSignals } from "../terminal/signals.ts";
 import { DEFAULT_PORT, inUrl, type ListenAddress, listenAddress } from "./address.ts";
-import { actorOf } from "./actor.ts";
 import { readAssets } from "./assets.ts";
 import { LinkFile } from "./open_link.ts";
 import { ownRoutes } from "./own_routes.ts";
@@ -66,7 +67,7 @@ async function serve(this: EvsContext, flags: DashboardFlags): Promise<void> {
     const dashboard = await serveSomewhere(this, listen, {
       client,
       readOnly,
-      actor: actorOf(),
+      actor: encodeActor(actorClaim("dashboard", { command: "evs dashboard", env: this.env })),
       secrets,
       scrapeToken: tokenFile === undefined ? undefined : await scraperTokenIn(tokenFile),
       assets: await readAssets(),

@@ -15,6 +15,7 @@ import {
   NotAnsweringError,
   SocketError,
 } from "../../core/base/errors.ts";
+import { ACTOR_HEADER } from "../../core/protocol/actor.ts";
 import { queryOf, refusal } from "./guard.ts";
 import { dryRunBody, type Effect, onlyReads } from "./offered.ts";
 import { begin } from "./replies.ts";
@@ -29,7 +30,7 @@ const RESPONSE_HEADERS = ["content-type", "content-length", "evs-next", "retry-a
 export interface PassOnOptions {
   client: Client;
   readOnly: boolean;
-  /** The value of `evs-actor`: who acts, and by which way. */
+  /** The value of {@link ACTOR_HEADER}: who acts, and by which way. */
   actor: string;
 }
 
@@ -72,7 +73,7 @@ async function exchange(
   const sent: HttpRequest = {
     method: request.method!,
     path: request.url!,
-    headers: { ...passedHeaders(request), ...(isRead ? {} : { "evs-actor": actor }) },
+    headers: { ...passedHeaders(request), ...(isRead ? {} : { [ACTOR_HEADER]: actor }) },
     patient: wantsStream(request),
     ...(isRead ? {} : { body, contentType: request.headers["content-type"] }),
   };

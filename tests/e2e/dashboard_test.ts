@@ -60,6 +60,17 @@ Deno.test("evs dashboard passes on reads, changes and streams, and says what it 
   assert.equal(read.headers.get("content-type"), "application/x-ndjson");
   const made = await dashboard.ask("PUT", "/v1/topics/made", { body: { maxEvents: 5 } });
   assert.equal(made.json.maxEvents, 5);
+  // The audit log has who did it, and what a page claims to be changes nothing about that.
+  await dashboard.ask("DELETE", "/v1/topics/made", {
+    headers: { "evs-actor": "way=cli&user=eve" },
+  });
+  const { acts } = (await daemon.http("GET", "/v1/audit")).json;
+  assert.deepEqual(
+    acts.map(({ act, way }: Record<string, string>) => [act, way]),
+    [["topic.remove", "dashboard"], ["topic.create", "dashboard"]],
+  );
+  assert.equal(acts[0].by.command, "evs dashboard");
+  assert.notEqual(acts[0].by.user, "eve");
   const unknown = await dashboard.ask("GET", "/v1/topics/unknown");
   assert.equal(unknown.status, 404);
   assert.equal(unknown.json.error.code, "topic/not-found");
