@@ -3,6 +3,7 @@
 /** @jsxFrag Fragment */
 import { Fragment, h } from "../packages/preact.ts";
 import { pathWith } from "../data/api.ts";
+import { useGroupSupport } from "../data/group_support.ts";
 import { useLive } from "../data/live.ts";
 import { ActButton } from "../parts/act_button.tsx";
 import { Badge } from "../parts/badge.tsx";
@@ -30,18 +31,7 @@ export function DeadLetterGroupsPage({ place }: { place: Place }) {
   return (
     <>
       <DeadLettersHead tab="" />
-      <nav class="choices" aria-label="State">
-        {STATES.map(([name, title]) => (
-          <a
-            key={name}
-            class="button small"
-            href={hashOf(["dead-letters"], { state: name === "open" ? undefined : name })}
-            aria-current={state === name ? "true" : undefined}
-          >
-            {title}
-          </a>
-        ))}
-      </nav>
+      <StateChoice state={state} />
       <Loaded live={live}>
         {({ groups }) =>
           groups.length === 0
@@ -53,6 +43,25 @@ export function DeadLetterGroupsPage({ place }: { place: Place }) {
             )}
       </Loaded>
     </>
+  );
+}
+
+/** Which of them: those that count, or those about which a person has decided. */
+function StateChoice({ state }: { state: string }) {
+  if (!useGroupSupport()) return null;
+  return (
+    <nav class="choices" aria-label="State">
+      {STATES.map(([name, title]) => (
+        <a
+          key={name}
+          class="button small"
+          href={hashOf(["dead-letters"], { state: name === "open" ? undefined : name })}
+          aria-current={state === name ? "true" : undefined}
+        >
+          {title}
+        </a>
+      ))}
+    </nav>
   );
 }
 

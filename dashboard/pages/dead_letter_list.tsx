@@ -6,6 +6,7 @@ import type { DeadLetterInfo } from "../../core/protocol/protocol.ts";
 import type { StatusReply } from "../../core/protocol/status.ts";
 import { RequestFailure } from "../data/api.ts";
 import { deadLetterPage, download, exportDeadLetters } from "../data/dead_letters.ts";
+import { useGroupSupport } from "../data/group_support.ts";
 import { useLive } from "../data/live.ts";
 import { notify } from "../data/notices.ts";
 import { usePages } from "../data/pages.ts";
@@ -41,7 +42,9 @@ export function DeadLetterListPage({ place }: { place: Place }) {
         <FilterBox place={place} name="type" label="Type" />
         <FilterBox place={place} name="key" label="Key" />
         <FilterBox place={place} name="reason" label="Reason (* matches any text)" />
-        <FilterBox place={place} name="group" label="Cause, by its id" />
+        {useGroupSupport()
+          ? <FilterBox place={place} name="group" label="Cause, by its id" />
+          : null}
         <FilterBox place={place} name="since" label="Since, as 1h" />
       </div>
       {fault === undefined ? null : <p class="fault">{fault}</p>}
