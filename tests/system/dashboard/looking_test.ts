@@ -185,7 +185,7 @@ Deno.test("the dashboard shows what a person looks for", async (t) => {
       await page.getByRole("link", { name: "archive" }).waitFor();
       await assertFits(page, "the banner");
       await daemon.start();
-      await page.getByRole("alert").waitFor({ state: "detached" });
+      await page.getByText("The daemon does not answer.").waitFor({ state: "detached" });
       assert.equal(await page.locator("main.stale").count(), 0);
     },
   );
