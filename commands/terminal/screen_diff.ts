@@ -13,6 +13,9 @@ const ERASE_TO_END = "\x1b[K";
 /** Fewer equal cells than this are written again: moving the cursor would take as many bytes. */
 const WORTH_SKIPPING = 8;
 
+/** ASCII, and the bars of sparklines, which stand at the end of a row and change each minute. */
+const PLAIN = /^[ -~\u2581-\u2588]$/;
+
 /** The size of a terminal. */
 export interface Size {
   columns: number;
@@ -86,7 +89,7 @@ function isEmpty({ text, style }: Cell): boolean {
 }
 
 function isPlain(row: CellRow): boolean {
-  return row.every(({ text }) => text.length === 1 && text <= "\x7e");
+  return row.every(({ text }) => PLAIN.test(text));
 }
 
 function padded(row: CellRow, columns: number): CellRow {

@@ -10,7 +10,7 @@ import { signalCode } from "../terminal/signals.ts";
 import { type Action, typedCommand } from "./actions.ts";
 import { type KeyEffect, press, withText } from "./keys.ts";
 import { perform } from "./perform.ts";
-import { screen } from "./screen.ts";
+import { screen, trendsShown } from "./screen.ts";
 import { type Asked, Source } from "./source.ts";
 import { initialState, keepChosen, lostTouch, received, type TopState } from "./state.ts";
 
@@ -95,7 +95,7 @@ class Live {
     const limit = sort === "rate"
       ? RATE_ROWS
       : chosen.subscriptions.index + 2 * size.rows + SPARE_ROWS;
-    return { sort, filter, limit: Math.min(limit, 10_000) };
+    return { sort, filter, limit: Math.min(limit, 10_000), trendsOf: trendsShown(this.#state) };
   }
 
   /** Reads until the end. Where the daemon does not answer, the screen says so. */

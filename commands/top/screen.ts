@@ -17,7 +17,7 @@ import { groupRows } from "./group_rows.ts";
 import { perSecond, shortAge, shortCount, withNoun } from "./numbers.ts";
 import { overlayRows } from "./overlay_rows.ts";
 import { shownSubscriptions, type TopReading, type TopState } from "./state.ts";
-import { subscriptionRows } from "./subscription_rows.ts";
+import { namesWithTrend, subscriptionRows } from "./subscription_rows.ts";
 
 /** Rows above the lists, and the last one. */
 const HEAD = 4;
@@ -40,6 +40,11 @@ export function screen(state: TopState): CellRow[] {
 /** How many subscriptions fit on the screen: a page. */
 export function pageLength(state: TopState): number {
   return heightsOf(state).subscriptions - 1;
+}
+
+/** The subscriptions of which the last hour is shown. */
+export function trendsShown(state: TopState): string[] {
+  return namesWithTrend(state, heightsOf(state).subscriptions);
 }
 
 interface Heights {

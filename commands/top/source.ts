@@ -6,6 +6,7 @@ import type { OverviewReply, OverviewSort } from "../../core/protocol/overview.t
 import type { DeadLetterGroup } from "../../core/protocol/protocol.ts";
 import { ratesBetween, type TimedOverview } from "./rates.ts";
 import type { Sort, TopReading } from "./state.ts";
+import { TrendSource } from "./trends.ts";
 import { WarningLog } from "./warnings.ts";
 
 /** Groups of dead letters are read again at least this often, ms. */
@@ -19,6 +20,8 @@ export interface Asked {
   filter: string;
   /** Most subscriptions. */
   limit: number;
+  /** Subscriptions of which the last hour is shown. */
+  trendsOf?: readonly string[];
 }
 
 /** The daemon, as it is read again and again. */
@@ -26,12 +29,14 @@ export class Source {
   readonly #client: Client;
   readonly #clock: Clock;
   readonly #log = new WarningLog();
+  readonly #trends: TrendSource;
   #before: TimedOverview | undefined;
   #groups: { of: string; all: readonly DeadLetterGroup[]; at: number; took: number } | undefined;
 
   constructor(client: Client, clock: Clock) {
     this.#client = client;
     this.#clock = clock;
+    this.#trends = new TrendSource(client, clock);
   }
 
   /** Throws an `EvsError` if the daemon does not answer, or is older than this route. */
@@ -41,7 +46,9 @@ export class Source {
     const rates = ratesBetween(this.#before, now);
     this.#before = now;
     const groups = await this.#groupsFor(overview);
-    return { overview, rates, groups, warnings: this.#log.read(overview.status.dataDir) };
+    const trends = await this.#trends.read(asked.trendsOf ?? []);
+    const warnings = this.#log.read(overview.status.dataDir);
+    return { overview, rates, trends, groups, warnings };
   }
 
   async #overview(

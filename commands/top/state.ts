@@ -5,6 +5,7 @@ import { lagOf } from "../check/measures.ts";
 import type { Size } from "../terminal/screen_diff.ts";
 import type { Action } from "./actions.ts";
 import type { Rates } from "./rates.ts";
+import type { Trend } from "./trends.ts";
 
 /** The orders of the subscriptions, in the order in which a key goes through them. */
 export const SORTS = [
@@ -33,6 +34,8 @@ export interface LogWarning {
 export interface TopReading {
   overview: OverviewReply;
   rates: Rates;
+  /** How far behind subscriptions were, of those for which there is room. */
+  trends: ReadonlyMap<string, Trend>;
   /** The most frequent cause first. */
   groups: readonly DeadLetterGroup[];
   /** The newest first. */

@@ -1,10 +1,11 @@
 /** The list of subscriptions. Pure. */
 import type { SubscriptionOverview } from "../../core/protocol/overview.ts";
+import { lagOf } from "../check/measures.ts";
 import { type Cell, type CellRow, cellsOf, fit, type Style, styled } from "../terminal/cells.ts";
 import { formatLocalTime } from "../terminal/local_time.ts";
 import { perSecond, shortAge, shortCount } from "./numbers.ts";
-import { lagOf } from "../check/measures.ts";
 import { shownSubscriptions, type TopReading, type TopState } from "./state.ts";
+import { sparkline, TREND_PARTS } from "./trends.ts";
 
 interface Column {
   title: string;
@@ -16,6 +17,22 @@ interface Column {
 /** From this width on, an explanation has room in what is in flight. */
 const WIDE = 40;
 
+/** From this width on, there is room for the last hour. */
+const TREND_WIDTH = 120;
+
+/** The names of the subscriptions on a page of this height of which the last hour is shown. */
+export function namesWithTrend(state: TopState, height: number): string[] {
+  if (state.size.columns < TREND_WIDTH) return [];
+  const { first, page } = pageOf(state, height);
+  return shownSubscriptions(state).slice(first, first + page).map(({ name }) => name);
+}
+
+/** The page with the chosen one. */
+function pageOf({ chosen }: TopState, height: number): { first: number; page: number } {
+  const page = Math.max(1, height - 1);
+  return { first: Math.floor(chosen.subscriptions.index / page) * page, page };
+}
+
 /** A header, and the page with the chosen one. */
 export function subscriptionRows(
   state: TopState,
@@ -24,13 +41,12 @@ export function subscriptionRows(
   const { reading, focus, chosen } = state;
   if (reading === undefined || height < 1) return [];
   const all = shownSubscriptions(state);
-  const columns = columnsFor(all, width);
+  const columns = columnsFor(all, { width, trends: reading.trends.size > 0 });
   const head = columns.flatMap(({ title, ...place }) => [
     ...fit(cellsOf(title, "bold"), place),
     ...cellsOf(" "),
   ]);
-  const page = Math.max(1, height - 1);
-  const first = Math.floor(chosen.subscriptions.index / page) * page;
+  const { first, page } = pageOf(state, height);
   const rows = all.slice(first, first + page).map((one, i) => {
     const cells = columns.flatMap((column) => [
       ...fit(column.cells(one, reading), column),
@@ -48,8 +64,12 @@ function emptyWords({ filter }: TopState): string {
 }
 
 /** The columns and their widths: what is left goes to the name and to what is in flight. */
-function columnsFor(all: readonly SubscriptionOverview[], width: number): Column[] {
-  const [name, ...numbers] = COLUMNS as [Column, ...Column[]];
+function columnsFor(
+  all: readonly SubscriptionOverview[],
+  { width, trends }: { width: number; trends: boolean },
+): Column[] {
+  const hour = trends && width >= TREND_WIDTH ? [HOUR] : [];
+  const [name, ...numbers] = [...COLUMNS, ...hour] as [Column, ...Column[]];
   const flight = FLIGHT;
   const fixed = numbers.reduce((sum, column) => sum + column.width + 1, 0);
   const left = Math.max(0, width - fixed - 2);
@@ -69,6 +89,13 @@ function columnsFor(all: readonly SubscriptionOverview[], width: number): Column
 }
 
 const FLIGHT: Column = { title: "IN FLIGHT", width: 0, cells: () => [] };
+
+/** The last one: the bars are of two columns in some terminals, and then reach beyond the edge. */
+const HOUR: Column = {
+  title: "LAG IN THE LAST HOUR",
+  width: TREND_PARTS,
+  cells: ({ name }, { trends }) => cellsOf(sparkline(trends.get(name) ?? []), "cyan"),
+};
 
 const COLUMNS: readonly Column[] = [
   {

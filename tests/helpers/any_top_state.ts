@@ -128,6 +128,8 @@ export const anyReading: fc.Arbitrary<TopReading> = fc.record({
     failed: optional(fc.double({ min: 0, noNaN: true })),
     of: fc.constant(new Map()),
   }),
+  trends: fc.array(fc.array(optional(count), { maxLength: 20 }), { maxLength: 1 })
+    .map((all) => new Map(all.map((trend) => [HOSTILE[2]!, trend]))),
   groups: fc.uniqueArray(group, { maxLength: 8, selector: ({ reason }) => reason }),
   warnings: fc.array(
     fc.record({ at: time, level: fc.constantFrom("warning", "error", "fatal"), text: anyName }),

@@ -77,6 +77,7 @@ const READING = {
     failed: 0.5,
     of: new Map([["billing", 6.5], ["mailer", 0], ["search-index", 111.9], ["audit", 0]]),
   },
+  trends: new Map(),
   groups: [
     {
       reason: "exit code 1: CardError: no card on file",
