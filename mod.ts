@@ -56,6 +56,21 @@ export type {
   DeadLetterTrim,
   DeadLetterTrimmed,
 } from "./core/dead_letter/queue.ts";
+export type {
+  DeadLetterGroup,
+  DeadLetterGroupAct,
+  DeadLetterGroupBy,
+  DeadLetterGroupDetail,
+  DeadLetterGroupList,
+  DeadLetterGroupNote,
+  DeadLetterGroupQuery,
+  DeadLetterGroups,
+  DeadLetterGroupState,
+  DeadLetterSample,
+  DismissOptions,
+  LastGroupAct,
+} from "./core/protocol/dead_letter_groups.ts";
+export type { DeadLetterFilter } from "./core/event/dead_letter_filter.ts";
 export {
   type BatchHandler,
   type Handler,

@@ -25,6 +25,7 @@ export const nameKinds = [
   "types",
   "dead-letters",
   "dead-letter-types",
+  "dead-letter-groups",
   "scheduled",
   "jobs",
 ] as const;
@@ -181,6 +182,11 @@ async function* namesOf({ kind, typed, words }: NameQuery, ask: Ask): AsyncGener
     case "dead-letters":
       yield* idsOf(await deadLetters(ask), typed);
       break;
+    case "dead-letter-groups": {
+      const reply = await ask({ path: "/v1/dead-letter-groups", query: { state: "all" } });
+      yield* (await reply.json<{ groups: { id: string }[] }>()).groups.map(({ id }) => id);
+      break;
+    }
     case "dead-letter-types":
       for (const { type } of await deadLetters(ask)) yield type;
       break;

@@ -34,6 +34,8 @@ export function valueFor(placeholder: string, path: string): CompletionValue {
     case "TYPE":
       if (path === "schema register") return { kind: "schemas-or-folders" };
       return { kind: "names", of: typesIn[group ?? ""] ?? "types" };
+    case "GROUP":
+      return { kind: "names", of: "dead-letter-groups" };
     case "VERSION":
     case "OLD":
     case "NEW":

@@ -34,6 +34,7 @@ export const route = verb<RetryFlags, string[]>({
     ["dlq retry o-17", "this event, for every subscription that gave up on it"],
     ["dlq retry mailer:o-17 --topic orders", "if several topics have an event with the id o-17"],
     ["dlq retry --subscription mailer --reason timeout", "what mailer gave up on for that reason"],
+    ["dlq retry --group 0ggcxb", "those with one cause (evs dlq groups)"],
     ["dlq retry --all --rate 10/s", "everything, ten per second"],
     ["dlq retry --all --rate 10/s --detach", "the same, without waiting for the end"],
     ["dlq retry --all --dry-run", "only print what would be redelivered"],
@@ -71,8 +72,8 @@ async function retryDeadLetters(
     const request = { action: "retry" as const, ...chosen, ...defined({ to }), ...rateGiven };
     return await runJob(this, request, { detach });
   }
-  const { subscription, topic, type, key, reason } = chosen;
-  const repeated = { subscription, topic, type, key, reason, to };
+  const { subscription, topic, type, key, reason, group } = chosen;
+  const repeated = { subscription, topic, type, key, reason, group, to };
   const action = { ...chosen, to, dryRun };
   const reply = await retryAtOnce(await this.client(), { action, flags: repeated });
   assertFound(reply, ids);

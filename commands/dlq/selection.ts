@@ -17,6 +17,7 @@ export type FilterFlags = {
   type?: string;
   key?: string;
   reason?: string;
+  group?: string;
   /** ms ago. */
   since?: number;
   /** ms ago. */
@@ -29,6 +30,7 @@ export const filterFlags: FlagParametersForType<FilterFlags, EvsContext> = {
   type: textFlag("Only events of this type", "TYPE"),
   key: textFlag("Only events with this key", "TEXT"),
   reason: textFlag("Only those whose reason contains this text; * matches any text", "TEXT"),
+  group: textFlag("Only those of this group (evs dlq groups)", "GROUP"),
   since: {
     kind: "parsed",
     parse: (input) => parseDuration(input, "--since"),
@@ -68,7 +70,7 @@ export function selection(
   flags: FilterFlags & { all?: boolean },
   options: { ids: readonly string[]; now: number },
 ): DeadLetterAction {
-  const { subscription, topic, type, key, reason, since, before, all } = flags;
+  const { subscription, topic, type, key, reason, group, since, before, all } = flags;
   const at = (age: number | undefined) => age === undefined ? undefined : options.now - age;
   return defined({
     ids: options.ids.length === 0 ? undefined : [...options.ids],
@@ -77,6 +79,7 @@ export function selection(
     type,
     key,
     reason,
+    group,
     since: at(since),
     before: at(before),
     all: all || undefined,
@@ -147,6 +150,6 @@ export async function noteRemoved(
 export function listQuery(
   chosen: DeadLetterAction,
 ): Record<string, string | number | undefined> {
-  const { subscription, topic, type, key, reason, since, before } = chosen;
-  return { subscription, topic, type, key, reason, since, before };
+  const { subscription, topic, type, key, reason, group, since, before } = chosen;
+  return { subscription, topic, type, key, reason, group, since, before };
 }

@@ -1,5 +1,5 @@
 /** The causes of dead letters. Pure. */
-import type { DeadLetterGroup } from "../../core/protocol/protocol.ts";
+import type { DeadLetterGroup } from "../../core/protocol/dead_letter_groups.ts";
 import { type Cell, type CellRow, cellsOf, fit, styled } from "../terminal/cells.ts";
 import { shortAge, shortCount } from "./numbers.ts";
 import type { TopState } from "./state.ts";

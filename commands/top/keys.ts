@@ -238,7 +238,7 @@ function askSubscription(
 function askEvent(state: TopState, ask: Ask): Pressed {
   if (state.focus === "groups") {
     const group = chosenGroup(state);
-    if (group === undefined) return said(state, "there are no dead letters");
+    if (group?.example === undefined) return said(state, "there are no dead letters");
     const { subscription, id, topic } = group.example;
     return ask({ kind: "dead-letter", name: `${subscription}:${id}`, topic });
   }

@@ -3,7 +3,7 @@ import type { Clock } from "../../core/base/clock.ts";
 import { EvsError, UnsupportedError } from "../../core/base/errors.ts";
 import type { Client } from "../../core/client/client.ts";
 import type { OverviewReply, OverviewSort } from "../../core/protocol/overview.ts";
-import type { DeadLetterGroup } from "../../core/protocol/protocol.ts";
+import type { DeadLetterGroup } from "../../core/protocol/dead_letter_groups.ts";
 import { ratesBetween, type TimedOverview } from "./rates.ts";
 import type { Sort, TopReading } from "./state.ts";
 import { TrendSource } from "./trends.ts";

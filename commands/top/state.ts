@@ -1,5 +1,5 @@
 /** What `evs top` shows, and what it is about to do. Pure: nothing here reads or writes. */
-import type { DeadLetterGroup } from "../../core/protocol/protocol.ts";
+import type { DeadLetterGroup } from "../../core/protocol/dead_letter_groups.ts";
 import type { OverviewReply, SubscriptionOverview } from "../../core/protocol/overview.ts";
 import { lagOf } from "../check/measures.ts";
 import type { Size } from "../terminal/screen_diff.ts";

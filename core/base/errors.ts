@@ -155,8 +155,7 @@ export class NotFoundError extends EvsError {
       | "retry"
       | "scheduled"
       | "spool"
-      | "dead-letter"
-      | "dead-letter-job"
+      | `dead-letter${"" | "-group" | "-job"}`
       | "schema"
       | "route"
       | "aggregate",

@@ -7,6 +7,7 @@ import { atElement } from "./element_error.ts";
 import { checkExpected, type PublishOptions } from "./publish_options.ts";
 import type { Clock } from "../base/clock.ts";
 import type { DeadLetterQueue } from "../dead_letter/queue.ts";
+import type { DeadLetterGroups } from "../protocol/dead_letter_groups.ts";
 import type { BatchHandler, Handler, HandlerContext } from "../delivery/handler.ts";
 import type { Event } from "../event/event.ts";
 import type {
@@ -166,6 +167,21 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   abstract getEventStore(): EventStore;
   /** The queue for events that a subscription gave up on. */
   abstract getDeadLetterQueue(): DeadLetterQueue;
+  /**
+   * Its dead letters by cause, with what was noted about each, and whether it was dismissed or
+   * resolved. Those in a queue of the application's own are in no group.
+   *
+   * ```ts
+   * import { EventBroker } from "@env/env-event-stream";
+   *
+   * await using broker = new EventBroker();
+   * for (const { id, reason, count } of await broker.deadLetterGroups.list()) {
+   *   console.log(id, reason, count);
+   *   await broker.deadLetterGroups.note(id, "the mail server moves");
+   * }
+   * ```
+   */
+  abstract readonly deadLetterGroups: DeadLetterGroups;
   /** Redelivers a dead letter, whichever queue it is in; false if there is none with that id. */
   abstract retryDeadLetter(eventId: string): Promise<boolean>;
   /**

@@ -32,6 +32,7 @@ import { type Event, toEvent } from "../event/event.ts";
 import { publisherOf, type Publishing } from "./traced_publisher.ts";
 import { Retention } from "./retention.ts";
 import { redactedEventsOf, Redactor } from "./redactor.ts";
+import type { DeadLetterGroups } from "../protocol/dead_letter_groups.ts";
 import type { RedactOptions, RedactReply } from "../protocol/redaction.ts";
 import type { JsonSchemaRegistry } from "../schema/registry.ts";
 import { byLibrary } from "../state/audited.ts";
@@ -99,7 +100,7 @@ export class EventBroker<E = any> extends Broker<E> {
   readonly subscriptions: SubscriptionManager;
   /** @internal */
   readonly deadLetters: DeadLetters;
-  /** @internal Passes of retention, and what subscriptions hold back from them. */
+  /** @internal */
   readonly retention: Retention;
   /** @internal */
   readonly deadLetterLimits: DeadLetterLimits;
@@ -435,15 +436,17 @@ export class EventBroker<E = any> extends Broker<E> {
     return this.#queue;
   }
 
+  /** The groups of the dead letters in its state. */
+  get deadLetterGroups(): DeadLetterGroups {
+    return this.deadLetters.groups;
+  }
+
   /** Redelivers a dead letter, whichever queue it is in; false if there is none with that id. */
   retryDeadLetter(eventId: string): Promise<boolean> {
     return this.#held?.retry(eventId) ?? this.#queue.retryEvent(eventId);
   }
 
-  /**
-   * Runs one pass of retention over all topics and their dead letters, and returns which events
-   * were removed.
-   */
+  /** Runs one pass of retention over topics and dead letters; returns which events were removed. */
   async retain(): Promise<{ topic: string; removed: number }[]> {
     const removed = await this.retention.all();
     await this.deadLetterLimits.pass();

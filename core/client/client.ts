@@ -26,7 +26,6 @@ import type {
   DeadLetterAction,
   DeadLetterActionReply,
   DeadLetterDetail,
-  DeadLetterGroup,
   DeadLetterImportReply,
   ExtendRequest,
   LeaseReply,
@@ -47,6 +46,7 @@ import type {
   TopicRequest,
 } from "../protocol/protocol.ts";
 import { ACTOR_HEADER, type ActorClaim, encodeActor } from "../protocol/actor.ts";
+import type { DeadLetterGroup } from "../protocol/dead_letter_groups.ts";
 import type { RedactOptions, RedactReply } from "../protocol/redaction.ts";
 import type { StatusReply } from "../protocol/status.ts";
 import type { PublishAllReply } from "../protocol/publish_all.ts";

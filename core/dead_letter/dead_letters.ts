@@ -6,7 +6,6 @@
 import type {
   DeadLetterAction,
   DeadLetterActionReply,
-  DeadLetterGroup,
   DeadLetterInfo,
 } from "../protocol/protocol.ts";
 import { type Redelivery, redeliveryOf } from "../delivery/redeliver.ts";
@@ -15,7 +14,7 @@ import { ConflictError, InvalidArgumentError, NotFoundError } from "../base/erro
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { ActOptions } from "../event/audit.ts";
 import { auditedDeadLetters } from "./audited_act.ts";
-import { CauseCounter } from "./groups.ts";
+import { StateDeadLetterGroups } from "./groups.ts";
 import { DeadLetterJobs } from "./jobs.ts";
 import { copyOf, refuseGone } from "./entries.ts";
 import { moveDeadLetters, removeDeadLetters } from "./move.ts";
@@ -61,6 +60,8 @@ export class DeadLetters {
   readonly #transactions = new SmallTransactions();
   /** Acts on many of them. */
   readonly jobs: DeadLetterJobs;
+  /** What they have in common. */
+  readonly groups: StateDeadLetterGroups;
 
   constructor(
     state: State,
@@ -71,6 +72,7 @@ export class DeadLetters {
     this.#state = state;
     this.#subscriptions = subscriptions;
     this.#redacted = redacted;
+    this.groups = new StateDeadLetterGroups(state, clock);
     const context = { state, subscriptions, clock, onError, deadLetters: this };
     this.jobs = new DeadLetterJobs(context, snapshot?.jobs ?? []);
   }
@@ -80,20 +82,7 @@ export class DeadLetters {
     filter: DeadLetterFilter,
     page: DeadLetterPageRequest,
   ): { records: DeadLetterRecord[]; next?: string } {
-    return this.#state.deadLetters(filter, page);
-  }
-
-  /** Groups by cause, the most frequent first. Other work runs between pages. */
-  async groups(filter: DeadLetterFilter): Promise<DeadLetterGroup[]> {
-    const counter = new CauseCounter();
-    let after: string | undefined;
-    do {
-      const page = this.#state.deadLetters(filter, { limit: PAGE, after });
-      for (const record of page.records) counter.add(record);
-      after = page.next;
-      if (after !== undefined) await new Promise((resolve) => setTimeout(resolve, 0));
-    } while (after !== undefined);
-    return counter.groups();
+    return this.#state.deadLetters(this.groups.named(filter), page);
   }
 
   /** The number of matching entries. */
@@ -220,7 +209,7 @@ export class DeadLetters {
     action: BoundAction,
     options: { passOver?: (record: DeadLetterRecord) => boolean } = {},
   ): Promise<Redelivery[]> {
-    const { to: _to, dryRun: _dryRun, all, upTo, ...named } = action;
+    const { to: _to, dryRun: _dryRun, all, upTo, ...named } = this.groups.named(action);
     const given = Object.values(named).some((value) => value !== undefined);
     const filter = { ...named, upTo };
     if (!given && !all) {

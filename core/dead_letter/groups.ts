@@ -1,88 +1,291 @@
-/** Groups dead letters by cause: a few lines instead of hundreds of entries. */
-import type { DeadLetterGroup } from "../protocol/protocol.ts";
-import type { DeadLetterRecord } from "../state/state.ts";
-import { foldReason, foldReasonWholly } from "../state/reason.ts";
-
-/** Most causes that are kept apart; further ones share a group. */
-const MOST = 1000;
-/** The name of that group. */
-const REST = "*";
 /**
- * Up to this many causes may differ only in a word or a code; with more, that part is data, such as
- * names or short ids.
+ * The groups of dead letters by cause: a few lines instead of hundreds of entries, and what people
+ * did about each. Which dead letter belongs to which group is decided in the state, together with
+ * the dead letter (core/state/group_rules.ts).
  */
-const MOST_ALIKE = 20;
+import type { Clock } from "../base/clock.ts";
+import { defined } from "../base/defined.ts";
+import { InvalidArgumentError, NotFoundError } from "../base/errors.ts";
+import { assertText, refuseUnknown } from "../base/options.ts";
+import type { DeadLetterFilter } from "../event/dead_letter_filter.ts";
+import {
+  type DeadLetterGroupAct,
+  GROUP_LISTS,
+  GROUP_SLOT_MS,
+  LONGEST_GROUP_NOTE,
+  MOST_GROUP_MORE,
+} from "../event/dead_letter_group.ts";
+import { checkRedaction, keptText } from "../event/redaction.ts";
+import type {
+  DeadLetterGroup,
+  DeadLetterGroupBy,
+  DeadLetterGroupDetail,
+  DeadLetterGroupQuery,
+  DeadLetterGroups,
+  DismissOptions,
+} from "../protocol/dead_letter_groups.ts";
+import type { GroupRecord } from "../state/group_rules.ts";
+import type { GroupTrendCount, State } from "../state/state.ts";
 
-type Group = DeadLetterGroup & { in: Set<string> };
+/** Entries per page; other work runs between pages. */
+const PAGE = 500;
+const HOURS = 24;
+const BY: readonly string[] = ["by"];
+const FILTERS: readonly string[] = [
+  "state",
+  "subscription",
+  "topic",
+  "type",
+  "key",
+  "reason",
+  "group",
+  "since",
+  "before",
+];
 
-/** Counts entries by what their reasons have in common. */
-export class CauseCounter {
-  readonly #groups = new Map<string, Group>();
-  /**
-   * Groups that differ only in a word or a code; undefined once there are too many, and they are
-   * merged into one group of that name.
-   */
-  readonly #alike = new Map<string, Set<string> | undefined>();
+/** What is there of a group. */
+interface There {
+  count: number;
+  subscriptions: Set<string>;
+  newest: number;
+  example?: DeadLetterGroup["example"];
+}
 
-  /** Counts one entry. */
-  add({ reason, diedAt, subscription, id, seq, topic }: DeadLetterRecord): void {
-    const cause = this.#causeOf(reason);
-    this.#put(cause, {
-      reason: cause,
-      count: 1,
-      firstAt: diedAt,
-      lastAt: diedAt,
-      subscriptions: [],
-      example: { id, topic, seq, subscription, reason },
-      in: new Set([subscription]),
-    });
+/** The groups in a state. */
+export class StateDeadLetterGroups implements DeadLetterGroups {
+  readonly #state: State;
+  readonly #clock: Pick<Clock, "now">;
+
+  constructor(state: State, clock: Pick<Clock, "now">) {
+    this.#state = state;
+    this.#clock = clock;
   }
 
-  /** The groups, largest first. */
-  groups(): DeadLetterGroup[] {
-    return [...this.#groups.values()]
-      .map(({ in: names, ...group }) => ({ ...group, subscriptions: [...names].sort() }))
+  async list(query: DeadLetterGroupQuery = {}): Promise<DeadLetterGroup[]> {
+    refuseUnknown(query, { of: "deadLetterGroups.list", known: FILTERS });
+    const { state: listed = "open", ...rest } = query;
+    if (!GROUP_LISTS.includes(listed)) {
+      throw new InvalidArgumentError(`state is one of ${GROUP_LISTS.join(", ")}, not ${listed}`, {
+        details: { field: "state" },
+      });
+    }
+    const filter = this.named(defined(rest) as DeadLetterFilter);
+    const isFiltered = Object.keys(filter).length > 0;
+    const there = isFiltered ? await this.#matching(filter) : this.#there();
+    const records = this.#state.deadLetterGroups();
+    const hours = hoursOf(this.#trend());
+    return records
+      .filter(({ id, merged, state }) => {
+        if (merged !== undefined || (isFiltered && !there.has(id))) return false;
+        return listed === "all" || (state === listed && (state !== "open" || there.has(id)));
+      })
+      .map((record) => groupOf(record, { there: there.get(record.id), hours: hours(record.id) }))
       .sort((a, b) => b.count - a.count || (a.reason < b.reason ? -1 : 1));
   }
 
-  #causeOf(reason: string): string {
-    const cause = foldReason(reason);
-    if (this.#groups.has(cause)) return cause;
-    const wide = foldReasonWholly(cause);
-    if (!this.#alike.has(wide)) {
-      if (this.#groups.size >= MOST) return REST;
-      this.#alike.set(wide, new Set());
-    }
-    const alike = this.#alike.get(wide);
-    if (alike === undefined) return wide;
-    if (alike.size < MOST_ALIKE && this.#groups.size < MOST) {
-      alike.add(cause);
-      return cause;
-    }
-    this.#merge(wide, alike);
-    return wide;
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async get(id: string): Promise<DeadLetterGroupDetail> {
+    const record = this.#require(id);
+    const there = this.#there().get(record.id);
+    const { notes, samples } = record;
+    return {
+      ...groupOf(record, { there, hours: hoursOf(this.#trend())(record.id) }),
+      notes,
+      samples: samples.map((sample) => {
+        const { subscription, topic, id } = sample;
+        const ids = [`${subscription}:${id}`];
+        const count = this.#state.countDeadLetters({ ids, topic, group: record.id });
+        return { ...sample, present: count > 0 };
+      }),
+    };
   }
 
-  #merge(wide: string, alike: ReadonlySet<string>): void {
-    this.#alike.set(wide, undefined);
-    for (const cause of alike) {
-      const group = this.#groups.get(cause)!;
-      this.#groups.delete(cause);
-      this.#put(wide, { ...group, reason: wide });
-    }
+  async note(
+    id: string,
+    text: string,
+    options: DeadLetterGroupBy = {},
+  ): Promise<DeadLetterGroupDetail> {
+    const by = byOf("note", options);
+    const note = { at: this.#now(), ...defined({ by }), text: noteText(text) };
+    const group = this.#require(id).id;
+    await this.#state.commit([{ op: "group.note", group, note }]);
+    return await this.get(group);
   }
 
-  #put(cause: string, group: Group): void {
-    const there = this.#groups.get(cause);
-    if (there === undefined) {
-      this.#groups.set(cause, group);
-      return;
+  async dismiss(id: string, options: DismissOptions = {}): Promise<DeadLetterGroupDetail> {
+    const { more, ...rest } = options;
+    if (more !== undefined && !(Number.isInteger(more) && more >= 1 && more <= MOST_GROUP_MORE)) {
+      throw new InvalidArgumentError(
+        `more is a whole number from 1 to ${MOST_GROUP_MORE}, not ${more}`,
+        { details: { field: "more" } },
+      );
     }
-    there.count += group.count;
-    for (const name of group.in) there.in.add(name);
-    there.firstAt = Math.min(there.firstAt, group.firstAt);
-    if (group.lastAt <= there.lastAt) return;
-    there.lastAt = group.lastAt;
-    there.example = group.example;
+    return await this.#act(id, "dismiss", { more, options: rest });
   }
+
+  resolve(id: string, options: DeadLetterGroupBy = {}): Promise<DeadLetterGroupDetail> {
+    return this.#act(id, "resolve", { options });
+  }
+
+  reopen(id: string, options: DeadLetterGroupBy = {}): Promise<DeadLetterGroupDetail> {
+    return this.#act(id, "reopen", { options });
+  }
+
+  /** How many groups are remembered in each state, without those that are parts of others. */
+  counts(): Record<GroupRecord["state"], number> {
+    const counts = { open: 0, dismissed: 0, resolved: 0 };
+    for (const { merged, state } of this.#state.deadLetterGroups()) {
+      if (merged === undefined) counts[state]++;
+    }
+    return counts;
+  }
+
+  /** The dead letters per subscription that are in open groups. */
+  openCounts(): Map<string, number> {
+    const open = new Map(this.#state.deadLetterCounts());
+    const records = this.#state.deadLetterGroups();
+    const closed = new Set(
+      records.filter(({ state, merged }) => state !== "open" && merged === undefined)
+        .map(({ id }) => id),
+    );
+    if (closed.size === 0) return open;
+    for (const { id, merged } of records) if (closed.has(merged ?? id)) closed.add(id);
+    for (const { group, subscription, count } of this.#state.deadLetterGroupCounts()) {
+      if (closed.has(group)) open.set(subscription, (open.get(subscription) ?? 0) - count);
+    }
+    return open;
+  }
+
+  /**
+   * A filter with the group that its id stands for: one may have become a part of another. Throws
+   * `NotFoundError` if there is none.
+   */
+  named<F extends DeadLetterFilter>(filter: F): F {
+    const { group } = filter;
+    return group === undefined ? filter : { ...filter, group: this.#require(group).id };
+  }
+
+  async #act(
+    id: string,
+    act: DeadLetterGroupAct,
+    { more, options }: { more?: number | undefined; options: DeadLetterGroupBy },
+  ): Promise<DeadLetterGroupDetail> {
+    const by = byOf(act, options);
+    const group = this.#require(id).id;
+    const change = { group, act, at: this.#now(), ...defined({ by, more }) };
+    await this.#state.commit([{ op: "group.act", ...change }]);
+    return await this.get(group);
+  }
+
+  #require(id: string): GroupRecord {
+    const wanted = assertText(id, "the id of a group").toLowerCase();
+    const records = new Map(this.#state.deadLetterGroups().map((record) => [record.id, record]));
+    const found = records.get(wanted);
+    const record = found?.merged === undefined ? found : records.get(found.merged);
+    if (record) return record;
+    throw new NotFoundError("dead-letter-group", `there is no group ${id} of dead letters`, {
+      hint: "evs dlq groups --state all shows those that there are",
+      details: { group: id },
+    });
+  }
+
+  #now(): number {
+    return Math.round(this.#clock.now());
+  }
+
+  #trend(): GroupTrendCount[] {
+    return this.#state.deadLetterTrend(Math.floor(this.#now() / GROUP_SLOT_MS) + 1);
+  }
+
+  /** All that are there. */
+  #there(): Map<string, There> {
+    const parts = new Map(this.#state.deadLetterGroups().map(({ id, merged }) => [id, merged]));
+    const there = new Map<string, There>();
+    for (const { group, subscription, count, newest } of this.#state.deadLetterGroupCounts()) {
+      add(there, { group: parts.get(group) ?? group, subscription, count, newest });
+    }
+    return there;
+  }
+
+  /** Those that match. Other work runs between pages. */
+  async #matching(filter: DeadLetterFilter): Promise<Map<string, There>> {
+    const there = new Map<string, There>();
+    let after: string | undefined;
+    let newer = Number.MAX_SAFE_INTEGER;
+    do {
+      const page = this.#state.deadLetters(filter, { limit: PAGE, after });
+      for (const { group, subscription, topic, seq, id, reason } of page.records) {
+        const newest = { number: newer--, topic, seq, id, reason };
+        if (group !== undefined) add(there, { group, subscription, count: 1, newest });
+      }
+      after = page.next;
+      if (after !== undefined) await new Promise((resolve) => setTimeout(resolve, 0));
+    } while (after !== undefined);
+    return there;
+  }
+}
+
+function add(
+  there: Map<string, There>,
+  { group, subscription, count, newest }: ReturnType<State["deadLetterGroupCounts"]>[number],
+): void {
+  const one = there.get(group) ?? { count: 0, subscriptions: new Set(), newest: 0 };
+  there.set(group, one);
+  one.count += count;
+  one.subscriptions.add(subscription);
+  const { number, ...example } = newest;
+  if (number <= one.newest) return;
+  one.newest = number;
+  one.example = { ...example, subscription };
+}
+
+function groupOf(
+  record: GroupRecord,
+  { there, hours }: { there: There | undefined; hours: number[] },
+): DeadLetterGroup {
+  const { id, reason, state, total, firstAt, lastAt, notes, act, more } = record;
+  return {
+    id,
+    reason,
+    state,
+    count: there?.count ?? 0,
+    total,
+    firstAt,
+    lastAt,
+    hour: hours.at(-1)!,
+    day: hours.reduce((sum, count) => sum + count, 0),
+    hours,
+    subscriptions: [...there?.subscriptions ?? []].sort(),
+    ...defined({ example: there?.example }),
+    noted: notes.length,
+    ...defined({ act, more }),
+  };
+}
+
+/** The counts by group as rows of 24 hours, the last hour last. */
+function hoursOf(trend: readonly GroupTrendCount[]): (id: string) => number[] {
+  const rows = new Map<string, number[]>();
+  for (const { group, hour, count } of trend) {
+    const row = rows.get(group) ?? Array<number>(HOURS).fill(0);
+    rows.set(group, row);
+    row[HOURS - 1 - hour] = count;
+  }
+  return (id) => rows.get(id) ?? Array<number>(HOURS).fill(0);
+}
+
+function byOf(of: string, options: DeadLetterGroupBy): string | undefined {
+  refuseUnknown(options, { of: `deadLetterGroups.${of}`, known: BY });
+  checkRedaction(options);
+  return keptText(options.by);
+}
+
+/** The text of a note as it is kept. Throws `InvalidArgumentError` if it is too long, or blank. */
+export function noteText(given: string): string {
+  const text = keptText(assertText(given, "the text of a note"))!.trim();
+  const length = [...text].length;
+  if (length >= 1 && length <= LONGEST_GROUP_NOTE) return text;
+  throw new InvalidArgumentError(
+    `a note has 1 to ${LONGEST_GROUP_NOTE} characters, and this one ${length}`,
+    { details: { field: "text" } },
+  );
 }

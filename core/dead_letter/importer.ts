@@ -70,7 +70,11 @@ export class DeadLetterImporter {
     reply.added = fresh.size;
     const done = this.#parts.record(part, reply);
     await this.#state.commit([
-      ...[...fresh.values()].map((record): StateChange => ({ op: "dead.put", record })),
+      ...[...fresh.values()].map((record): StateChange => ({
+        op: "dead.put",
+        record,
+        known: true,
+      })),
       ...done.changes,
       ...auditedDeadLetters("dead-letters.import", { act, done: [...fresh.values()] }),
     ]);

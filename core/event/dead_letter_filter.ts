@@ -4,12 +4,18 @@
 export interface DeadLetterFilter {
   /** Event ids, or `SUBSCRIPTION:ID`. */
   ids?: string[];
+  /** Whose they are. */
   subscription?: string;
+  /** The topic of their events. */
   topic?: string;
+  /** The type of their events. */
   type?: string;
+  /** The key of their events. */
   key?: string;
   /** Part of the reason, case-insensitive; `*` matches any text. */
   reason?: string;
+  /** The id of their group. */
+  group?: string;
   /** Dead-lettered at or after this, Unix ms. */
   since?: number;
   /** Dead-lettered before this, Unix ms. */

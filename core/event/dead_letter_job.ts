@@ -10,7 +10,7 @@ export type DeadLetterJobAction = "retry" | "remove";
  * to be redacted.
  */
 export interface DeadLetterJobSelection
-  extends Pick<DeadLetterFilter, "subscription" | "topic" | "type" | "since" | "before"> {
+  extends Pick<DeadLetterFilter, "subscription" | "topic" | "type" | "group" | "since" | "before"> {
   /** How many ids were given. */
   ids?: number;
   key?: true;

@@ -437,22 +437,8 @@ export interface DeadLetterInfo {
   editedFrom?: string;
   /** The edited copy that was sent of it, `SUBSCRIPTION:ID`. */
   editedAs?: string;
-}
-
-/**
- * `GET /v1/dead-letter-groups`, with the same filters as the list: `{groups: DeadLetterGroup[]}`,
- * largest first.
- */
-export interface DeadLetterGroup {
-  /** What the reasons have in common, with `*` where they differ. Usable as a `reason` filter. */
-  reason: string;
-  count: number;
-  /** When the first and the last of them were dead-lettered, Unix ms. */
-  firstAt: number;
-  lastAt: number;
-  subscriptions: string[];
-  /** The most recent one. */
-  example: { id: string; topic: string; seq: number; subscription: string; reason: string };
+  /** The id of the group of its cause. */
+  group?: string;
 }
 
 /** `GET /v1/dead-letters/{ID or SUBSCRIPTION:ID}`: `{deadLetters: DeadLetterDetail[]}`. */

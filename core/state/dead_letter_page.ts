@@ -21,6 +21,7 @@ export function matchesDeadLetter(filter: DeadLetterFilter, entry: DeadLetterRec
     (filter.type === undefined || entry.type === filter.type) &&
     (filter.key === undefined || entry.key === filter.key) &&
     (filter.since === undefined || entry.diedAt >= filter.since) &&
+    (filter.group === undefined || entry.group === filter.group) &&
     (filter.before === undefined || entry.diedAt < filter.before) &&
     (filter.reason === undefined || reasonHolds(entry.reason, filter.reason));
 }
@@ -33,7 +34,7 @@ export function retryOf(
   dead: DeadLetterRecord,
   { to, dueAt }: { to: string; dueAt: number },
 ): RetryRecord {
-  const { reason: _reason, diedAt: _diedAt, editedAs: _editedAs, ...event } = dead;
+  const { reason: _reason, diedAt: _died, editedAs: _edited, group: _group, ...event } = dead;
   const nextAttempt = (dead.attempts.at(-1)?.attempt ?? 0) + 1;
   return {
     ...event,

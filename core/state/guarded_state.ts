@@ -6,19 +6,25 @@
 import { asError, thrownText } from "../base/thrown.ts";
 import { CannotStoreError, EvsError, InternalError } from "../base/errors.ts";
 import type { AuditQuery, AuditRecord } from "../event/audit.ts";
+import type { GroupRecord } from "./group_rules.ts";
 import type {
   BoundDeadLetterFilter,
   CommitOptions,
+  DeadLetterGroupCount,
   DeadLetterKey,
   DeadLetterKeysRequest,
   DeadLetterName,
   DeadLetterPage,
   DeadLetterPageRequest,
+  GroupTrendCount,
   RetryRecord,
   State,
   StateChange,
   StateSnapshot,
 } from "./state.ts";
+
+/** Changes of dead letters and their groups. */
+const CHANGES_DEAD = /^(?:dead\.(?!ages)|group\.|event\.redact)/;
 
 /** A state that refuses everything after its first failure. */
 export class GuardedState implements State {
@@ -27,6 +33,9 @@ export class GuardedState implements State {
   #failed: unknown;
   /** Dead letters per subscription; undefined after some were added or removed. */
   #deadCounts: Map<string, number> | undefined;
+  /** The same of their groups; undefined after those may have changed, too. */
+  #groups: GroupRecord[] | undefined;
+  #groupCounts: DeadLetterGroupCount[] | undefined;
 
   constructor(state: State) {
     this.#state = state;
@@ -54,7 +63,9 @@ export class GuardedState implements State {
     if (this.#failed !== undefined) throw refusal(this.#failed);
     try {
       await this.#state.commit(changes, options);
-      if (changes.some(({ op }) => op.startsWith("dead."))) this.#deadCounts = undefined;
+      if (changes.some(({ op }) => CHANGES_DEAD.test(op))) {
+        this.#deadCounts = this.#groups = this.#groupCounts = undefined;
+      }
     } catch (thrown) {
       throw this.#refused(thrown);
     }
@@ -109,6 +120,18 @@ export class GuardedState implements State {
 
   deadLetterCounts(): Map<string, number> {
     return this.#deadCounts ??= this.#state.deadLetterCounts();
+  }
+
+  deadLetterGroups(): GroupRecord[] {
+    return this.#groups ??= this.#state.deadLetterGroups();
+  }
+
+  deadLetterGroupCounts(): DeadLetterGroupCount[] {
+    return this.#groupCounts ??= this.#state.deadLetterGroupCounts();
+  }
+
+  deadLetterTrend(end: number): GroupTrendCount[] {
+    return this.#state.deadLetterTrend(end);
   }
 
   close(): Promise<void> {

@@ -6,6 +6,14 @@ import { defined } from "../base/defined.ts";
 import type { AuditQuery, AuditRecord } from "../event/audit.ts";
 import { AUDIT_AGE, AUDIT_LEAST, AUDIT_MOST } from "./audited.ts";
 import { REDACTED, withoutTexts } from "./redactions.ts";
+import {
+  actOnGroup,
+  addToGroup,
+  type GroupRecord,
+  noteOnGroup,
+  redactGroups,
+} from "./group_rules.ts";
+import { memberOf, MemoryGroups, type NumberedDeadLetter } from "./memory_groups.ts";
 import { matchesDeadLetter, nextAfter, pageStart, retryOf } from "./dead_letter_page.ts";
 import type {
   BegunRecord,
@@ -13,6 +21,7 @@ import type {
   ChangeOf,
   CursorRecord,
   DeadLetterAges,
+  DeadLetterGroupCount,
   DeadLetterJobRecord,
   DeadLetterKey,
   DeadLetterKeysRequest,
@@ -22,6 +31,7 @@ import type {
   DeadLetterRecord,
   ExpiredRecord,
   ExpiryClockRecord,
+  GroupTrendCount,
   ImportRecord,
   LevelRecord,
   MissedRecord,
@@ -69,6 +79,7 @@ export class MemoryState implements State {
   readonly #dead = new Map<string, { number: number; record: DeadLetterRecord }>();
   readonly #jobs = new Map<number, DeadLetterJobRecord>();
   readonly #jobParts = new Map<number, DeadLetterName[][]>();
+  readonly #groups = new MemoryGroups(this.#dead);
   /** In the order of their numbers. */
   #audit: AuditRecord[] = [];
   readonly #schemas = new Map<string, SchemaRecord>();
@@ -175,18 +186,19 @@ export class MemoryState implements State {
     },
     "dead.put": (change) => {
       const key = retryKey(change.record);
-      this.#dead.delete(key);
-      this.#dead.set(key, { number: ++this.#lastDead, record: change.record });
+      this.#removeDead(key);
+      const { group: _group, ...record } = change.record;
+      const dead = { number: ++this.#lastDead, record };
+      this.#dead.set(key, dead);
+      addToGroup(this.#groups, memberOf(dead), change);
     },
     "dead.link": (change) => {
       const entry = this.#dead.get(retryKey(change));
       if (entry) entry.record = { ...entry.record, editedAs: change.editedAs };
     },
-    "dead.remove": (change) => {
-      this.#dead.delete(retryKey(change));
-    },
+    "dead.remove": (change) => this.#removeDead(retryKey(change)),
     "dead.expire": ({ key }) => {
-      if (this.#dead.get(retryKey(key))?.number === key.number) this.#dead.delete(retryKey(key));
+      if (this.#dead.get(retryKey(key))?.number === key.number) this.#removeDead(retryKey(key));
     },
     "dead.removed": ({ record }) => {
       this.#removedDead.set(keyOf(record.subscription, record.topic), record);
@@ -200,7 +212,7 @@ export class MemoryState implements State {
         if (!dead) continue;
         const record = retryOf(dead.record, change);
         this.#retries.set(retryKey(record), record);
-        this.#dead.delete(retryKey({ ...change, id }));
+        this.#removeDead(retryKey({ ...change, id }));
       }
     },
     "job.put": ({ record }) => {
@@ -228,6 +240,8 @@ export class MemoryState implements State {
         one.at >= from || one.number > number - AUDIT_LEAST
       );
     },
+    "group.act": (change) => actOnGroup(this.#groups, change),
+    "group.note": ({ group, note }) => noteOnGroup(this.#groups, group, note),
     "scheduled.put": ({ record }) => {
       this.#scheduled.set(record.number, record);
     },
@@ -265,6 +279,7 @@ export class MemoryState implements State {
     },
     "event.redact": (change) => {
       const { topic, seq, id, key, line } = change;
+      redactGroups(this.#groups, change);
       const isIt = (one: DeadLetterRecord | RetryRecord) =>
         one.topic === topic && one.seq === seq && one.id === id;
       for (const entry of this.#dead.values()) {
@@ -326,6 +341,18 @@ export class MemoryState implements State {
     }
   }
 
+  #removeDead(key: string): void {
+    const dead = this.#dead.get(key);
+    if (!dead) return;
+    this.#dead.delete(key);
+    this.#groups.gone(dead.number);
+  }
+
+  /** As it is read. */
+  #withGroup({ number, record }: NumberedDeadLetter): NumberedDeadLetter {
+    return { number, record: { ...record, ...defined({ group: this.#groups.groupOf(number) }) } };
+  }
+
   /** The tables whose rows are deleted with their subscription. */
   #ofSubscriptions(): Map<string, { subscription: string }>[] {
     return [
@@ -354,10 +381,9 @@ export class MemoryState implements State {
     const start = pageStart(page);
     const sign = page.oldest ? 1 : -1;
     const rows = [...this.#dead.values()]
-      .filter(({ number, record }) =>
-        sign * (number - start) > 0 && number <= (filter.upTo ?? Infinity) &&
-        matchesDeadLetter(filter, record)
-      )
+      .filter(({ number }) => sign * (number - start) > 0 && number <= (filter.upTo ?? Infinity))
+      .map((dead) => this.#withGroup(dead))
+      .filter(({ record }) => matchesDeadLetter(filter, record))
       .sort((a, b) => sign * (a.number - b.number));
     return nextAfter(structuredClone(rows.slice(0, page.limit + 1)), page.limit);
   }
@@ -365,8 +391,9 @@ export class MemoryState implements State {
   /** @internal */
   countDeadLetters(filter: BoundDeadLetterFilter): number {
     let count = 0;
-    for (const { number, record } of this.#dead.values()) {
-      if (number <= (filter.upTo ?? Infinity) && matchesDeadLetter(filter, record)) count++;
+    for (const dead of this.#dead.values()) {
+      if (dead.number > (filter.upTo ?? Infinity)) continue;
+      if (matchesDeadLetter(filter, this.#withGroup(dead).record)) count++;
     }
     return count;
   }
@@ -413,6 +440,21 @@ export class MemoryState implements State {
       counts.set(record.subscription, (counts.get(record.subscription) ?? 0) + 1);
     }
     return counts;
+  }
+
+  /** @internal */
+  deadLetterGroups(): GroupRecord[] {
+    return structuredClone(this.#groups.all());
+  }
+
+  /** @internal */
+  deadLetterGroupCounts(): DeadLetterGroupCount[] {
+    return this.#groups.members();
+  }
+
+  /** @internal */
+  deadLetterTrend(end: number): GroupTrendCount[] {
+    return this.#groups.trend(end);
   }
 
   /** @internal */

@@ -263,6 +263,41 @@ const MIGRATIONS: readonly string[] = [
   );
   CREATE INDEX audit_at ON audit (at);
   `,
+  // Groups of dead letters (evs dlq groups): what is known of each, which dead letters it has, and
+  // how many it got in each period. Older dead letters are added when the database is opened.
+  `
+  CREATE TABLE dead_letter_groups (
+    id TEXT PRIMARY KEY,
+    reason TEXT NOT NULL,                  -- what the reasons have in common
+    wide TEXT NOT NULL,                    -- the id of what many of them have in common
+    whole INTEGER NOT NULL,                -- 1: it takes all with that
+    merged TEXT,                           -- the group that it became a part of
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    total INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    more INTEGER,                          -- it opens after so many more
+    act TEXT,                              -- JSON: the last one
+    notes TEXT NOT NULL,                   -- JSON
+    samples TEXT NOT NULL                  -- JSON
+  ) WITHOUT ROWID;
+  CREATE INDEX dead_letter_groups_wide ON dead_letter_groups (wide);
+  CREATE INDEX dead_letter_groups_merged ON dead_letter_groups (merged) WHERE merged IS NOT NULL;
+  CREATE TABLE dead_letter_causes (
+    number INTEGER PRIMARY KEY,            -- of the dead letter
+    cause TEXT NOT NULL,                   -- the id of its group
+    subscription TEXT NOT NULL
+  );
+  CREATE INDEX dead_letter_causes_cause ON dead_letter_causes (cause, subscription);
+  CREATE TRIGGER dead_letter_gone AFTER DELETE ON dead_letters
+    BEGIN DELETE FROM dead_letter_causes WHERE number = OLD.number; END;
+  CREATE TABLE dead_letter_trend (
+    cause TEXT NOT NULL,
+    slot INTEGER NOT NULL,                 -- the number of the period since 1970
+    count INTEGER NOT NULL,
+    PRIMARY KEY (cause, slot)
+  ) WITHOUT ROWID;
+  `,
 ];
 
 /**
@@ -295,6 +330,8 @@ export function openStateDatabase(
     database.exec("PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF");
     refuseForeign(database, path, { application: APPLICATION_ID, format: STATE_FORMAT });
     if (readOnly) return database;
+    // What REPLACE deletes is to fire triggers, too.
+    database.exec("PRAGMA recursive_triggers = ON");
     database.exec(
       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216",
     );

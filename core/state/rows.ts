@@ -1,7 +1,8 @@
-/** Converts rows of the state database to records. */
-import type { SQLOutputValue } from "node:sqlite";
+/** Converts rows of the state database to records, and selects those of dead letters. */
+import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
 import type {
   BegunRecord,
+  BoundDeadLetterFilter,
   CursorRecord,
   DeadLetterAges,
   DeadLetterRecord,
@@ -171,7 +172,13 @@ export function scheduledOf(row: Row): Omit<ScheduledRecord, "line"> {
   };
 }
 
-/** A row of `dead_letters`. */
+/** Rows for {@link deadLetterOf}; a condition may follow. */
+export const SELECT_DEAD_LETTERS = `
+  SELECT dead_letters.*, (SELECT ifnull(merged, dead_letter_groups.id) FROM dead_letter_causes
+    JOIN dead_letter_groups ON dead_letter_groups.id = cause
+    WHERE dead_letter_causes.number = dead_letters.number) AS cause FROM dead_letters`;
+
+/** A row of {@link SELECT_DEAD_LETTERS}. */
 export function deadLetterOf(row: Row): DeadLetterRecord {
   return {
     ...eventOf(row),
@@ -181,7 +188,45 @@ export function deadLetterOf(row: Row): DeadLetterRecord {
     diedAt: row["died_at"] as number,
     attempts: JSON.parse(row["attempts"] as string),
     line: row["line"] as Uint8Array,
+    ...(row["cause"] === null ? {} : { group: row["cause"] as string }),
   };
+}
+
+/** The dead letters of a group, and of those that became a part of it. */
+const IN_GROUP = `number IN (SELECT number FROM dead_letter_causes WHERE cause IN
+  (SELECT id FROM dead_letter_groups WHERE ifnull(merged, id) = ?))`;
+
+/** A filter as SQL. Ids use the index first; then `SUBSCRIPTION:ID` is compared in full. */
+export function conditionOf(
+  filter: BoundDeadLetterFilter,
+): { where: string; values: SQLInputValue[] } {
+  const conditions = ["1"];
+  const values: SQLInputValue[] = [];
+  const add = (condition: string, value: SQLInputValue | undefined) => {
+    if (value === undefined) return;
+    conditions.push(condition);
+    values.push(value);
+  };
+  if (filter.ids) {
+    const candidates = filter.ids.flatMap((id) => [id, id.slice(id.indexOf(":") + 1)]);
+    const asked = JSON.stringify(filter.ids);
+    add("id IN (SELECT value FROM json_each(?))", JSON.stringify(candidates));
+    conditions.push(
+      `(id IN (SELECT value FROM json_each(?))
+        OR subscription || ':' || id IN (SELECT value FROM json_each(?)))`,
+    );
+    values.push(asked, asked);
+  }
+  add("subscription = ?", filter.subscription);
+  add("topic = ?", filter.topic);
+  add("type = ?", filter.type);
+  add("key = ?", filter.key);
+  add("number <= ?", filter.upTo);
+  add("died_at >= ?", filter.since);
+  add("died_at < ?", filter.before);
+  add("holds(reason, ?)", filter.reason);
+  add(IN_GROUP, filter.group);
+  return { where: conditions.join(" AND "), values };
 }
 
 /** The dead letter that a row was edited from, if any. */

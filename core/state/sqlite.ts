@@ -21,6 +21,7 @@ import { asSqliteStoreError, asUnreadable } from "../store/sqlite/sqlite_error.t
 import {
   agesOf,
   begunOf,
+  conditionOf,
   cursorOf,
   deadLetterOf,
   expiryClockOf,
@@ -30,21 +31,26 @@ import {
   type Row,
   scheduledOf,
   schemaOf,
+  SELECT_DEAD_LETTERS,
   SELECT_TOPICS,
   subscriptionOf,
   topicsOf,
   waitingOf,
 } from "./rows.ts";
+import type { GroupRecord } from "./group_rules.ts";
+import { SqliteGroups } from "./sqlite_groups.ts";
 import { changeStatements, removalSteps, type Statement } from "./sqlite_changes.ts";
 import type {
   BoundDeadLetterFilter,
   CommitOptions,
+  DeadLetterGroupCount,
   DeadLetterKey,
   DeadLetterKeysRequest,
   DeadLetterName,
   DeadLetterPage,
   DeadLetterPageRequest,
   ExpiredRecord,
+  GroupTrendCount,
   ImportRecord,
   LevelRecord,
   RemovedDeadLetters,
@@ -82,6 +88,7 @@ export class SqliteState implements State {
   readonly #path: string;
   readonly #log: LogGrowth;
   readonly #scrubber: PageScrubber;
+  readonly #groups: SqliteGroups;
   /** Bytes of event lines since the last check. */
   #unseen = 0;
   #failed: unknown;
@@ -116,6 +123,20 @@ export class SqliteState implements State {
       { deterministic: true },
       (attempts) => JSON.stringify(withoutTexts(JSON.parse(String(attempts)))),
     );
+    this.#groups = new SqliteGroups({
+      all: (sql, values) => this.#all(sql, values),
+      run: (sql, values) => this.#run({ sql, values }),
+    });
+    if (!readOnly && again === undefined) this.#addOlderToGroups();
+  }
+
+  #addOlderToGroups(): void {
+    try {
+      this.#transaction(() => this.#groups.addOlder());
+    } catch (error) {
+      this.closeSync();
+      throw error;
+    }
   }
 
   /** @internal */
@@ -265,7 +286,12 @@ export class SqliteState implements State {
   }
 
   #apply(changes: readonly StateChange[]): void {
-    for (const change of changes) changeStatements(change).forEach((one) => this.#run(one));
+    this.#groups.begin();
+    for (const change of changes) {
+      changeStatements(change).forEach((one) => this.#run(one));
+      this.#groups.apply(change);
+    }
+    this.#groups.flush();
   }
 
   #run({ sql, values }: Statement): number {
@@ -340,7 +366,7 @@ export class SqliteState implements State {
     const { where, values } = conditionOf(filter);
     const order = page.oldest ? "number > ? ORDER BY number" : "number < ? ORDER BY number DESC";
     const rows = this.#all(
-      `SELECT * FROM dead_letters WHERE ${where} AND ${order} LIMIT ?`,
+      `${SELECT_DEAD_LETTERS} WHERE ${where} AND ${order} LIMIT ?`,
       [...values, pageStart(page), page.limit + 1],
     );
     return nextAfter(
@@ -405,6 +431,21 @@ export class SqliteState implements State {
   }
 
   /** @internal */
+  deadLetterGroups(): GroupRecord[] {
+    return this.#groups.all();
+  }
+
+  /** @internal */
+  deadLetterGroupCounts(): DeadLetterGroupCount[] {
+    return this.#groups.members();
+  }
+
+  /** @internal */
+  deadLetterTrend(end: number): GroupTrendCount[] {
+    return this.#groups.trend(end);
+  }
+
+  /** @internal */
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
   async close(): Promise<void> {
     this.closeSync();
@@ -442,34 +483,4 @@ function given(
     where: ["1", ...those.map(([condition]) => condition)].join(" AND "),
     values: those.map(([, value]) => value!),
   };
-}
-
-/** The filter as SQL. Ids use the index first; then `SUBSCRIPTION:ID` is compared in full. */
-function conditionOf(filter: BoundDeadLetterFilter): { where: string; values: SQLInputValue[] } {
-  const conditions = ["1"];
-  const values: SQLInputValue[] = [];
-  const add = (condition: string, value: SQLInputValue | undefined) => {
-    if (value === undefined) return;
-    conditions.push(condition);
-    values.push(value);
-  };
-  if (filter.ids) {
-    const candidates = filter.ids.flatMap((id) => [id, id.slice(id.indexOf(":") + 1)]);
-    const asked = JSON.stringify(filter.ids);
-    add("id IN (SELECT value FROM json_each(?))", JSON.stringify(candidates));
-    conditions.push(
-      `(id IN (SELECT value FROM json_each(?))
-        OR subscription || ':' || id IN (SELECT value FROM json_each(?)))`,
-    );
-    values.push(asked, asked);
-  }
-  add("subscription = ?", filter.subscription);
-  add("topic = ?", filter.topic);
-  add("type = ?", filter.type);
-  add("key = ?", filter.key);
-  add("number <= ?", filter.upTo);
-  add("died_at >= ?", filter.since);
-  add("died_at < ?", filter.before);
-  add("holds(reason, ?)", filter.reason);
-  return { where: conditions.join(" AND "), values };
 }

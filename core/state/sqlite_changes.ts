@@ -236,6 +236,9 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
       values: [record.at - AUDIT_AGE, AUDIT_LEAST],
     },
   ],
+  // Those of groups depend on what is there: core/state/sqlite_groups.ts.
+  "group.act": () => [],
+  "group.note": () => [],
   "scheduled.put": ({ record }) => [{
     sql: "INSERT OR REPLACE INTO scheduled VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
     values: [

@@ -19,8 +19,10 @@ export type {
   Attempt,
   BoundDeadLetterFilter,
   DeadLetterFilter,
+  DeadLetterGroupCount,
   DeadLetterJobRecord,
   ExpiredRecord,
+  GroupTrendCount,
   MissedRecord,
   PausedBy,
   RemovedDeadLetters,
@@ -28,7 +30,14 @@ export type {
 };
 import type { TopicOptions } from "../event/topic_options.ts";
 import type { CompatibilityLevel } from "../event/compatibility_level.ts";
+import type { DeadLetterGroupNote } from "../event/dead_letter_group.ts";
 import type { FailedEvent } from "./dead_letter_name.ts";
+import type {
+  DeadLetterGroupCount,
+  GroupActChange,
+  GroupRecord,
+  GroupTrendCount,
+} from "./group_rules.ts";
 import type { Redaction } from "../event/redaction.ts";
 
 /** A topic as stored. */
@@ -173,6 +182,8 @@ export interface DeadLetterRecord extends FailedEvent {
   editedFrom?: string;
   /** An edited copy of it was sent, `SUBSCRIPTION:ID`: this one stays until the copy succeeds. */
   editedAs?: string;
+  /** Of one that was read: the group that it belongs to (core/state/group_rules.ts). */
+  group?: string;
 }
 
 /** What tells one dead letter from all others, also from one of the same event that came later. */
@@ -291,7 +302,8 @@ export type StateChange =
   | { op: "unanswered.clear"; subscription: string; topic: string }
   | { op: "begun.put"; record: BegunRecord }
   | { op: "begun.remove"; subscription: string; consumer: string }
-  | { op: "dead.put"; record: DeadLetterRecord }
+  /** `known`: it was dead before, so its cause has not come back. */
+  | { op: "dead.put"; record: DeadLetterRecord; known?: true }
   /** Records that an edited copy of a dead letter was sent. */
   | { op: "dead.link"; subscription: string; topic: string; id: string; editedAs: string }
   | { op: "dead.remove"; subscription: string; topic: string; id: string }
@@ -299,6 +311,8 @@ export type StateChange =
   | { op: "dead.expire"; key: DeadLetterKey }
   | { op: "dead.removed"; record: RemovedDeadLetters }
   | { op: "dead.ages"; ages: DeadLetterAges }
+  | { op: "group.act" } & GroupActChange
+  | { op: "group.note"; group: string; note: DeadLetterGroupNote }
   /**
    * Turns dead letters into retries of the subscription `to`, with their history and a fresh retry
    * budget, in the order of the ids. Missing ones are skipped.
@@ -334,8 +348,8 @@ export type StateChange =
   | { op: "import.put"; record: ImportRecord; before: number }
   | { op: "redaction.put"; record: RedactionRecord }
   /**
-   * Replaces the event in its dead letters, with the texts of their attempts, and deletes its
-   * retries. `line`: the redacted event.
+   * Replaces the event in its dead letters, with the texts of their attempts, deletes its retries,
+   * and removes what groups may say of it. `line`: the redacted event.
    */
   | {
     op: "event.redact";
@@ -466,6 +480,18 @@ export interface State {
   audit(query: AuditQuery): AuditRecord[];
   /** Dead letters per subscription. */
   deadLetterCounts(): Map<string, number>;
+  /**
+   * The groups that are remembered, with those that became a part of another one.
+   * @internal
+   */
+  deadLetterGroups(): GroupRecord[];
+  /** @internal */
+  deadLetterGroupCounts(): DeadLetterGroupCount[];
+  /**
+   * What was counted in the 24 hours before the period `end`, in units of `GROUP_SLOT_MS`.
+   * @internal
+   */
+  deadLetterTrend(end: number): GroupTrendCount[];
   /** @internal */
   close(): Promise<void>;
 }

@@ -14,16 +14,19 @@ import { IdleTimer } from "../base/idle_timer.ts";
 import { WorkerClient } from "../worker/client.ts";
 import { PageScrubber } from "../store/sqlite/scrub.ts";
 import { STATE_FORMAT } from "./migrations.ts";
+import type { GroupRecord } from "./group_rules.ts";
 import { SqliteState } from "./sqlite.ts";
 import type { AuditQuery, AuditRecord } from "../event/audit.ts";
 import type {
   BoundDeadLetterFilter,
   CommitOptions,
+  DeadLetterGroupCount,
   DeadLetterKey,
   DeadLetterKeysRequest,
   DeadLetterName,
   DeadLetterPage,
   DeadLetterPageRequest,
+  GroupTrendCount,
   RetryRecord,
   State,
   StateChange,
@@ -253,6 +256,18 @@ export class WorkerState implements State {
 
   deadLetterCounts(): Map<string, number> {
     return this.#reader.deadLetterCounts();
+  }
+
+  deadLetterGroups(): GroupRecord[] {
+    return this.#reader.deadLetterGroups();
+  }
+
+  deadLetterGroupCounts(): DeadLetterGroupCount[] {
+    return this.#reader.deadLetterGroupCounts();
+  }
+
+  deadLetterTrend(end: number): GroupTrendCount[] {
+    return this.#reader.deadLetterTrend(end);
   }
 
   async close(): Promise<void> {

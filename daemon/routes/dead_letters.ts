@@ -48,7 +48,7 @@ export function checkSelection(action: DeadLetterAction): void {
   );
 }
 
-/** List, group, show, retry, remove. */
+/** List, show, retry, remove. */
 export const deadLetterRoutes: Route[] = [
   {
     method: "GET",
@@ -72,16 +72,6 @@ export const deadLetterRoutes: Route[] = [
       if (next !== undefined) reply.header("evs-next", next);
       const bytes = concat(full ? records.flatMap(wholeLine) : records.map(shortLine));
       sendBytes(reply, { status: 200, type: "application/x-ndjson", bytes });
-    },
-  },
-  {
-    method: "GET",
-    path: "/v1/dead-letter-groups",
-    query: deadLetterFilter,
-    async handle({ services, query }, reply) {
-      sendJson(reply, 200, {
-        groups: await services.broker.deadLetters.groups(filterIn(query)),
-      });
     },
   },
   {
@@ -131,7 +121,8 @@ export const deadLetterRoutes: Route[] = [
 
 const encoder = new TextEncoder();
 
-function filterIn(query: URLSearchParams): DeadLetterFilter {
+/** The filter that a query gives. */
+export function filterIn(query: URLSearchParams): DeadLetterFilter {
   const given = Object.entries(deadLetterFilter).map(([name, shape]) => [
     name,
     valueIn<unknown>(query, { name, shape }),

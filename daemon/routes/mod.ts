@@ -3,6 +3,7 @@ import type { Route } from "../http/router.ts";
 import { asyncApiRoutes } from "./asyncapi.ts";
 import { auditRoutes } from "./audit.ts";
 import { damageRoutes } from "./damage.ts";
+import { deadLetterGroupRoutes } from "./dead_letter_groups.ts";
 import { deadLetterImportRoutes } from "./dead_letter_import.ts";
 import { deadLetterJobRoutes } from "./dead_letter_jobs.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
@@ -28,6 +29,7 @@ export const routes: readonly Route[] = [
   ...retryRoutes,
   ...scheduledRoutes,
   ...deadLetterRoutes,
+  ...deadLetterGroupRoutes,
   ...deadLetterImportRoutes,
   ...deadLetterJobRoutes,
   ...schemaRoutes,

@@ -126,6 +126,7 @@ export const deadLetterFilter = {
   reason: text,
   since: moment,
   before: moment,
+  group: text,
 } as const;
 
 /** When an event is acknowledged. */

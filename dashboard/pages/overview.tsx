@@ -2,7 +2,8 @@
 /** @jsx h */
 /** @jsxFrag Fragment */
 import { Fragment, h, useState } from "../packages/preact.ts";
-import type { DeadLetterGroup, SubscriptionInfo } from "../../core/protocol/protocol.ts";
+import type { DeadLetterGroup } from "../../core/protocol/dead_letter_groups.ts";
+import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
 import type { StatusReply } from "../../core/protocol/status.ts";
 import { useLive } from "../data/live.ts";
 import { useSamples } from "../data/samples.ts";

@@ -1,5 +1,5 @@
 /** Causes of dead letters: what is shown of a group. Pure. */
-import type { DeadLetterGroup } from "../../core/protocol/protocol.ts";
+import type { DeadLetterGroup } from "../../core/protocol/dead_letter_groups.ts";
 import type { Tone } from "./tone.ts";
 
 /** What a group tells beyond its dead letters. */

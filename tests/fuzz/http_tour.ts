@@ -119,7 +119,15 @@ class Tour {
     );
     assert.equal(entries.length, 3);
     const ids = entries.map((line) => `${NAME}:${JSON.parse(line).event.id}`);
-    await this.#visit("GET", "/v1/dead-letter-groups");
+    const { json } = await this.#visit("GET", "/v1/dead-letter-groups", { query: "?state=all" });
+    const group = json.groups[0].id;
+    await this.#visit("GET", "/v1/dead-letter-groups/{group}", { group });
+    for (const act of ["notes", "dismiss", "resolve", "reopen"]) {
+      await this.#visit("POST", `/v1/dead-letter-groups/{group}/${act}`, {
+        group,
+        body: act === "notes" ? { text: "seen" } : {},
+      });
+    }
     await this.#visit("GET", "/v1/dead-letters/{id}", { id: ids[0] });
     await this.#visit("POST", "/v1/dead-letters/retry", { body: { ids: ids.slice(0, 1) } });
     await this.#visit("POST", "/v1/dead-letters/remove", { body: { ids: ids.slice(1, 2) } });
@@ -159,16 +167,17 @@ class Tour {
   async #visit(
     method: string,
     path: string,
-    { query = "", body, headers, id = "", job = "", topic = NAME }: {
+    { query = "", body, headers, id = "", job = "", group = "", topic = NAME }: {
       query?: string;
       body?: unknown;
       headers?: Record<string, string>;
       id?: string;
       job?: string;
+      group?: string;
       topic?: string;
     } = {},
   ): Promise<Answer> {
-    const parts: Record<string, string> = { id, job, topic, event: String(this.#seq) };
+    const parts: Record<string, string> = { id, job, group, topic, event: String(this.#seq) };
     const filled = path.replaceAll(
       /\{(\w+)\}/g,
       (_, part) => encodeURIComponent(parts[part] ?? NAME),

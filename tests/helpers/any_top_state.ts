@@ -1,7 +1,7 @@
 /** Arbitrary states of the screen of `evs top`, with names that try to break it. */
 import fc from "../packages/fast_check.ts";
 import type { OverviewReply, SubscriptionOverview } from "../../core/protocol/overview.ts";
-import type { DeadLetterGroup } from "../../core/protocol/protocol.ts";
+import type { DeadLetterGroup } from "../../core/protocol/dead_letter_groups.ts";
 import type { StatusReply } from "../../core/protocol/status.ts";
 import { keepChosen, SORTS, type TopReading, type TopState } from "../../commands/top/state.ts";
 

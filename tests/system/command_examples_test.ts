@@ -172,8 +172,11 @@ printf '#!/bin/sh\\ncat\\n' >tell.sh
 chmod +x fix tell.sh
 `,
   stages: {
+    // An example before it has retried them.
+    "dlq show o-17": { before: LETTERS },
     "dlq retry mailer:o-17 --topic orders": { before: LETTERS },
     "dlq retry --subscription mailer --reason timeout": { before: LETTERS },
+    "dlq retry --group 0ggcxb": { before: LETTERS },
     "dlq retry --all --rate 10/s": { before: LETTERS },
     "dlq retry --all --rate 10/s --detach": { before: LETTERS },
     "dlq jobs show retry-12": { before: TWELFTH_JOB },

@@ -63,6 +63,7 @@ import { UNNAMED } from "../../protocol/constants.ts";
 import { REDACT_OPTIONS, type RedactOptions, type RedactReply } from "../../protocol/redaction.ts";
 import type { Scheduling } from "../../protocol/scheduled.ts";
 import type { TopicInfo } from "../../protocol/protocol.ts";
+import { RemoteDeadLetterGroups } from "../dead_letter_groups.ts";
 import { RemoteDeadLetters } from "./remote_dead_letters.ts";
 import { RemotePublisher } from "./remote_publisher.ts";
 import { RemoteRunner } from "./remote_runner.ts";
@@ -100,15 +101,14 @@ const decoder = new TextDecoder();
  */
 // deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
 export class RemoteBroker<E = any> extends Broker<E> {
-  /**
-   * One typed method per endpoint of the daemon.
-   * @internal
-   */
+  /** @internal One typed method per endpoint of the daemon. */
   readonly client: Client;
   /** @internal */
   protected readonly clock: Clock;
   /** @internal */
   protected readonly scheduling: Scheduling;
+  /** The groups of the daemon's dead letters. */
+  readonly deadLetterGroups: Broker["deadLetterGroups"];
   readonly #options: RemoteBrokerOptions;
   readonly #publisher: RemotePublisher;
   readonly #publishing: Publishing;
@@ -121,10 +121,10 @@ export class RemoteBroker<E = any> extends Broker<E> {
   /** @internal */
   constructor(options: RemoteBrokerOptions) {
     super();
-    const { socket, patienceMs, clock } = options;
-    this.#options = options;
+    const { socket, patienceMs, clock } = this.#options = options;
     this.clock = clock;
     this.client = new Client({ socket, actor: actorClaim("library") });
+    this.deadLetterGroups = new RemoteDeadLetterGroups(this.client);
     this.scheduling = {
       list: (page) => decodingErrors(this.client.scheduled(page)),
       cancel: (request) => decodingErrors(this.client.cancelScheduled(request)),

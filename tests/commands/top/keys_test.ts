@@ -74,7 +74,7 @@ function sample(): TopState {
         settled("reports", 1),
       ],
     },
-    groups: [group("no * card", 3), group("*", 1)] as TopReading["groups"],
+    groups: [group("no * card", 3), group("*", 1)] as unknown as TopReading["groups"],
   });
 }
 

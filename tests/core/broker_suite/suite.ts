@@ -2,6 +2,7 @@
 import type { Broker } from "../../../mod.ts";
 import { Telemetry } from "../../helpers/spans.ts";
 import { delivery } from "./delivery.ts";
+import { groups } from "./groups.ts";
 import { lifetime } from "./lifetime.ts";
 import { publishing } from "./publishing.ts";
 import { publishingAll } from "./publishing_all.ts";
@@ -32,6 +33,7 @@ export function brokerSuite(options: { name: string; open(): Promise<Subject> })
   publishing(test);
   publishingAll(test);
   delivery(test);
+  groups(test);
   lifetime(test);
   throwing(test);
   throwing((what, run) =>

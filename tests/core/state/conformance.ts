@@ -8,6 +8,8 @@ import type {
   State,
   StateChange,
 } from "../../../core/state/state.ts";
+import { groupId } from "../../../core/state/group_rules.ts";
+import { foldReason } from "../../../core/state/reason.ts";
 import { defaultTopicOptions } from "../../../core/event/topic_options.ts";
 
 /** A state to test. `reopen` closes it and opens what it kept. */
@@ -56,6 +58,11 @@ function scheduled(number: number): ScheduledRecord {
 function dead(id: string, more: Partial<DeadLetterRecord> = {}): DeadLetterRecord {
   const { dueAt: _d, waitMs: _w, nextAttempt: _n, failures: _f, ...event } = retry(id);
   return { ...event, reason: "Exit 1: Nö", diedAt: 500, ...more };
+}
+
+/** As it is read. */
+function inGroup(record: DeadLetterRecord): DeadLetterRecord {
+  return { ...record, group: groupId(foldReason(record.reason)) };
 }
 
 const everything: StateChange[] = [
@@ -220,7 +227,7 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
       const { stderr: _stderr, ...attempt } = retry("r1").attempts[0]!;
       const attempts = [{ ...attempt, error: "redacted" }];
       assert.deepEqual(records, [
-        dead("r1", { key: "digest", line: redacted, reason: "redacted", attempts }),
+        inGroup(dead("r1", { key: "digest", line: redacted, reason: "redacted", attempts })),
       ]);
       const [same] = state.deadLetters({ subscription: "other" }, { limit: 9 }).records;
       assert.equal(same!.reason, dead("r1").reason, "another event with this id stays");
@@ -347,7 +354,9 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
     };
     assert.deepEqual(list(false), ["d5", "d4", "d3", "d2", "d1"]);
     assert.deepEqual(list(true), ["d1", "d2", "d3", "d4", "d5"]);
-    assert.deepEqual(state.deadLetters({ ids: ["d3"] }, { limit: 9 }).records, [dead("d3")]);
+    assert.deepEqual(state.deadLetters({ ids: ["d3"] }, { limit: 9 }).records, [
+      inGroup(dead("d3")),
+    ]);
   });
 
   test("finds dead letters by each field", async ({ state }) => {
@@ -374,6 +383,9 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
     assert.deepEqual(found({ since: 501, before: 900 }), []);
     assert.deepEqual(found({ reason: "out nö" }), ["a:b"]);
     assert.deepEqual(found({ reason: "%" }), []);
+    assert.deepEqual(found({ group: groupId("Timed Out NÖ") }), ["a:b"]);
+    assert.deepEqual(found({ group: groupId("Exit 1: Nö"), type: "y" }), ["c"]);
+    assert.deepEqual(found({ group: "000000" }), []);
     assert.deepEqual(found({ type: "x", subscription: "s" }), ["a:b"]);
     assert.deepEqual(state.deadLetterCounts(), new Map([["s", 2], ["s2", 1]]));
     await state.commit([{ op: "dead.remove", subscription: "s", topic: "t", id: "c" }]);

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import fc from "../../packages/fast_check.ts";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
-import { CauseCounter } from "../../../core/dead_letter/groups.ts";
 import { foldReason, foldReasonWholly, reasonHolds } from "../../../core/state/reason.ts";
 
 const ALIKE: [cause: string, ...reasons: string[]][] = [
@@ -166,7 +165,7 @@ Deno.test("foldReason is quick when a reason is long and hostile", () => {
   }
 });
 
-Deno.test("DeadLetters.groups shows five causes as five groups when there are thousands of entries", async () => {
+Deno.test("DeadLetterGroups.list shows five causes as five groups when there are thousands of entries", async () => {
   await using broker = new EventBroker();
   const causes = [
     (i: number) => `exit code 1: connect to 10.0.0.${i % 256}:5432 refused`,
@@ -187,7 +186,7 @@ Deno.test("DeadLetters.groups shows five causes as five groups when there are th
       deliveries.map(({ token }) => ({ lease: token, error: causes[n % 5]!(n++) })),
     );
   }
-  const groups = await broker.deadLetters.groups({});
+  const groups = await broker.deadLetterGroups.list();
   assert.deepEqual(groups.map(({ reason, count }) => [reason, count]), [
     ["exit code 1: connect to * refused", 400],
     ["exit code 1: no user *", 400],
@@ -199,62 +198,6 @@ Deno.test("DeadLetters.groups shows five causes as five groups when there are th
     assert.equal(broker.deadLetters.count({ reason }), count);
     assert.deepEqual(subscriptions, ["s"]);
     assert.ok(firstAt <= lastAt);
-    assert.equal(broker.deadLetters.show(example.id)[0]!.reason, example.reason);
+    assert.equal(broker.deadLetters.show(example!.id)[0]!.reason, example!.reason);
   }
-});
-
-Deno.test("CauseCounter puts causes together when they differ in more words than a program has", () => {
-  const counter = new CauseCounter();
-  const names = fc.sample(fc.stringMatching(/^[a-z]{3,9}$/), 300);
-  const fields = ["currency", "amount", "customer"];
-  const dead = (reason: string, i: number) => ({
-    subscription: `s${i % 2}`,
-    topic: "t",
-    seq: i,
-    id: String(i),
-    type: "x",
-    reason,
-    diedAt: i,
-    attempts: [],
-    line: new Uint8Array(),
-  });
-  for (let i = 0; i < 600; i++) {
-    counter.add(dead(`exit code 1: no customer '${names[i % 300]}'`, i));
-    counter.add(dead(`exit code 1: KeyError: '${fields[i % 3]}'`, i));
-  }
-  const groups = counter.groups();
-  assert.deepEqual(groups.map(({ reason, count }) => [reason, count]), [
-    ["exit code 1: no customer *", 600],
-    ["exit code 1: KeyError: 'amount'", 200],
-    ["exit code 1: KeyError: 'currency'", 200],
-    ["exit code 1: KeyError: 'customer'", 200],
-  ]);
-  const [{ firstAt, lastAt, subscriptions, example }] = groups as [typeof groups[0]];
-  assert.deepEqual({ firstAt, lastAt, subscriptions, id: example.id }, {
-    firstAt: 0,
-    lastAt: 599,
-    subscriptions: ["s0", "s1"],
-    id: "599",
-  });
-});
-
-Deno.test("CauseCounter keeps a thousand causes apart and counts the rest as one", () => {
-  const counter = new CauseCounter();
-  const letters = (i: number) => String(i).replace(/\d/g, (d) => "abcdefghij"[Number(d)]!);
-  for (let i = 0; i < 1500; i++) {
-    counter.add({
-      subscription: "s",
-      topic: "t",
-      seq: i,
-      id: String(i),
-      type: "x",
-      reason: `cause ${letters(i)}`,
-      diedAt: i,
-      attempts: [],
-      line: new Uint8Array(),
-    });
-  }
-  const groups = counter.groups();
-  assert.equal(groups.length, 1001);
-  assert.deepEqual([groups[0]!.reason, groups[0]!.count], ["*", 500]);
 });

@@ -322,7 +322,19 @@ async function callDeadLetters(call: Call): Promise<void> {
     status: 200,
   });
   assert.ok(dead.headers.get("evs-next"));
-  await call("GET", "/v1/dead-letter-groups", { query: "?subscription=s", status: 200 });
+  const grouped = await call("GET", "/v1/dead-letter-groups", {
+    query: "?subscription=mailer&state=all",
+    status: 200,
+  });
+  const group = { params: { group: JSON.parse(grouped.text).groups[0].id } };
+  const one = "/v1/dead-letter-groups/{group}";
+  await call("GET", one, { ...group, status: 200 });
+  const note = { text: "seen", by: "anna" };
+  await call("POST", `${one}/notes`, { ...group, body: note, status: 200 });
+  await call("POST", `${one}/dismiss`, { ...group, body: { more: 7, by: "anna" }, status: 200 });
+  await call("POST", `${one}/resolve`, { ...group, body: {}, status: 200 });
+  await call("POST", `${one}/reopen`, { ...group, body: {}, status: 200 });
+  await call("GET", one, { params: { group: "none" }, status: 404 });
   await call("GET", "/v1/dead-letters/{id}", {
     params: { id: JSON.parse(dead.text).id },
     status: 200,
