@@ -32,6 +32,7 @@ export interface SubscriptionLoad {
 /** What is there now. */
 export interface AlertFacts {
   now: number;
+  /** Those in open groups. */
   deadLetters: number;
   subscriptions: readonly SubscriptionLoad[];
   /** Bytes; undefined where the system does not tell. */

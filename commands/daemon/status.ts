@@ -82,8 +82,15 @@ function spoolText({ folder, waiting, refused, faults = [] }: SpoolStatus): stri
 }
 
 /** How many there are, and what limits removed. */
-function deadLettersText({ deadLetters, deadLettersRemoved = [] }: StatusReply): string {
-  const there = deadLetters === 0 ? "0" : `${formatCount(deadLetters)}; by cause: evs dlq groups`;
+function deadLettersText(
+  { deadLetters, deadLettersOpen = deadLetters, deadLettersRemoved = [] }: StatusReply,
+): string {
+  const open = deadLettersOpen === deadLetters
+    ? ""
+    : `, ${formatCount(deadLettersOpen)} of them open`;
+  const there = deadLetters === 0
+    ? "0"
+    : `${formatCount(deadLetters)}${open}; by cause: evs dlq groups`;
   const removed = removedText(deadLettersRemoved);
   return removed === undefined ? there : `${there}; ${removed}`;
 }

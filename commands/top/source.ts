@@ -74,7 +74,8 @@ export class Source {
   /** Read again after dead letters came or went, but not all the time. */
   async #groupsFor({ status, settled }: OverviewReply): Promise<readonly DeadLetterGroup[]> {
     if (status.deadLetters === 0) return [];
-    const of = `${status.pid} ${status.startedAt} ${status.deadLetters} ${settled.dead}`;
+    const { pid, startedAt, deadLetters, deadLettersOpen } = status;
+    const of = [pid, startedAt, deadLetters, deadLettersOpen, settled.dead].join(" ");
     const start = this.#clock.monotonic();
     const known = this.#groups;
     if (known !== undefined) {

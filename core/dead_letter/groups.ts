@@ -71,7 +71,10 @@ export class StateDeadLetterGroups implements DeadLetterGroups {
     }
     const filter = this.named(defined(rest) as DeadLetterFilter);
     const isFiltered = Object.keys(filter).length > 0;
-    const there = isFiltered ? await this.#matching(filter) : this.#there();
+    const { subscription, ...others } = filter;
+    const there = Object.keys(others).length > 0
+      ? await this.#matching(filter)
+      : this.#there(subscription);
     const records = this.#state.deadLetterGroups();
     const hours = hoursOf(this.#trend());
     return records
@@ -131,27 +134,12 @@ export class StateDeadLetterGroups implements DeadLetterGroups {
     return this.#act(id, "reopen", { options });
   }
 
-  /** How many groups are remembered in each state, without those that are parts of others. */
-  counts(): Record<GroupRecord["state"], number> {
-    const counts = { open: 0, dismissed: 0, resolved: 0 };
-    for (const { merged, state } of this.#state.deadLetterGroups()) {
-      if (merged === undefined) counts[state]++;
-    }
-    return counts;
-  }
-
   /** The dead letters per subscription that are in open groups. */
   openCounts(): Map<string, number> {
     const open = new Map(this.#state.deadLetterCounts());
-    const records = this.#state.deadLetterGroups();
-    const closed = new Set(
-      records.filter(({ state, merged }) => state !== "open" && merged === undefined)
-        .map(({ id }) => id),
-    );
-    if (closed.size === 0) return open;
-    for (const { id, merged } of records) if (closed.has(merged ?? id)) closed.add(id);
-    for (const { group, subscription, count } of this.#state.deadLetterGroupCounts()) {
-      if (closed.has(group)) open.set(subscription, (open.get(subscription) ?? 0) - count);
+    for (const [subscription, count] of this.#state.closedDeadLetterCounts()) {
+      // Some may have gone between the two counts.
+      open.set(subscription, Math.max(0, (open.get(subscription) ?? 0) - count));
     }
     return open;
   }
@@ -197,11 +185,12 @@ export class StateDeadLetterGroups implements DeadLetterGroups {
     return this.#state.deadLetterTrend(Math.floor(this.#now() / GROUP_SLOT_MS) + 1);
   }
 
-  /** All that are there. */
-  #there(): Map<string, There> {
+  /** All that are there, or those of a subscription. */
+  #there(of?: string): Map<string, There> {
     const parts = new Map(this.#state.deadLetterGroups().map(({ id, merged }) => [id, merged]));
     const there = new Map<string, There>();
     for (const { group, subscription, count, newest } of this.#state.deadLetterGroupCounts()) {
+      if (of !== undefined && of !== subscription) continue;
       add(there, { group: parts.get(group) ?? group, subscription, count, newest });
     }
     return there;

@@ -73,6 +73,8 @@ export interface StatusReply extends HealthReply {
   /** Deliveries that did not take place since the start, because the event had expired. */
   expiredEvents: number;
   deadLetters: number;
+  /** Those of them that are in open groups, neither dismissed nor resolved. */
+  deadLettersOpen: number;
   /** What subscriptions hold back from retention, by topic; absent if nothing. */
   heldBack?: (HeldBack & { topic: string })[];
   /** What the limits of topics removed of their dead letters so far; absent if nothing. */

@@ -36,6 +36,7 @@ export class GuardedState implements State {
   /** The same of their groups; undefined after those may have changed, too. */
   #groups: GroupRecord[] | undefined;
   #groupCounts: DeadLetterGroupCount[] | undefined;
+  #closedCounts: Map<string, number> | undefined;
 
   constructor(state: State) {
     this.#state = state;
@@ -64,7 +65,8 @@ export class GuardedState implements State {
     try {
       await this.#state.commit(changes, options);
       if (changes.some(({ op }) => CHANGES_DEAD.test(op))) {
-        this.#deadCounts = this.#groups = this.#groupCounts = undefined;
+        this.#deadCounts = this.#closedCounts = undefined;
+        this.#groups = this.#groupCounts = undefined;
       }
     } catch (thrown) {
       throw this.#refused(thrown);
@@ -128,6 +130,10 @@ export class GuardedState implements State {
 
   deadLetterGroupCounts(): DeadLetterGroupCount[] {
     return this.#groupCounts ??= this.#state.deadLetterGroupCounts();
+  }
+
+  closedDeadLetterCounts(): Map<string, number> {
+    return this.#closedCounts ??= this.#state.closedDeadLetterCounts();
   }
 
   deadLetterTrend(end: number): GroupTrendCount[] {

@@ -453,6 +453,11 @@ export class MemoryState implements State {
   }
 
   /** @internal */
+  closedDeadLetterCounts(): Map<string, number> {
+    return this.#groups.closedCounts();
+  }
+
+  /** @internal */
   deadLetterTrend(end: number): GroupTrendCount[] {
     return this.#groups.trend(end);
   }

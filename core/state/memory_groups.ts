@@ -138,6 +138,17 @@ export class MemoryGroups implements GroupTable {
     return [...counts.values()];
   }
 
+  /** How many are in groups that are not open, by subscription. */
+  closedCounts(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const { number, record: { subscription } } of this.#dead.values()) {
+      const group = this.#groups.get(this.groupOf(number) ?? "");
+      if (group === undefined || group.state === "open") continue;
+      counts.set(subscription, (counts.get(subscription) ?? 0) + 1);
+    }
+    return counts;
+  }
+
   /** What was counted in the 24 hours before a period. */
   trend(end: number): GroupTrendCount[] {
     const sums: GroupTrendCount[] = [];

@@ -441,6 +441,11 @@ export class SqliteState implements State {
   }
 
   /** @internal */
+  closedDeadLetterCounts(): Map<string, number> {
+    return this.#groups.closedCounts();
+  }
+
+  /** @internal */
   deadLetterTrend(end: number): GroupTrendCount[] {
     return this.#groups.trend(end);
   }

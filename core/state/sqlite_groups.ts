@@ -253,6 +253,17 @@ export class SqliteGroups implements GroupTable {
     }));
   }
 
+  /** How many are in groups that are not open, by subscription. */
+  closedCounts(): Map<string, number> {
+    const rows = this.#database.all(
+      `SELECT subscription, count(*) AS n FROM dead_letter_groups AS one
+       JOIN dead_letter_causes ON cause = one.id
+       WHERE ifnull((SELECT state FROM dead_letter_groups WHERE id = one.merged), one.state) <> 'open'
+       GROUP BY subscription`,
+    );
+    return new Map(rows.map((row) => [row["subscription"] as string, row["n"] as number]));
+  }
+
   /** What was counted in the 24 hours before a period. */
   trend(end: number): GroupTrendCount[] {
     return this.#database.all(

@@ -488,6 +488,11 @@ export interface State {
   /** @internal */
   deadLetterGroupCounts(): DeadLetterGroupCount[];
   /**
+   * Those that are in dismissed or resolved groups, by subscription.
+   * @internal
+   */
+  closedDeadLetterCounts(): Map<string, number>;
+  /**
    * What was counted in the 24 hours before the period `end`, in units of `GROUP_SLOT_MS`.
    * @internal
    */

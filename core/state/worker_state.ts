@@ -266,6 +266,10 @@ export class WorkerState implements State {
     return this.#reader.deadLetterGroupCounts();
   }
 
+  closedDeadLetterCounts(): Map<string, number> {
+    return this.#reader.closedDeadLetterCounts();
+  }
+
   deadLetterTrend(end: number): GroupTrendCount[] {
     return this.#reader.deadLetterTrend(end);
   }

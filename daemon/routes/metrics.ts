@@ -97,6 +97,7 @@ function gaugesOf(services: Services, totals: Totals): Line[] {
     ["events_scheduled", "Events that are published later.", broker.scheduled.size],
     ["leases", "Deliveries under way.", totals.leased],
     ["dead_letters", "Dead letters.", totals.deadLetters],
+    ["dead_letters_open", "Dead letters in open groups.", totals.deadLettersOpen],
     ["spool_waiting", "Spooled events to take in.", inSpool("waiting")],
     ["spool_refused", "Spooled events that were refused.", inSpool("refused")],
     ["events_held_back", "Events past their topic's limits that wait for a subscription.", held],

@@ -53,6 +53,8 @@ export interface Totals {
   events: number;
   bytes: number;
   deadLetters: number;
+  /** Those in open groups. */
+  deadLettersOpen: number;
   subscriptions: number;
   paused: number;
   scheduled: number;
@@ -66,6 +68,7 @@ export function totalsOf({ broker }: Services): Totals {
     events: 0,
     bytes: 0,
     deadLetters: 0,
+    deadLettersOpen: openDeadLetters(broker),
     subscriptions: 0,
     paused: 0,
     scheduled: 0,
@@ -90,8 +93,6 @@ export function totalsOf({ broker }: Services): Totals {
 /** The limits of `[alert]` that are reached. */
 function alertsNow({ broker, config, dataDir }: Services): Alert[] {
   const { alertLag, alertAge, alertLeased } = config;
-  let deadLetters = 0;
-  for (const count of broker.deadLetters.counts().values()) deadLetters += count;
   const drivers = alertLag + alertAge + alertLeased > 0 ? broker.subscriptions.all() : [];
   const subscriptions = drivers.map((driver): SubscriptionLoad => {
     const { record: { name }, queue } = driver;
@@ -106,13 +107,20 @@ function alertsNow({ broker, config, dataDir }: Services): Alert[] {
       lease: grant && { since: grant.startedAt, leaseMs: grant.leaseMs },
     };
   });
+  const deadLetters = openDeadLetters(broker);
   return alertsOf(config, { now: Date.now(), deadLetters, subscriptions, disk: spaceOf(dataDir) });
+}
+
+function openDeadLetters({ deadLetters }: Services["broker"]): number {
+  let sum = 0;
+  for (const count of deadLetters.groups.openCounts().values()) sum += count;
+  return sum;
 }
 
 /** What the daemon tells about itself. */
 export function statusOf(services: Services): StatusReply {
   const { broker, config, metrics } = services;
-  const { topics, events, bytes, deadLetters, ...totals } = totalsOf(services);
+  const { topics, events, bytes, deadLetters, deadLettersOpen, ...totals } = totalsOf(services);
   const heldBack = broker.retention.allHeldBack();
   const deadLettersRemoved = broker.deadLetterLimits.removed();
   const spool = services.spool?.counts() ?? [];
@@ -131,6 +139,7 @@ export function statusOf(services: Services): StatusReply {
     events,
     bytes,
     deadLetters,
+    deadLettersOpen,
     subscriptions: totals.subscriptions,
     pausedSubscriptions: totals.paused,
     scheduled: totals.scheduled,

@@ -102,6 +102,36 @@ Deno.test("--group selects the dead letters of one group for list, export, retry
   }
 });
 
+Deno.test("evs check dlq and alerts count the dead letters of open groups, and all with --all", async () => {
+  await using at = await startDaemon({ config: "[alert]\ndead_letters = 3\n" });
+  await die(at, "no route to 10.0.0.1", "no route to 10.0.0.2", "no such user");
+  const check = async (...more: string[]) => {
+    const args = ["check", "dlq", "--warn", "2", "--crit", "3", ...more];
+    const { code, stdout } = await evs(args, { at });
+    return [code, stdout.trimEnd()];
+  };
+  const status = async () => {
+    const { deadLetters, deadLettersOpen, alerts } = (await at.http("GET", "/v1/status")).json;
+    return [deadLetters, deadLettersOpen, alerts.map(({ name }: { name: string }) => name)];
+  };
+  const three = [2, "CRITICAL - 3 dead letters | 'dead_letters'=3;2;3"];
+  assert.deepEqual(await check(), three);
+  assert.deepEqual(await status(), [3, 3, ["dead_letters"]]);
+  const [{ id }] = await groups(at) as [{ id: string }];
+  await run(at, "dlq", "dismiss", id);
+  const one = [0, "OK - 1 dead letter, 2 more dismissed or resolved | 'dead_letters'=1;2;3"];
+  assert.deepEqual(await check(), one);
+  assert.deepEqual(await status(), [3, 1, []]);
+  assert.deepEqual(await check("--all"), three);
+  const [, words] = await check("--subscription", "mailer");
+  assert.match(words as string, /^OK - 1 dead letter of mailer, 2 more dismissed or resolved /);
+  assert.equal((await check("--subscription", "mailer", "--all"))[0], 2);
+  assert.match((await at.http("GET", "/metrics")).text, /^evs_dead_letters_open 1$/m);
+  await run(at, "dlq", "reopen", id);
+  assert.deepEqual(await check(), three);
+  assert.deepEqual(await status(), [3, 3, ["dead_letters"]]);
+});
+
 Deno.test("groups of dead letters are as they were after a backup and its restore", async () => {
   await using at = await startDaemon();
   await die(at, "no route to 10.0.0.1", "no such user");
