@@ -1,11 +1,9 @@
 /**
- * The second plane: everything that is not an event. Topics, subscriptions, cursors, retries, dead
- * letters, schemas.
+ * The second plane: all that is not an event. Topics, subscriptions, retries, schemas and so on.
  *
- * A {@link State} is deliberately small: it loads a snapshot, and it commits a list of changes in
- * one durable transaction. "Retries exhausted, dead-letter the event, advance the cursor" is one
- * such list. The decisions are made elsewhere (core/delivery, core/broker), in memory, from what
- * was loaded.
+ * A {@link State} is small: it loads a snapshot, and commits a list of changes in one durable
+ * transaction. "Retries exhausted, dead-letter the event, advance the cursor" is such a list. The
+ * decisions are made elsewhere (core/delivery, core/broker), in memory, from what was loaded.
  */
 import type { Attempt } from "../event/attempt.ts";
 import type { AuditQuery, AuditRecord } from "../event/audit.ts";

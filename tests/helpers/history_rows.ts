@@ -6,7 +6,7 @@ import {
   TOPIC_FIELDS,
   type Values,
 } from "../../core/history/layout.ts";
-import { columnsOf, gridOf, placed } from "../../core/history/points.ts";
+import { gridColumns, gridOf, placed } from "../../core/history/points.ts";
 import type { HistoryColumn } from "../../core/protocol/history.ts";
 
 export const MINUTE = 60_000;
@@ -58,7 +58,7 @@ export function countsIn(
     : SUBSCRIPTION_FIELDS;
   const cells = kind === undefined ? rows.daemon : rows.cells[0]!;
   const steps = { from: T0, step, count: Math.ceil(minutes * MINUTE / step) };
-  return columnsOf(fields, gridOf(line, steps), cells)[fields[0]!.name]!;
+  return gridColumns(fields, gridOf(line, steps), cells)[fields[0]!.name]!;
 }
 
 /** The sum of what is known. */

@@ -8,8 +8,8 @@ import {
   type Values,
 } from "../../../core/history/layout.ts";
 import {
-  gridColumns,
   coverage,
+  gridColumns,
   gridOf,
   joinCells,
   joinStamps,
