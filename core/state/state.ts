@@ -485,10 +485,7 @@ export interface State {
   deadLetterGroups(): GroupRecord[];
   /** @internal */
   deadLetterGroupCounts(): DeadLetterGroupCount[];
-  /**
-   * Those that are in dismissed or resolved groups, by subscription.
-   * @internal
-   */
+  /** @internal Those in dismissed or resolved groups, by subscription. */
   closedDeadLetterCounts(): Map<string, number>;
   /**
    * What was counted in the 24 hours before the period `end`, in units of `GROUP_SLOT_MS`.

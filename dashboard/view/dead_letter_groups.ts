@@ -2,8 +2,11 @@
 import type { DeadLetterGroup } from "../../core/protocol/dead_letter_groups.ts";
 import type { Tone } from "./tone.ts";
 
+/** What only a daemon tells that keeps groups. */
+type Kept = "id" | "state" | "total" | "hour" | "day" | "hours" | "noted" | "act" | "more";
+
 /** What a group tells beyond its dead letters. */
-export interface ShownGroup extends DeadLetterGroup {
+export interface ShownGroup extends Omit<DeadLetterGroup, Kept> {
   id?: string;
   state?: "open" | "dismissed" | "resolved";
   /** Ever. */
