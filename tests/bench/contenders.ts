@@ -16,6 +16,7 @@ export class OurDaemon {
   readonly bench: Bench;
   readonly #folder: string;
   #running = false;
+  #watch: AsyncDisposable | undefined;
 
   private constructor(bench: Bench, folder: string) {
     this.bench = bench;
@@ -23,7 +24,7 @@ export class OurDaemon {
   }
 
   /** `config`: the text of its config file. */
-  static async start(bench: Bench, flags = "", config = ""): Promise<OurDaemon> {
+  static async start(bench: Bench, flags = "", config = bench.config ?? ""): Promise<OurDaemon> {
     const folder = await Deno.makeTempDir({ dir: bench.folder, prefix: "evs-" });
     const env = {
       ...bench.env,
@@ -34,6 +35,7 @@ export class OurDaemon {
     await Deno.writeTextFile(env.EVS_CONFIG, config);
     const daemon = new OurDaemon({ folder: bench.folder, env }, folder);
     await daemon.start(flags);
+    daemon.#watch = await bench.watch?.(daemon.bench);
     return daemon;
   }
 
@@ -49,6 +51,8 @@ export class OurDaemon {
   }
 
   async stop(): Promise<void> {
+    await this.#watch?.[Symbol.asyncDispose]();
+    this.#watch = undefined;
     await seconds(this.bench, "evs daemon stop");
     this.#running = false;
   }

@@ -16,6 +16,7 @@ import { type Bench, output } from "./process.ts";
 import { type Result, table } from "./report.ts";
 import { publishFromPipe, publishText } from "./publishing.ts";
 import { replayToFile } from "./replaying.ts";
+import { beingWatched } from "./watched.ts";
 import { prepare, publishOnce, type Size } from "./workloads.ts";
 
 const project = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(/\/$/, "");
@@ -40,6 +41,7 @@ const WORKS: {
   { ids: ["P10"], run: growing },
   { ids: ["P10"], run: fanOut },
   { ids: ["P11"], run: readFiltered },
+  { ids: ["P14"], run: beingWatched },
 ];
 
 function print(text: string): void {

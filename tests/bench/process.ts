@@ -5,6 +5,10 @@ export interface Bench {
   folder: string;
   /** What every command sees. */
   env: Record<string, string>;
+  /** The config file of our daemons that are given none. */
+  config?: string;
+  /** Looks at each of our daemons until it is stopped. */
+  watch?(daemon: Bench): Promise<AsyncDisposable>;
 }
 
 /**

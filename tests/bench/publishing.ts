@@ -12,7 +12,8 @@ const SQLITE = "evs, sqlite, durable";
 const ALWAYS = "Redis Streams, always";
 const EVERYSEC = "Redis Streams, everysec";
 
-async function publishOurs(
+/** Publishes the lines to a new daemon; returns the seconds it took. */
+export async function publishOurs(
   bench: Bench,
   store: "file" | "sqlite",
   form = "--ndjson",
