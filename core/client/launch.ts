@@ -44,10 +44,12 @@ const ENVIRONMENT = { DENO_NO_UPDATE_CHECK: "1", OTEL_DENO: "false" };
  * Keeps the daemon small (docs/adr/0008-memory.md): a young generation of 4 MiB in each of its
  * three threads, and the function that daemon/memory/scavenge.ts and
  * daemon/memory/collect_when_idle.ts call. A thread that ends releases its heap at once
- * (docs/adr/0019-idle-memory.md). The `compile` task in deno.json gives the same flags to a binary.
+ * (docs/adr/0019-idle-memory.md). V8's middle compiler begins later, so that a start does not need
+ * it (docs/adr/0046-source-maps.md). The `compile` task in deno.json gives the same flags to a binary.
  */
 const V8_FLAGS =
-  "--v8-flags=--expose-gc,--max-semi-space-size=4,--no-memory-pool-share-memory-on-teardown";
+  "--v8-flags=--expose-gc,--max-semi-space-size=4,--invocation-count-for-maglev=1200," +
+  "--invocation-count-for-maglev-osr=300,--no-memory-pool-share-memory-on-teardown";
 
 /**
  * The code cache saves no measurable time, and its database takes 2 MiB
