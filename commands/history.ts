@@ -193,11 +193,8 @@ async function printTrends(context: EvsContext, series: object, step: number): P
     const column = (series as Record<string, HistoryColumn | undefined>)[name];
     if (column === undefined) continue;
     const most = column.reduce((most: number, value) => Math.max(most, value ?? 0), 0);
-    // What is not known is neither none nor some.
-    const bars = [...sparkline(column.map((value) => value ?? 0))];
-    const line = bars.map((bar, i) => column[i] === null ? " " : bar).join("");
     const unit = name === "pending" ? "" : ` in ${formatDuration(step)}`;
-    facts[label] = `${line}  at most ${formatCount(most)}${unit}`;
+    facts[label] = `${sparkline(column)}  at most ${formatCount(most)}${unit}`;
   }
   await context.stdout.write(`${formatFacts(facts, { paint: context.paint })}\n`);
 }

@@ -67,7 +67,7 @@ async function serve(this: EvsContext, flags: DashboardFlags): Promise<void> {
     const dashboard = await serveSomewhere(this, listen, {
       client,
       readOnly,
-      actor: encodeActor(actorClaim("dashboard", { command: "evs dashboard", env: this.env })),
+      actor: encodeActor(actorClaim("dashboard", { command: "evs dashboard" })),
       secrets,
       scrapeToken: tokenFile === undefined ? undefined : await scraperTokenIn(tokenFile),
       assets: await readAssets(),

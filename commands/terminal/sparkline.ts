@@ -2,10 +2,11 @@
 
 const BARS = "▁▂▃▄▅▆▇█";
 
-/** A bar for each number, the highest for the largest; a dot for none. */
-export function sparkline(numbers: readonly number[]): string {
-  const most = Math.max(1, ...numbers);
-  return numbers.map((number) =>
-    number <= 0 ? "·" : BARS[Math.ceil(number / most * BARS.length) - 1]
-  ).join("");
+/** A bar for each number, the tallest for the greatest; a dot for none, a space for not known. */
+export function sparkline(numbers: readonly (number | null | undefined)[]): string {
+  const most = numbers.reduce((most: number, value) => Math.max(most, value ?? 0), 1);
+  return numbers.map((value) => {
+    if (value === null || value === undefined) return " ";
+    return value <= 0 ? "·" : BARS[Math.ceil(value / most * BARS.length) - 1];
+  }).join("");
 }

@@ -5,7 +5,8 @@ import { type Cell, type CellRow, cellsOf, fit, type Style, styled } from "../te
 import { formatLocalTime } from "../terminal/local_time.ts";
 import { perSecond, shortAge, shortCount } from "./numbers.ts";
 import { shownSubscriptions, type TopReading, type TopState } from "./state.ts";
-import { sparkline, TREND_PARTS } from "./trends.ts";
+import { sparkline } from "../terminal/sparkline.ts";
+import { TREND_PARTS } from "./trends.ts";
 
 interface Column {
   title: string;

@@ -13,7 +13,6 @@ export const TREND_PARTS = 20;
 const MINUTES = 60;
 /** The history changes once a minute. */
 const EVERY_MS = 60_000;
-const BARS = "▁▂▃▄▅▆▇█";
 
 /** The greatest lag in each part of the last hour. Pure. */
 export function trendOf({ pending, leased, scheduled }: SubscriptionHistory): Trend {
@@ -27,16 +26,6 @@ export function trendOf({ pending, leased, scheduled }: SubscriptionHistory): Tr
     const known = all.slice(part * each, (part + 1) * each).filter((lag) => lag !== undefined);
     return known.length === 0 ? undefined : Math.max(...known);
   });
-}
-
-/** A bar for each value, the tallest for the greatest; a space where it is not known. Pure. */
-export function sparkline(trend: Trend): string {
-  const most = Math.max(0, ...trend.map((value) => value ?? 0));
-  return trend.map((value) => {
-    if (value === undefined) return " ";
-    const height = value === 0 ? 0 : Math.ceil((BARS.length - 1) * value / most);
-    return BARS[height]!;
-  }).join("");
 }
 
 /** Reads trends, once a minute and when others are asked for. */

@@ -62,7 +62,7 @@ Deno.test("evs top shows what there is at 80x24 and 200x60, whatever names and p
     assert.match(mailer, columns === 80 ? /#1 4711 orders 3 / : /#1 pid 4711 orders 3 \\e\[2J/);
     const end = columns === 80 ? /\b(59m|1h) +1$/ : /\b(59m|1h) +1 +█$/;
     assert.match(mailer, end, "the retry and the dead letter stand in their columns");
-    assert.match(lineOf(screen, "reports"), /^reports +\S+ +0 +- - +- +0( +▁)?$/);
+    assert.match(lineOf(screen, "reports"), /^reports +\S+ +0 +- - +- +0( +·)?$/);
     assert.match(lineOf(screen, "     1"), /CardError: \\e\[\*J\\e\]\*;owned\\u0007/);
     assert.equal(await terminal.run("display-message", "-p", "#{pane_title}"), title);
     await terminal.press("Tab", "e");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "../../packages/fast_check.ts";
 import { screen } from "../../../commands/top/screen.ts";
 import { initialState, received } from "../../../commands/top/state.ts";
-import { sparkline, type Trend, trendOf } from "../../../commands/top/trends.ts";
+import { trendOf } from "../../../commands/top/trends.ts";
 import type { SubscriptionHistory } from "../../../core/protocol/history.ts";
 import { anyReading } from "../../helpers/any_top_state.ts";
 
@@ -25,14 +25,6 @@ Deno.test("trendOf knows nothing of the time without a daemon, and of that befor
   assert.ok(trend.slice(0, -1).every((lag) => lag === undefined));
 });
 
-Deno.test("sparkline has a bar for each value, the tallest for the greatest", () => {
-  assert.equal(sparkline([0, undefined, 1, 50, 100]), "▁ ▂▅█");
-  assert.equal(sparkline([0, 0]), "▁▁");
-  fc.assert(fc.property(fc.array(fc.option(fc.nat(), { nil: undefined })), (trend: Trend) => {
-    assert.match(sparkline(trend), new RegExp(`^[ ▁-█]{${trend.length}}$`));
-  }));
-});
-
 Deno.test("screen shows the last hour from 120 columns on", () => {
   const [reading] = fc.sample(anyReading, { numRuns: 1, seed: 1 });
   const { name } = { ...reading!.overview.subscriptions[0]! };
@@ -43,6 +35,6 @@ Deno.test("screen shows the last hour from 120 columns on", () => {
     const rows = screen(received(state, { ...reading!, trends }));
     const text = rows.map((row) => row.map((cell) => cell.text).join("")).join("\n");
     assert.equal(text.includes("LAG IN THE LAST HOUR"), isShown);
-    assert.equal(text.includes("▃▅█"), isShown);
+    assert.equal(text.includes("▂▄█"), isShown);
   }
 });
