@@ -109,7 +109,7 @@ function timeOffset(text: string): string {
 
 function wholeMinutes(text: string): string {
   if (/^([1-9]\d{0,3}m|[1-9]\d?h|[1-3]d)$/.test(text)) return text;
-  throw new SyntaxError("1m, 10m, 1h and the like are steps, up to 3d");
+  throw new SyntaxError("a step is a number with a unit, such as 1m, 10m or 1h, up to 3d");
 }
 
 /** The shortest step with which a time fits on a screen. */

@@ -48,7 +48,7 @@ export class RemoteDeadLetterGroups implements DeadLetterGroups {
   }
 
   async #act(id: string, act: string, request: object): Promise<DeadLetterGroupDetail> {
-    return await decodingErrors(this.#client.call({
+    return await decodingErrors(this.#client.act({
       method: "POST",
       path: `${pathOf(id)}/${act}`,
       body: JSON.stringify(defined(request)),

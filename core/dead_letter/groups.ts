@@ -5,6 +5,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { defined } from "../base/defined.ts";
+import type { ActOptions, AuditAct } from "../event/audit.ts";
 import { InvalidArgumentError, NotFoundError } from "../base/errors.ts";
 import { assertText, refuseUnknown } from "../base/options.ts";
 import type { DeadLetterFilter } from "../event/dead_letter_filter.ts";
@@ -24,6 +25,7 @@ import type {
   DeadLetterGroups,
   DismissOptions,
 } from "../protocol/dead_letter_groups.ts";
+import { audited, byLibrary } from "../state/audited.ts";
 import type { GroupRecord } from "../state/group_rules.ts";
 import type { GroupTrendCount, State } from "../state/state.ts";
 
@@ -107,15 +109,21 @@ export class StateDeadLetterGroups implements DeadLetterGroups {
     id: string,
     text: string,
     options: DeadLetterGroupBy = {},
+    { act }: ActOptions = byLibrary(this.#clock),
   ): Promise<DeadLetterGroupDetail> {
     const by = byOf("note", options);
     const note = { at: this.#now(), ...defined({ by }), text: noteText(text) };
     const group = this.#require(id).id;
-    await this.#state.commit([{ op: "group.note", group, note }]);
+    const audit = audited(act, { act: "group.note", details: { group, by } });
+    await this.#state.commit([{ op: "group.note", group, note }, ...audit]);
     return await this.get(group);
   }
 
-  async dismiss(id: string, options: DismissOptions = {}): Promise<DeadLetterGroupDetail> {
+  async dismiss(
+    id: string,
+    options: DismissOptions = {},
+    how?: ActOptions,
+  ): Promise<DeadLetterGroupDetail> {
     const { more, ...rest } = options;
     if (more !== undefined && !(Number.isInteger(more) && more >= 1 && more <= MOST_GROUP_MORE)) {
       throw new InvalidArgumentError(
@@ -123,15 +131,23 @@ export class StateDeadLetterGroups implements DeadLetterGroups {
         { details: { field: "more" } },
       );
     }
-    return await this.#act(id, "dismiss", { more, options: rest });
+    return await this.#act(id, "dismiss", { more, options: rest, how });
   }
 
-  resolve(id: string, options: DeadLetterGroupBy = {}): Promise<DeadLetterGroupDetail> {
-    return this.#act(id, "resolve", { options });
+  resolve(
+    id: string,
+    options: DeadLetterGroupBy = {},
+    how?: ActOptions,
+  ): Promise<DeadLetterGroupDetail> {
+    return this.#act(id, "resolve", { options, how });
   }
 
-  reopen(id: string, options: DeadLetterGroupBy = {}): Promise<DeadLetterGroupDetail> {
-    return this.#act(id, "reopen", { options });
+  reopen(
+    id: string,
+    options: DeadLetterGroupBy = {},
+    how?: ActOptions,
+  ): Promise<DeadLetterGroupDetail> {
+    return this.#act(id, "reopen", { options, how });
   }
 
   /** The dead letters per subscription that are in open groups. */
@@ -156,12 +172,20 @@ export class StateDeadLetterGroups implements DeadLetterGroups {
   async #act(
     id: string,
     act: DeadLetterGroupAct,
-    { more, options }: { more?: number | undefined; options: DeadLetterGroupBy },
+    { more, options, how }: {
+      more?: number | undefined;
+      options: DeadLetterGroupBy;
+      how: ActOptions | undefined;
+    },
   ): Promise<DeadLetterGroupDetail> {
     const by = byOf(act, options);
     const group = this.#require(id).id;
     const change = { group, act, at: this.#now(), ...defined({ by, more }) };
-    await this.#state.commit([{ op: "group.act", ...change }]);
+    const audit = audited((how ?? byLibrary(this.#clock)).act, {
+      act: `group.${act}` satisfies AuditAct,
+      details: { group, by, more },
+    });
+    await this.#state.commit([{ op: "group.act", ...change }, ...audit]);
     return await this.get(group);
   }
 

@@ -13,7 +13,7 @@ export const AUDIT_AGE = 90 * 24 * 3_600_000;
 export const AUDIT_LEAST = 1000;
 
 /** The origin of what the application itself does, in whose process the broker is. */
-export function byLibrary(clock: Clock): ActOptions {
+export function byLibrary(clock: Pick<Clock, "now">): ActOptions {
   return { act: { way: "library", at: clock.now() } };
 }
 

@@ -1,4 +1,5 @@
 /** The routes of groups of dead letters. */
+import type { ActOptions } from "../../core/event/audit.ts";
 import {
   GROUP_LISTS,
   LONGEST_GROUP_NOTE,
@@ -10,6 +11,7 @@ import { noteText, type StateDeadLetterGroups } from "../../core/dead_letter/gro
 import { jsonRoute } from "../http/json_route.ts";
 import { type Route, sendJson } from "../http/router.ts";
 import { checkedText, choice, object, type ObjectShape, valueIn, whole } from "../http/shape.ts";
+import { actOf } from "./audit.ts";
 import { filterIn } from "./dead_letters.ts";
 import { deadLetterFilter } from "./shapes.ts";
 
@@ -31,7 +33,11 @@ function act<T extends { by?: string }>(
   { body, required = false, run }: {
     body: ObjectShape<T>;
     required?: boolean;
-    run(groups: StateDeadLetterGroups, id: string, body: T): Promise<DeadLetterGroupDetail>;
+    run(
+      groups: StateDeadLetterGroups,
+      id: string,
+      request: { body: T; how: ActOptions },
+    ): Promise<DeadLetterGroupDetail>;
   },
 ): Route {
   return jsonRoute({
@@ -39,9 +45,11 @@ function act<T extends { by?: string }>(
     path: `/v1/dead-letter-groups/{group}/${name}`,
     body,
     required,
-    async accept({ services: { broker, disk, log }, params }, { body, reply }) {
+    async accept(request, { body, reply }) {
+      const { services: { broker: { deadLetters }, disk, log }, params } = request;
+      const how = actOf(request);
       const result = await disk.makeRoom(() =>
-        run(broker.deadLetters.groups, params["group"]!, body)
+        run(deadLetters.groups, params["group"]!, { body, how })
       );
       log.logger.info("dead-letter group", { group: result.id, act: name, by: body.by });
       sendJson(reply, 200, result);
@@ -71,15 +79,18 @@ export const deadLetterGroupRoutes: Route[] = [
   act("notes", {
     body: noteRequest,
     required: true,
-    run: (groups, id, { text, ...options }) => groups.note(id, text, options),
+    run: (groups, id, { body: { text, ...options }, how }) => groups.note(id, text, options, how),
   }),
   act("dismiss", {
     body: dismissRequest,
-    run: (groups, id, options) => groups.dismiss(id, options),
+    run: (groups, id, { body, how }) => groups.dismiss(id, body, how),
   }),
   act("resolve", {
     body: actRequest,
-    run: (groups, id, options) => groups.resolve(id, options),
+    run: (groups, id, { body, how }) => groups.resolve(id, body, how),
   }),
-  act("reopen", { body: actRequest, run: (groups, id, options) => groups.reopen(id, options) }),
+  act("reopen", {
+    body: actRequest,
+    run: (groups, id, { body, how }) => groups.reopen(id, body, how),
+  }),
 ];

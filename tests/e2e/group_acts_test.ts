@@ -57,6 +57,11 @@ Deno.test("evs dlq note, resolve, dismiss and reopen say what is to be done abou
   const back = await group(at, id);
   assert.deepEqual([back.state, back.act?.act, back.count, back.total], ["open", "return", 3, 3]);
   assert.deepEqual(back.notes.map(({ by, text }) => [by, text]), [["anna", "the bank is down"]]);
+  const acts = await lines(at, "audit");
+  assert.deepEqual(acts.slice(0, 2).map(({ act, way, details }) => [act, way, details]), [
+    ["group.resolve", "cli", { group: id, by: "anna" }],
+    ["group.note", "cli", { group: id, by: "anna" }],
+  ]);
 
   await run(at, "dlq", "dismiss", id, "--more", "2");
   await die(at, "no route to 10.9.9.8");

@@ -12,7 +12,7 @@ import { inFolder } from "../../helpers/start.ts";
 /** In the placeholder of a flag whose value is written in units, and how that is said. */
 const KINDS: [placeholder: RegExp, right: RegExp][] = [
   [/DURATION$/, /a number with a unit, such as|interval:DURATION/],
-  [/^TIME$/, /such as 2031-/],
+  [/^TIME$/, /such as (2031-|@-24h or @20)/],
   [/^OFFSET$/, /an offset is start, end, a seq, -N/],
   [/^(SIZE|BYTES|ROOM)$/, /such as 1000, 64MiB|a whole number is needed/],
   [/^N\/s$|RATE/, /such as 10\/s/],

@@ -94,7 +94,7 @@ Deno.test("docs completes the words of every address", async () => {
     nowhere,
   );
   assert.deepEqual([code, stderr], [0, ""]);
-  assert.match(stdout, /^list\ngroups\nshow\nretry\n/);
+  assert.match(stdout, /^list\ngroups\ngroup\nnote\ndismiss\nresolve\nreopen\nshow\nretry\n/);
 });
 
 Deno.test("docs of an unknown word exits with 1 and names what may have been meant", async () => {
