@@ -53,13 +53,13 @@ mkdir sub
 /** Lines, and the words offered for the last word of each. */
 const LINES: readonly [line: string, ...words: string[]][] = [
   ["evs --v", "--version"],
-  ["evs dlq re", "remove", "retry"],
+  ["evs dlq re", "remove", "reopen", "resolve", "retry"],
   ["evs topic ", "create", "list", "remove", "show", "update"],
   ["evs consume orders --until", "--until-empty"],
   ["evs nosuch "],
   // Words of the documentation.
   ["evs docs conf", "configuration"],
-  ["evs docs dlq re", "remove", "retry"],
+  ["evs docs dlq re", "remove", "reopen", "resolve", "retry"],
   // Names from the daemon.
   ["evs publish ", "orders", "users"],
   ["evs topic show us", "users"],
