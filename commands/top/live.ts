@@ -72,6 +72,7 @@ class Live {
       this.#context.exitCode = await this.#ended.promise;
     } finally {
       this.#abort.abort();
+      this.#wake();
       this.#cancelEscape();
     }
   }
@@ -124,7 +125,6 @@ class Live {
         cancel();
         resolve();
       };
-      this.#abort.signal.addEventListener("abort", this.#wake, { once: true });
     });
   }
 
