@@ -45,7 +45,8 @@ Deno.test("GET /v1/history tells what happened in this run and the ones before, 
     assert.equal(sum(daemon!.published), expected);
     assert.equal(sum(daemon!.acknowledged), sum(mail.acknowledged));
     assert.ok(daemon!.memory.at(-1)! > 1_000_000);
-    assert.ok(daemon!.publishP99Ms.at(-1)! > 0);
+    // A minute may have ended since: what is measured of one is not there in the next.
+    assert.ok(daemon!.publishP99Ms.slice(-2).some((ms) => ms !== null && ms > 0));
     client.close();
     await at.stop();
   }

@@ -60,7 +60,7 @@ Deno.test("evs top shows what there is at 80x24 and 200x60, whatever names and p
     assert.match(lines[2]!, /^disk .* free \(\d+%\) {3}memory .* connections/);
     const mailer = lineOf(screen, "mailer");
     assert.match(mailer, columns === 80 ? /#1 4711 orders 3 / : /#1 pid 4711 orders 3 \\e\[2J/);
-    const end = columns === 80 ? /\b(59m|1h) +1$/ : /\b(59m|1h) +1 +█$/;
+    const end = columns === 80 ? /\b(5\dm|1h) +1$/ : /\b(5\dm|1h) +1 +█$/;
     assert.match(mailer, end, "the retry and the dead letter stand in their columns");
     assert.match(lineOf(screen, "reports"), /^reports +\S+ +0 +- - +- +0( +·)?$/);
     assert.match(lineOf(screen, "     1"), /CardError: \\e\[\*J\\e\]\*;owned\\u0007/);
