@@ -6,7 +6,7 @@ import { plural } from "../terminal/table.ts";
 export type Action =
   | { kind: "pause"; name: string }
   | { kind: "resume"; name: string }
-  | { kind: "retry"; reason: string; count: number }
+  | { kind: "retry"; group: string; count: number }
   | { kind: "event"; topic: string; seq: number }
   | { kind: "dead-letter"; name: string; topic: string };
 
@@ -18,7 +18,7 @@ export function commandOf(action: Action): string[] {
     case "resume":
       return ["subscription", "resume", action.name];
     case "retry":
-      return ["dlq", "retry", "--reason", action.reason];
+      return ["dlq", "retry", "--group", action.group];
     case "event":
       return ["get", action.topic, String(action.seq)];
     case "dead-letter":

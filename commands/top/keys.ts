@@ -212,7 +212,7 @@ function asked(state: TopState, key: Key): Pressed {
       if (/^\**$/.test(group.reason)) {
         return said(state, "these have no cause in common: evs dlq list, evs dlq retry");
       }
-      return ask({ kind: "retry", reason: group.reason, count: group.count });
+      return ask({ kind: "retry", group: group.id, count: group.count });
     }
     case "e":
     case "Enter":

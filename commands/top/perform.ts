@@ -49,8 +49,8 @@ export async function perform(client: Client, action: Action): Promise<Performed
 }
 
 /** The daemon does it by itself; what it has done after a moment is told. */
-async function retry(client: Client, { reason }: Action & { kind: "retry" }): Promise<string> {
-  const started = await startDeadLetterJob(client, { action: "retry", reason });
+async function retry(client: Client, { group }: Action & { kind: "retry" }): Promise<string> {
+  const started = await startDeadLetterJob(client, { action: "retry", group });
   if (started.total === 0) return "no dead letter has this cause any more";
   const { job, state, done, total } = await deadLetterJob(client, started.job, {
     waitMs: JOB_WAIT_MS,

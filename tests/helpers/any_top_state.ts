@@ -76,6 +76,7 @@ const subscription: fc.Arbitrary<SubscriptionOverview> = fc.record({
 });
 
 const group: fc.Arbitrary<DeadLetterGroup> = fc.record({
+  id: anyName,
   reason: anyName,
   count,
   firstAt: time,
@@ -145,7 +146,7 @@ export const anySize: fc.Arbitrary<TopState["size"]> = fc.oneof(
 
 const action = fc.oneof(
   fc.record({ kind: fc.constant("pause" as const), name: anyName }),
-  fc.record({ kind: fc.constant("retry" as const), reason: anyName, count }),
+  fc.record({ kind: fc.constant("retry" as const), group: anyName, count }),
   fc.record({ kind: fc.constant("event" as const), topic: anyName, seq: count }),
 );
 

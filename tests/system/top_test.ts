@@ -38,6 +38,12 @@ async function fill(daemon: TestDaemon): Promise<void> {
   await lease();
 }
 
+/** The id of the only cause of dead letters. */
+async function groupOf(daemon: TestDaemon): Promise<string> {
+  const { groups } = await request(daemon, "GET", "/v1/dead-letter-groups");
+  return groups[0].id;
+}
+
 /** The line of a screen that begins with a word. */
 function lineOf(screen: string, word: string): string {
   return screen.split("\n").find((line) => line.startsWith(word)) ?? "";
@@ -110,7 +116,7 @@ Deno.test("evs top pauses, resumes, retries and shows after a yes, and says whic
   await terminal.press("y");
   await terminal.screen((text) => /^evs get orders 3\n-+\n\{\n {2}"seq": 3,/.test(text));
   await terminal.press("q");
-  await ask(["Tab", "t"], "evs dlq retry --reason 'CardError: ");
+  await ask(["Tab", "t"], `evs dlq retry --group ${await groupOf(daemon)}`);
   await terminal.press("y");
   await terminal.screen((text) => text.includes("sent again: 1 dead letter"));
   await terminal.screen((text) =>

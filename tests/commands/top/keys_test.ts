@@ -55,7 +55,8 @@ function stateWith(reading: TopReading): TopState {
 /** Three subscriptions, and two causes of dead letters. */
 function sample(): TopState {
   const [reading] = fc.sample(anyReading, { numRuns: 1, seed: 1 });
-  const group = (reason: string, count: number) => ({
+  const group = (id: string, reason: string, count: number) => ({
+    id,
     reason,
     count,
     firstAt: 0,
@@ -74,7 +75,10 @@ function sample(): TopState {
         settled("reports", 1),
       ],
     },
-    groups: [group("no * card", 3), group("*", 1)] as unknown as TopReading["groups"],
+    groups: [
+      group("0ggcxb", "no * card", 3),
+      group("1a2b3c", "*", 1),
+    ] as unknown as TopReading["groups"],
   });
 }
 
@@ -129,9 +133,9 @@ Deno.test("r resumes only what is paused", () => {
 Deno.test("t retries the chosen cause, and refuses one that would mean all", () => {
   assert.match(typed(sample(), "t").state.notice!.text, /Tab chooses/);
   const { effect } = typed(sample(), "Tab", "t", "y");
-  const action = { kind: "retry", reason: "no * card", count: 3 } as const;
+  const action = { kind: "retry", group: "0ggcxb", count: 3 } as const;
   assert.deepEqual(effect, { kind: "act", action });
-  assert.equal(typedCommand(action, []), "evs dlq retry --reason 'no * card'");
+  assert.equal(typedCommand(action, []), "evs dlq retry --group 0ggcxb");
   assert.match(typed(sample(), "Tab", "Down", "t").state.notice!.text, /no cause in common/);
 });
 
