@@ -126,7 +126,7 @@ export function verb<
   const command = buildCommand<FLAGS, [...ARGS], EvsContext>({
     async func(this: EvsContext, flags: FLAGS, ...args: ARGS): Promise<void> {
       try {
-        await run.call(this, flags, ...args);
+        await run.call(this, withoutCommon(flags, own), ...args);
       } catch (error) {
         this.exitCode = reportError(this, error);
       } finally {
@@ -146,6 +146,14 @@ export function verb<
   });
   docs.set(command, options);
   return command;
+}
+
+/** The command's own flags: some pass all of them on, as a query. */
+function withoutCommon<FLAGS>(flags: FLAGS, own: Record<string, unknown>): FLAGS {
+  const entries = Object.entries(flags as Record<string, unknown>);
+  return Object.fromEntries(
+    entries.filter(([name]) => name in own || !(name in COMMON_FLAGS)),
+  ) as FLAGS;
 }
 
 function commonFlags({ needsDaemon = true }: { needsDaemon?: boolean }): Record<string, unknown> {

@@ -63,6 +63,10 @@ Deno.test("evs audit tells what was done by the command line, over HTTP, by a li
   assert.equal((await audit(at, "--subscription", "mailer")).length, 3);
   assert.equal((await audit(at, "--topic", "orders", "--limit", "2")).length, 2);
   assert.equal((await audit(at, "--since", "1h")).length, 5);
+  const common = ["--json", "--quiet", "--color", "never", "--wait", "1m"];
+  for (const place of [["--data-dir", at.dataDir], ["--socket", at.socket]]) {
+    assert.equal((await audit(at, ...common, ...place)).length, 5);
+  }
   const page = await at.http("GET", "/v1/audit?limit=3");
   assert.deepEqual([page.json.acts.length, page.json.next], [3, 3]);
   const rest = await at.http("GET", `/v1/audit?limit=3&before=${page.json.next}`);
