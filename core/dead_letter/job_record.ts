@@ -54,9 +54,9 @@ export interface JobStep {
 /** The job after a step; it is done once it is through its list. */
 export function afterStep(job: DeadLetterJobRecord, step: JobStep): DeadLetterJobRecord {
   const at = job.at + step.through;
-  const bySubscription = { ...job.bySubscription };
+  const bySubscription = new Map(Object.entries(job.bySubscription));
   for (const [name, count] of Object.entries(countBySubscription(step.done))) {
-    bySubscription[name] = (bySubscription[name] ?? 0) + count;
+    bySubscription.set(name, (bySubscription.get(name) ?? 0) + count);
   }
   const next = {
     ...job,
@@ -64,7 +64,7 @@ export function afterStep(job: DeadLetterJobRecord, step: JobStep): DeadLetterJo
     done: job.done + step.done.length,
     gone: job.gone + step.through - step.done.length - step.failed.length,
     failed: addReasons(job.failed, step.failed),
-    bySubscription,
+    bySubscription: Object.fromEntries(bySubscription),
   };
   return at < job.total ? next : { ...next, state: "done", endedAt: step.now };
 }

@@ -80,7 +80,8 @@ export class ResumableAction {
 
 /** The number of entries of each subscription. */
 export function countBySubscription(keys: readonly EntryKey[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const { subscription } of keys) counts[subscription] = (counts[subscription] ?? 0) + 1;
-  return counts;
+  // In a map first: a plain object has something under "constructor", which is a valid name.
+  const counts = new Map<string, number>();
+  for (const { subscription } of keys) counts.set(subscription, (counts.get(subscription) ?? 0) + 1);
+  return Object.fromEntries(counts);
 }

@@ -60,6 +60,17 @@ Deno.test("a small job is done in one transaction, together with its start", asy
   assert.equal(dead(broker, "s"), 0);
 });
 
+Deno.test("counts by subscription are numbers when a subscription is called like a property of objects", async () => {
+  await using broker = new EventBroker({ state: new WatchedState() });
+  const names = ["constructor", "toString", "__proto__"];
+  for (const name of names) await kill(broker, name, 2);
+  const counts = new Map(names.map((name) => [name, 2]));
+  const tried = await broker.deadLetters.retry({ all: true, dryRun: true });
+  assert.deepEqual(new Map(Object.entries(tried.bySubscription)), counts);
+  const job = await broker.deadLetters.jobs.begin({ action: "remove", all: true });
+  assert.deepEqual(new Map(Object.entries(job.bySubscription)), counts);
+});
+
 Deno.test("a job that matches nothing is not kept, and one of a wrong selection is refused as an act is", async () => {
   const state = new WatchedState();
   await using broker = new EventBroker({ state });
