@@ -72,8 +72,7 @@ export class AlertState implements Disposable {
       throw cannotSave(path, cause);
     }
     if (lock.tryLockSync(true)) {
-      lock.truncateSync(0);
-      lock.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
+      nameHolder(lock);
       return new AlertState(path, lock);
     }
     lock.close();
@@ -122,6 +121,16 @@ export class AlertState implements Disposable {
   /** Lets others take the lock. */
   [Symbol.dispose](): void {
     this.#lock.close();
+  }
+}
+
+/** Writes down for others who has the lock. */
+function nameHolder(lock: Deno.FsFile): void {
+  try {
+    lock.truncateSync(0);
+    lock.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
+  } catch {
+    // A full disk is what this may have to tell: whoever is refused is not told the pid.
   }
 }
 
