@@ -54,7 +54,7 @@ function limitFlag(measure: Measure, brief: string, placeholder: string) {
 /** Its flags and arguments; `evs service` takes them, too. */
 export const alertParameters = {
   flags: {
-    dlq: limitFlag("dlq", "Dead letters of a subscription: '>0'", "'>N'"),
+    dlq: limitFlag("dlq", "Dead letters of a subscription, of open groups: '>0'", "'>N'"),
     lag: limitFlag("lag", "Events that it has not settled, with its retries: '>1000'", "'>N'"),
     age: limitFlag("age", "Age of its oldest event, pending or in flight: '>5m'", "'>D'"),
     leased: limitFlag("leased", "How long a consumer has held an event of it: '>10m'", "'>D'"),

@@ -25,6 +25,8 @@ export interface Sightings {
   /** Why the daemon did not answer, and since when it was asked, monotonic ms; absent: it did. */
   silent?: { error: EvsError; from: number };
   subscriptions?: readonly SubscriptionInfo[];
+  /** Their dead letters in open groups, of those where some were dismissed or resolved. */
+  open?: ReadonlyMap<string, number>;
   /** Present if that was asked. */
   refused?: readonly RecentRefusal[];
   disk?: DiskRoom;
@@ -42,7 +44,7 @@ export function lookOf(
 ): Look & { readings: SubscriptionValue[] } {
   const readings: SubscriptionValue[] = [];
   const unseen: Look["unseen"][number][] = [];
-  const { silent, subscriptions, refused, disk } = seen;
+  const { silent, subscriptions, open, refused, disk } = seen;
   for (const measure of OF_SUBSCRIPTIONS) {
     if (limits[measure] === undefined) continue;
     if (subscriptions === undefined) unseen.push({ measure, subscription: "*" });
@@ -52,7 +54,7 @@ export function lookOf(
         unseen.push({ measure, subscription: name });
         continue;
       }
-      const value = Math.round(valueOf(measure, info, now.wall));
+      const value = Math.round(valueOf(measure, { info, open: open?.get(name) }, now.wall));
       const said = () => words[measure](value, name);
       readings.push({ measure, subscription: name, value, words: said, info });
     }
@@ -75,12 +77,12 @@ export function lookOf(
 
 function valueOf(
   measure: (typeof OF_SUBSCRIPTIONS)[number],
-  info: SubscriptionInfo,
+  { info, open = info.dead }: { info: SubscriptionInfo; open: number | undefined },
   now: number,
 ): number {
   switch (measure) {
     case "dlq":
-      return info.dead;
+      return open;
     case "lag":
       return lagOf(info);
     case "age":
@@ -94,6 +96,7 @@ function valueOf(
 export interface SeeOptions {
   client: Client;
   limits: WatchedLimits;
+  isWatched: (subscription: string) => boolean;
   /** The data dir, as far as it is known. */
   dataDir: () => string | undefined;
   monotonic: () => number;
@@ -114,6 +117,7 @@ export async function see(options: SeeOptions): Promise<Sightings> {
     // Whatever kept the daemon from answering: nothing is known of it.
     if (!(error instanceof EvsError)) throw error;
     delete seen.subscriptions;
+    delete seen.open;
     delete seen.refused;
     seen.silent = { error, from };
   }
@@ -121,11 +125,30 @@ export async function see(options: SeeOptions): Promise<Sightings> {
   return seen;
 }
 
-async function ask({ client, limits }: SeeOptions, seen: Sightings): Promise<void> {
+async function ask(options: SeeOptions, seen: Sightings): Promise<void> {
+  const { client, limits } = options;
   const ofSubscriptions = OF_SUBSCRIPTIONS.some((measure) => limits[measure] !== undefined);
   if (ofSubscriptions) seen.subscriptions = await client.subscriptions();
+  if (limits.dlq !== undefined) seen.open = await openOf(seen.subscriptions ?? [], options);
   if (ofSubscriptions && limits.refused === undefined) return;
   seen.refused = (await healthOf(client)).refused ?? [];
+}
+
+/** Asks for groups only where some of them are not open. */
+async function openOf(
+  subscriptions: readonly SubscriptionInfo[],
+  { client, isWatched }: SeeOptions,
+): Promise<Map<string, number>> {
+  const open = new Map<string, number>();
+  const dying = subscriptions.filter(({ name, dead }) => dead > 0 && isWatched(name));
+  if (dying.length === 0) return open;
+  const { deadLetters, deadLettersOpen = deadLetters } = await client.status();
+  if (deadLettersOpen === deadLetters) return open;
+  for (const { name } of dying) {
+    const groups = await client.deadLetterGroups({ subscription: name });
+    open.set(name, groups.reduce((sum, { count }) => sum + count, 0));
+  }
+  return open;
 }
 
 /** A daemon that is degraded answers with 503, and with the same body. */

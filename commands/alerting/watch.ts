@@ -88,6 +88,7 @@ export class AlertWatch {
     const seen = await see({
       client,
       limits,
+      isWatched: rules.isWatched,
       dataDir: () => this.#folder,
       monotonic: () => this.#options.clock.monotonic(),
       learn: () => this.#learn(),

@@ -105,7 +105,7 @@ echo >>variables
     const requests = async () => (await metricsOf(this.at)).get("evs_requests_total")!;
     const before = await requests();
     let own = 1;
-    await until(async () => await requests() - before - own++ >= 3);
+    await until(async () => await requests() - before - own++ >= 6);
   }
 
   /** Waits until so many begins and ends are remembered as not told. */
@@ -199,6 +199,26 @@ Deno.test("evs alert runs its command once when a condition begins and once when
   const printed = alert.stdout.split("\n").filter(Boolean).map((line) => JSON.parse(line));
   assert.deepEqual(printed, told.map(({ attempt: _attempt, ...facts }) => facts));
   assert.equal(alert.stderr, "");
+});
+
+Deno.test("evs alert tells an end when dead letters are dismissed, and begins again when they count", async () => {
+  await using watched = await Watched.make();
+  const { at } = watched;
+  const alert = watched.start("--dlq >0 --down off");
+  await watched.fail("s");
+  await watched.untilTold("begin dlq s");
+  const [{ id }] = (await at.http("GET", "/v1/dead-letter-groups")).json.groups;
+  const act = async (path: string) => {
+    const { status, text } = await at.http("POST", `/v1/dead-letter-groups/${id}/${path}`, {});
+    assert.equal(status, 200, text);
+  };
+  await act("dismiss");
+  await watched.untilTold("begin dlq s", "end dlq s");
+  await act("reopen");
+  await watched.untilTold("begin dlq s", "end dlq s", "begin dlq s");
+  await stop(alert);
+  const values = (await watched.told()).map(({ value }) => value);
+  assert.deepEqual(values, [1, 0, 1]);
 });
 
 Deno.test("evs alert takes a stopped daemon for no end, tells that it is down, and what held goes on", async () => {

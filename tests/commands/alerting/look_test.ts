@@ -46,6 +46,12 @@ Deno.test("lookOf measures what evs check measures", () => {
   });
 });
 
+Deno.test("lookOf counts the dead letters of open groups, as evs check does", () => {
+  const other = { ...INFO, name: "other" };
+  const { values } = look({ subscriptions: [INFO, other], open: new Map([["s", 1]]) }, ["dlq"]);
+  assert.deepEqual(values, ["dlq s 1", "dlq other 4", "down 0"]);
+});
+
 Deno.test("lookOf knows nothing of an age that the daemon does not know, and 0 where nothing waits", () => {
   const empty = { ...INFO, name: "e", cursors: [], leasedSince: undefined };
   const { values, unseen } = look({ subscriptions: [INFO, empty] }, ["age", "leased"]);
