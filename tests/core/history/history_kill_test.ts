@@ -27,9 +27,13 @@ async function killWriting(path: string, first: number, rows: number): Promise<n
     stdout: "piped",
   }).spawn();
   let text = "";
+  let isKilled = false;
   for await (const chunk of writer.stdout.pipeThrough(new TextDecoderStream())) {
     text += chunk;
-    if (text.split("\n").length > rows) writer.kill("SIGKILL");
+    // What it had written before may still come.
+    if (isKilled || text.split("\n").length <= rows) continue;
+    isKilled = true;
+    writer.kill("SIGKILL");
   }
   await writer.status;
   const last = text.split("\n").at(-2);
