@@ -136,7 +136,14 @@ async function sendDiagnoses(
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const end = () => child.kill("SIGTERM");
+  const end = () => {
+    try {
+      child.kill("SIGTERM");
+    } catch (error) {
+      // It has ended, and what it said is still on its way.
+      if (!(error instanceof TypeError)) throw error;
+    }
+  };
   signal.addEventListener("abort", end, { once: true });
   const words = new Response(child.stderr).text();
   try {
