@@ -71,6 +71,7 @@ const ASIDES = [
   /^\(Use `/,
   /^exit status \d+$/,
   /^note: /,
+  /^ {2}(?:try: |did you mean )/, // evs, below its errors
   /^\++ /, // a shell trace
   /^npm (?:ERR!|error|notice|warn)/i,
   /^\s*ELIFECYCLE/,

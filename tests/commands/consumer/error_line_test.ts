@@ -135,6 +135,8 @@ Deno.test("errorLine takes the more telling line when there are several", () => 
     ["", "\n \r\n\t\n"],
     ["no route", "charging\nno route\n"],
     ["no route", "no route"],
+    ["evs: there is no topic t", "evs: there is no topic t\n  try: evs topic list\n"],
+    ["evs: there is no topic tr2", "evs: there is no topic tr2\n  did you mean tr?\n"],
     ["fatal: no route", "fatal: no route\nretrying\ngiving up\n"],
     ["ERROR no route", "2026-11-24T02:00:00.123Z ERROR no route\n02:00:01 INFO bye\n"],
     ["done, 0 errors: good", "warming up\ndone, 0 errors: good\n"],
