@@ -179,7 +179,15 @@ function pressInLists(state: TopState, key: Key): Pressed {
 
 function otherList(state: TopState): Pressed {
   if (state.focus === "groups") return { state: { ...state, focus: "subscriptions" } };
-  if ((state.reading?.groups.length ?? 0) === 0) return said(state, "there are no dead letters");
+  if ((state.reading?.groups.length ?? 0) === 0) {
+    const { deadLetters = 0 } = state.reading?.overview.status ?? {};
+    return said(
+      state,
+      deadLetters === 0
+        ? "there are no dead letters"
+        : "no cause is open; the others: evs dlq groups --state all",
+    );
+  }
   return { state: { ...state, focus: "groups" } };
 }
 

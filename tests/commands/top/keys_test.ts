@@ -139,6 +139,19 @@ Deno.test("t retries the chosen cause, and refuses one that would mean all", () 
   assert.match(typed(sample(), "Tab", "Down", "t").state.notice!.text, /no cause in common/);
 });
 
+Deno.test("Tab says that causes are left where none of them is open", () => {
+  const state = sample();
+  const { overview } = state.reading!;
+  const without = (deadLetters: number) =>
+    stateWith({
+      ...state.reading!,
+      groups: [],
+      overview: { ...overview, status: { ...overview.status, deadLetters } },
+    });
+  assert.match(typed(without(0), "Tab").state.notice!.text, /^there are no dead letters$/);
+  assert.match(typed(without(3), "Tab").state.notice!.text, /evs dlq groups --state all$/);
+});
+
 Deno.test("e shows the event in flight, or an example of the cause", () => {
   const event = { kind: "event", topic: "orders", seq: 7 } as const;
   assert.deepEqual(typed(sample(), "e", "y").effect, { kind: "act", action: event });
