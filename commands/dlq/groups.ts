@@ -68,7 +68,10 @@ async function groupDeadLetters(
     example: group.example === undefined ? "" : `${group.example.subscription}:${group.example.id}`,
   }), { below: "reason", drop: ["example", "first", "trend"] });
   await noteRemoved(this, { client, chosen });
-  if (found.length > 0) return;
+  if (found.length > 0) {
+    if (this.forPeople) this.note(`see one, and what to type next: evs dlq group ${found[0]!.id}`);
+    return;
+  }
   if (state === undefined) await sayNoneFound(this, { client, chosen });
   else this.note(`no such groups; all of them: evs dlq groups --state all`);
 }

@@ -72,6 +72,9 @@ async function listDeadLetters(this: EvsContext, flags: ListFlags): Promise<void
     }), { below: "reason", drop: ["type", "topic"] });
   }
   await noteRemoved(this, { client, chosen });
+  if (this.forPeople && shown > 0) {
+    this.note("see why one failed: evs dlq show ID; all by cause: evs dlq groups");
+  }
   if (shown === 0) await sayNoneFound(this, { client, chosen });
   else if (more && flags.limit === undefined) this.note(`the newest ${shown}; more with --limit N`);
 }
