@@ -7,6 +7,7 @@ import { parseDuration } from "../core/base/units.ts";
 import { type ActsPage, auditPage } from "../core/client/audit.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { positive, textFlag, verb } from "./cli/define.ts";
+import { actorName, actorProcess } from "./terminal/actor_words.ts";
 import { formatLocalTime } from "./terminal/local_time.ts";
 
 type AuditFlags = {
@@ -70,7 +71,7 @@ export const route = verb<AuditFlags>({
     }
     if (!this.forPeople) return;
     if (rows.length === 0) return this.note("nothing was done, or no act matches");
-    await this.printRows(rows, rowOf, { below: "details", drop: ["by"] });
+    await this.printRows(rows, rowOf, { below: "details", drop: ["way", "by"] });
     if (more && flags.limit === undefined) {
       this.note(`the newest ${rows.length}; more with --limit N`);
     }
@@ -98,16 +99,18 @@ async function* pages(
   }
 }
 
-function rowOf({ at, act, way, by, topic, subscription, details }: AuditRecord) {
-  const who = by && [by.user, by.host].filter(Boolean).join("@");
+function rowOf({ at, act, way, by = {}, topic, subscription, details }: AuditRecord) {
   return {
     at: formatLocalTime(at),
     act,
     on: subscription ?? topic ?? "",
     way,
-    by: [who, by?.pid === undefined ? "" : `pid ${by.pid}`, by?.command].filter(Boolean).join(" "),
-    details: Object.entries(details ?? {}).map(([name, value]) =>
-      `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`
-    ).join(", "),
+    by: actorName(by),
+    details: [
+      ...Object.entries(details ?? {}).map(([name, value]) =>
+        `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`
+      ),
+      actorProcess(by),
+    ].filter(Boolean).join(", "),
   };
 }

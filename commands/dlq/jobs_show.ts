@@ -4,6 +4,7 @@ import type { DeadLetterJob } from "../../core/protocol/dead_letter_jobs.ts";
 import { defined } from "../../core/base/defined.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { plainText, verb } from "../cli/define.ts";
+import { actorWords } from "../terminal/actor_words.ts";
 import { formatLocalTime } from "../terminal/local_time.ts";
 import { follow } from "./job.ts";
 
@@ -27,13 +28,15 @@ export const route = verb<ShowFlags, [string]>({
   async run(this: EvsContext, flags: ShowFlags, name: string): Promise<void> {
     const client = await this.client();
     const job = await deadLetterJob(client, name);
-    await this.printFacts(flags.follow ? await follow(this, client, job) : job, factsOf);
+    const shown = flags.follow ? await follow(this, client, job) : job;
+    await this.printFacts(shown, factsOf);
+    if (this.forPeople) nextOf(shown).forEach((line) => this.note(line));
   },
 });
 
 /** All that is known of a job, for people. */
 function factsOf(
-  { failed, selection, bySubscription, startedAt, endedAt, ...rest }: DeadLetterJob,
+  { failed, selection, bySubscription, startedAt, endedAt, by = {}, way, ...rest }: DeadLetterJob,
 ): Record<string, unknown> {
   return defined({
     ...rest,
@@ -43,6 +46,18 @@ function factsOf(
     subscriptions: Object.entries(bySubscription).map(([name, count]) => `${name} ${count}`)
       .join(", "),
     started: formatLocalTime(startedAt),
+    by: [way, actorWords(by)].filter(Boolean).join(", ") || undefined,
     ended: endedAt === undefined ? undefined : formatLocalTime(endedAt),
   });
+}
+
+/** What to type next. */
+function nextOf({ job, state, left, failed }: DeadLetterJob): string[] {
+  if (state === "running") {
+    return [
+      `wait for its end: evs dlq jobs show ${job} --follow`,
+      `end it: evs dlq jobs cancel ${job}`,
+    ];
+  }
+  return left > 0 || failed.length > 0 ? ["what it left, by cause: evs dlq groups"] : [];
 }
