@@ -299,6 +299,6 @@ export function noteText(given: string): string {
   if (length >= 1 && length <= LONGEST_GROUP_NOTE) return text;
   throw new InvalidArgumentError(
     `a note has 1 to ${LONGEST_GROUP_NOTE} characters, and this one ${length}`,
-    { details: { field: "text" } },
+    { hint: 'evs dlq note GROUP "what was found out"', details: { field: "text" } },
   );
 }

@@ -95,7 +95,7 @@ export function jobInfo(record: DeadLetterJobRecord, waiting?: string): DeadLett
 /** There is no job of this name. */
 export function noSuchJob(name: string): NotFoundError {
   return new NotFoundError("dead-letter-job", `there is no job ${name}`, {
-    hint: "evs dlq jobs lists those that run, and the last that ended",
+    hint: "evs dlq jobs list shows those that run, and the last that ended",
     details: { job: name },
   });
 }

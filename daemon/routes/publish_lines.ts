@@ -146,7 +146,7 @@ export async function publishLines(
   if (options.text && (options.type === undefined || options.keyPointer !== undefined)) {
     throw new InvalidArgumentError(
       "text goes with a type and without keyPointer: a text has no members",
-      { details: { parameter: "text" } },
+      { hint: "?type=TYPE&text=lines", details: { parameter: "text" } },
     );
   }
   await new LinesPublish(request, options).run(reply);
