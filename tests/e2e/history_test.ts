@@ -36,7 +36,9 @@ Deno.test("GET /v1/history tells what happened in this run and the ones before, 
     assert.equal(sum(orders.published), expected);
     assert.equal(orders.lastSeq.at(-1), expected);
     assert.equal(sum(mail.acknowledged), expected === 7 ? 3 : 4);
-    assert.equal(mail.pending.at(-1), expected === 7 ? 4 : 5);
+    // It is the greatest of the step: a row may have been due between the publish and the lease.
+    const pending = expected === 7 ? 4 : 5;
+    assert.ok([pending, pending + 1].includes(mail.pending.at(-1)!), String(mail.pending.at(-1)));
     assert.ok(mail.oldestPendingMs.at(-1)! > 0);
     assert.equal(orders.published[0], null, "there was no daemon ten minutes ago");
     assert.ok(covered.every((ms) => 0 <= ms && ms <= step));

@@ -89,11 +89,14 @@ async function assertServes(child: Deno.ChildProcess): Promise<void> {
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   const link = new URL(JSON.parse((await reader.read()).value!).url);
   await reader.cancel();
-  const script = await (await fetch(`${link.origin}/app.js`)).bytes();
+  // A connection for each request: the server closes idle ones, at any moment.
+  using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
+  const script = await (await fetch(`${link.origin}/app.js`, { client })).bytes();
   assert.deepEqual(script, await Deno.readFile(`${project}/dashboard/dist/app.js`));
-  const entered = await fetch(link, { redirect: "manual" });
+  const entered = await fetch(link, { client, redirect: "manual" });
   await entered.body?.cancel();
   const found = await fetch(`${link.origin}/dashboard/doctor?quick=1`, {
+    client,
     headers: {
       cookie: entered.headers.get("set-cookie")!.split(";")[0]!,
       "evs-dashboard-key": entered.headers.get("location")!.split("key=")[1]!,
