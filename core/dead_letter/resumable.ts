@@ -82,6 +82,8 @@ export class ResumableAction {
 export function countBySubscription(keys: readonly EntryKey[]): Record<string, number> {
   // In a map first: a plain object has something under "constructor", which is a valid name.
   const counts = new Map<string, number>();
-  for (const { subscription } of keys) counts.set(subscription, (counts.get(subscription) ?? 0) + 1);
+  for (const { subscription } of keys) {
+    counts.set(subscription, (counts.get(subscription) ?? 0) + 1);
+  }
   return Object.fromEntries(counts);
 }

@@ -120,7 +120,7 @@ Deno.test("completions bash completes from the running daemon in a real bash", a
   });
   assert.deepEqual(
     ran.stdout,
-    "users\nlist groups show retry edit export import remove purge\n--until-empty\n",
+    "users\nlist groups group note dismiss resolve reopen show retry edit export import remove purge jobs\n--until-empty\n",
     ran.stderr,
   );
 });

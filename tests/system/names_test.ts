@@ -92,7 +92,7 @@ function* everything(folder: string, prefix = ""): Generator<string> {
 }
 
 const OURS =
-  /^(events\.db|state\.db)(-wal|-shm)?$|^(watermarks|reserve|daemon\.json)$|^log(\/daemon\.log)?$|^events(\/(format|checkpoint))?$/;
+  /^(events\.db|state\.db)(-wal|-shm)?$|^(watermarks|reserve|history|daemon\.json)$|^log(\/daemon\.log)?$|^events(\/(format|checkpoint))?$/;
 const TOPIC_FILE = /^events\/([^/]+)(?:\/(?:\d{16}\.(?:ndjson|index|lookup)|head))?$/;
 
 /**

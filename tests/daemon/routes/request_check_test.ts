@@ -26,6 +26,7 @@ const VALUES: Record<string, string> = {
 const VALUES_OF: Record<string, Record<string, string>> = {
   "/v1/subscriptions/{name}/retries": { after: "1/t/x" },
   "/v1/scheduled": { after: "1/1" },
+  "/v1/history": { from: "@-1h", until: "@-1h", step: "1m" },
 };
 
 Deno.test("every route refuses a parameter that it does not have, and says which it has", async () => {
