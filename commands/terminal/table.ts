@@ -8,7 +8,10 @@ export interface TableOptions {
   paint: Palette;
   /** The width of the terminal; absent: unlimited. */
   columns?: number;
-  /** The column that moves to its own line below its row if the table is too wide. */
+  /**
+   * The column that moves to its own line below its row if the table is too wide; a row that has
+   * nothing there has no such line.
+   */
   below?: string;
   /** Columns to drop if it is still too wide, in this order. */
   drop?: readonly string[];
@@ -71,7 +74,8 @@ function layOut(
   const lines = [paint.bold(line(names.map((name) => name.toUpperCase())))];
   for (const row of rows) {
     lines.push(line(names.map((name) => cellText(row[name]))));
-    if (below !== undefined) lines.push(GAP + shorten(cellText(row[below]), room));
+    const text = below === undefined ? undefined : row[below];
+    if (text !== undefined && text !== "") lines.push(GAP + shorten(cellText(text), room));
   }
   return lines.join("\n") + "\n";
 }

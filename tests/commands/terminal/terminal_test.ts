@@ -91,6 +91,11 @@ Deno.test("formatTable puts a column below its row and drops others where the te
     "AGE  TOPIC   ID\n1m   orders  abcdef0123\n  connect timed out after 3 s\n",
   );
   assert.equal(fit(18), "AGE  ID\n1m   abcdef0123\n  connect timed o…\n");
+  const some = [{ id: "a", reason: undefined }, { id: "b", reason: "" }, { id: "c", reason: "no" }];
+  assert.equal(
+    formatTable(some, { paint: plain, columns: 5, below: "reason" }),
+    "ID\na\nb\nc\n  no\n",
+  );
 });
 
 Deno.test("formatTable leaves no column without text when the terminal is narrow or tells no width", () => {
