@@ -97,6 +97,7 @@ async function printTables(
     context,
     groups.map((group) => ({
       dead: group.count,
+      group: group.id,
       last: shortAge(at - group.lastAt),
       cause: group.reason,
       subscriptions: group.subscriptions.join(", "),
