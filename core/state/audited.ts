@@ -1,6 +1,7 @@
 /** The change that records an act, for the transaction of the act itself. */
 import type { Clock } from "../base/clock.ts";
 import { defined } from "../base/defined.ts";
+import { truncateDetails } from "../base/truncate.ts";
 import type { ActOptions, ActOrigin, AuditAct, AuditFacts } from "../event/audit.ts";
 import { UNNAMED } from "../protocol/constants.ts";
 import type { StateChange, SubscriptionRecord } from "./state.ts";
@@ -21,7 +22,8 @@ export function byLibrary(clock: Pick<Clock, "now">): ActOptions {
 export function audited(origin: ActOrigin | undefined, facts: AuditFacts): StateChange[] {
   if (origin === undefined) return [];
   const { act, topic, subscription, details } = facts;
-  const given = details && defined(details);
+  // The reason of a pause may be as long as a request, and thousands of acts are kept.
+  const given = details && truncateDetails(defined(details));
   const { way, by, at } = origin;
   const record = {
     at: Math.round(at),

@@ -152,3 +152,12 @@ Deno.test("what an application does in its own process is recorded as the librar
     ["topic.create", "library"],
   ]);
 });
+
+Deno.test("a pause with a reason as long as a request is recorded with the beginning of it", async () => {
+  const state = new WatchedState();
+  await using broker = new EventBroker({ state });
+  await broker.subscriptions.put("s", { topic: "t" });
+  await broker.subscriptions.pause("s", { reason: "r".repeat(900_000) }, BY);
+  const [pause] = state.audit({ limit: 1 });
+  assert.match(String(pause!.details!["reason"]), /^r{4000,4095}…$/);
+});
