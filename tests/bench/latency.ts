@@ -2,6 +2,7 @@
  * P6: the time from a publish to the tail that receives it, one event at a time; one client with
  * two connections on each side.
  */
+import { steady } from "./control.ts";
 import { OurDaemon, Redis, runClient } from "./contenders.ts";
 import { type Bench, output, settle } from "./process.ts";
 import type { Result } from "./report.ts";
@@ -42,12 +43,14 @@ export async function publishToTail(bench: Bench, size: Size): Promise<Result[]>
       for (const store of ["sqlite", "file"]) {
         await using daemon = await OurDaemon.start(bench, `--store ${store} --durability ${ours}`);
         const script = runClient("evs_latency", '"$EVS_SOCKET"', count);
-        (figures[`evs, ${store}, ${ours}`] ??= []).push(await measureLatency(daemon.bench, script));
+        const taken = await steady(() => measureLatency(daemon.bench, script), size);
+        (figures[`evs, ${store}, ${ours}`] ??= []).push(taken);
       }
       if (size.redis) {
         await using redis = await Redis.start(bench, theirs);
         const script = runClient("redis_latency", '"$REDIS"', count);
-        (figures[redisName] ??= []).push(await measureLatency(redis.bench, script));
+        const taken = await steady(() => measureLatency(redis.bench, script), size);
+        (figures[redisName] ??= []).push(taken);
       }
     }
     for (const percentile of ["p50", "p99"] as const) {

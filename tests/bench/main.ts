@@ -12,6 +12,7 @@ import { readFiltered } from "./filtering.ts";
 import { fanOut, growing } from "./growth.ts";
 import { publishToTail } from "./latency.ts";
 import { publishFromMany } from "./many_clients.ts";
+import { publishAtRate } from "./open_loop.ts";
 import { type Bench, output } from "./process.ts";
 import { type Result, table } from "./report.ts";
 import { publishFromPipe, publishText } from "./publishing.ts";
@@ -41,6 +42,7 @@ const WORKS: {
   { ids: ["P10"], run: growing },
   { ids: ["P10"], run: fanOut },
   { ids: ["P11"], run: readFiltered },
+  { ids: ["P12"], run: publishAtRate },
   { ids: ["P14"], run: beingWatched },
 ];
 

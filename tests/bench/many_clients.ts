@@ -2,6 +2,7 @@
  * P7: 64 clients that repeatedly publish one durable event each; load generators in C on both
  * sides.
  */
+import { steady } from "./control.ts";
 import { OurDaemon, Redis } from "./contenders.ts";
 import { payload, PAYLOAD_BYTES } from "./input.ts";
 import { type Bench, output, settle } from "./process.ts";
@@ -65,9 +66,10 @@ export async function publishFromMany(bench: Bench, size: Size): Promise<Result>
   for (let round = 1; round <= size.rounds; round++) {
     size.say(`P7, round ${round}`);
     for (const store of h2load ? ["sqlite", "file"] : []) {
-      (rates[`evs, ${store}, h2load`] ??= []).push(await publishSmall(bench, store, count));
+      const rate = await steady(() => publishSmall(bench, store, count), size);
+      (rates[`evs, ${store}, h2load`] ??= []).push(rate);
     }
-    if (size.redis) (rates[REDIS] ??= []).push(await theirs(bench, count));
+    if (size.redis) (rates[REDIS] ??= []).push(await steady(() => theirs(bench, count), size));
   }
   return {
     id: "P7",
