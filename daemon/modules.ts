@@ -317,6 +317,7 @@ import "./http/reply.ts";
 import "./http/request.ts";
 import "./http/request_head.ts";
 import "./http/request_parser.ts";
+import "./http/request_target.ts";
 import "./http/router.ts";
 import "./http/server.ts";
 import "./http/shape.ts";

@@ -3,7 +3,7 @@ import { ConnectionGoneError } from "./connection.ts";
 import type { Reply } from "./reply.ts";
 import type { IncomingRequest } from "./request.ts";
 import { readJson, type Route, type RouteRequest } from "./router.ts";
-import { checkQuery, object, type ObjectShape, readMembers } from "./shape.ts";
+import { object, type ObjectShape, readMembers } from "./shape.ts";
 
 /** A route whose body is one JSON object, read and checked before `accept` is called. */
 export function jsonRoute<T>(
@@ -33,12 +33,8 @@ export function jsonRoute<T>(
 
 const nothing = object({});
 
-/**
- * Throws `InvalidArgumentError` for a parameter that the route does not accept; if the request has
- * a body that the route does not accept, the promise rejects with one.
- */
-export function checkRequest(route: Route, request: RouteRequest): Promise<void> | undefined {
-  checkQuery(route.query ?? {}, request.query);
+/** If the request has a body that the route does not accept, the promise rejects with an error. */
+export function checkBody(route: Route, request: RouteRequest): Promise<void> | undefined {
   // The body of a GET has no meaning (RFC 9110) and is ignored.
   if (route.method === "GET" || route.body || !hasBody(request.raw)) return undefined;
   return readJson(request).then((body) => void readMembers(nothing, body));

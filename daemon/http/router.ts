@@ -20,7 +20,8 @@ import { isJsonObject } from "../../core/json/json_object.ts";
 /** What a route receives. */
 export interface RouteRequest {
   /** The decoded parts of the path. */
-  params: Record<string, string>;
+  params: Readonly<Record<string, string>>;
+  /** Other requests share it: it must not be changed. */
   query: URLSearchParams;
   raw: IncomingRequest;
   services: Services;

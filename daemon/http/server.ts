@@ -19,9 +19,10 @@ import {
 import { DepartedConsumers } from "./departed_consumers.ts";
 import { drainingError } from "./draining_error.ts";
 import type { Services } from "../services.ts";
-import { checkRequest } from "./json_route.ts";
+import { checkBody } from "./json_route.ts";
 import type { Reply } from "./reply.ts";
 import type { IncomingRequest, RequestBody } from "./request.ts";
+import { type RequestTarget, RequestTargets } from "./request_target.ts";
 import { protectSocket, removeSocket } from "../socket.ts";
 import {
   isLogged,
@@ -62,7 +63,7 @@ export function listen(services: Services, routes: readonly Route[]): Promise<Se
   });
   const handler = new RequestHandler({
     services,
-    router: new Router(routes),
+    targets: new RequestTargets(new Router(routes)),
     stopping: stopping.signal,
   });
   const connections = new Connections({
@@ -143,17 +144,17 @@ async function limitConnections(
 class RequestHandler {
   readonly #context: {
     services: Services;
-    router: Router;
+    targets: RequestTargets;
     /** Aborted when the daemon stops. */
     stopping: AbortSignal;
   };
 
-  constructor(context: { services: Services; router: Router; stopping: AbortSignal }) {
+  constructor(context: { services: Services; targets: RequestTargets; stopping: AbortSignal }) {
     this.#context = context;
   }
 
   async handle(connection: ServerConnection, { request: raw, reply }: Exchange): Promise<void> {
-    const { services, router, stopping } = this.#context;
+    const { services, targets, stopping } = this.#context;
     services.metrics.requests++;
     services.rest.note();
     if (raw.method !== "GET") services.history.note();
@@ -168,11 +169,12 @@ class RequestHandler {
         throw drainingError();
       }
       if (raw.method === "CONNECT") throw noTunnel();
-      const { path, query } = targetOf(raw);
-      const { route, params } = router.find(raw.method, path);
-      const request = new ConnectionRequest(connection, { params, query, raw, services, stopping });
+      const target = targets.of(raw);
+      const { route } = target;
+      const request = new ConnectionRequest(connection, { target, raw, services, stopping });
       if (!route.pipelined) await connection.turnOf(reply);
-      const checked = checkRequest(route, request);
+      target.checkQuery();
+      const checked = checkBody(route, request);
       if (checked) await checked;
       // Closing ends the wait of all at once: they would be out of order, and for nobody.
       if (request.isGone && !route.pipelined) throw new ConnectionGoneError(CLOSED);
@@ -208,7 +210,7 @@ class RequestHandler {
 
 /** A request as its route receives it. */
 class ConnectionRequest implements RouteRequest {
-  readonly params: Record<string, string>;
+  readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly raw: IncomingRequest;
   readonly services: Services;
@@ -218,14 +220,14 @@ class ConnectionRequest implements RouteRequest {
 
   constructor(
     connection: ServerConnection,
-    { params, query, raw, services, stopping }:
-      & Pick<RouteRequest, "params" | "query" | "raw" | "services">
-      & { stopping: AbortSignal },
+    { target, raw, services, stopping }:
+      & Pick<RouteRequest, "raw" | "services">
+      & { target: RequestTarget; stopping: AbortSignal },
   ) {
     this.#connection = connection;
     this.#stopping = stopping;
-    this.params = params;
-    this.query = query;
+    this.params = target.params;
+    this.query = target.query;
     this.raw = raw;
     this.services = services;
   }
@@ -250,24 +252,6 @@ class ConnectionRequest implements RouteRequest {
   keepLeasesFor(ms: number): void {
     this.#connection.lingerMs = ms;
   }
-}
-
-/** RFC 9112, 3.2.2, and what follows its authority. */
-const WHOLE_URL = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/?#]+((?:[/?][^#]*)?)$/;
-
-/**
- * The path and query of a request, as sent. `URL` would resolve dot segments, even escaped ones: a
- * topic called `..` would reach another route instead of being refused as a name (contract row 24).
- */
-function targetOf({ url }: IncomingRequest): { path: string; query: URLSearchParams } {
-  // A request to a proxy has the whole URL: what stands before the path says nothing here.
-  const target = url.startsWith("/") ? url : WHOLE_URL.exec(url)?.[1];
-  if (target !== undefined) {
-    const at = target.indexOf("?");
-    const path = (at < 0 ? target : target.slice(0, at)) || "/";
-    return { path, query: new URLSearchParams(at < 0 ? "" : target.slice(at)) };
-  }
-  throw new InvalidArgumentError(`the request's path is no path: ${quoted(url)}`);
 }
 
 /** A client's text, shortened for an error. */

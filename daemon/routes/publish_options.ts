@@ -63,11 +63,21 @@ export function traceOf(request: IncomingRequest): TraceContext | undefined {
   return traceContextOf({ traceparent, tracestate: request.header("tracestate") });
 }
 
+/** What queries say: requests for the same target share theirs (daemon/http/request_target.ts). */
+const known = new WeakMap<URLSearchParams, PublishParameters>();
+
 /** Reads a query that has been checked. */
 export function publishParameters(
   query: URLSearchParams,
   trace?: TraceContext | undefined,
 ): PublishParameters {
+  let parameters = known.get(query);
+  if (parameters === undefined) known.set(query, parameters = readParameters(query));
+  if (trace === undefined) return parameters;
+  return { ...parameters, metadata: withTrace(parameters.metadata, trace), trace };
+}
+
+function readParameters(query: URLSearchParams): PublishParameters {
   const given = (name: string) => {
     const value = query.get(name);
     return value === null ? {} : { [name]: value };
@@ -81,21 +91,13 @@ export function publishParameters(
     ...given("keyPointer"),
     ...given("batch"),
     text: query.get("text") === "lines",
-    ...metadataAnd(trace, query.get("metadata") ?? "{}"),
+    metadata: metadataOf(query.get("metadata") ?? "{}"),
     line: Number(query.get("line") ?? "1"),
     onError: query.get("onError") === "skip" ? "skip" : "stop",
     expected: expectedIn(query),
     schedule: scheduleOf(query),
     ...(query.has("ttlMs") ? { ttlMs: Number(query.get("ttlMs")) } : {}),
   };
-}
-
-function metadataAnd(
-  trace: TraceContext | undefined,
-  text: string,
-): Pick<PublishParameters, "metadata" | "trace"> {
-  const metadata = metadataOf(text);
-  return trace === undefined ? { metadata } : { metadata: withTrace(metadata, trace), trace };
 }
 
 function expectedIn(query: URLSearchParams): Expected | undefined {
