@@ -138,6 +138,7 @@ export class Nats {
     await Deno.writeTextFile(`${folder}/conf`, `jetstream { store_dir: "${folder}"${always} }\n`);
     const process = new Deno.Command("nats-server", {
       args: ["-c", `${folder}/conf`, "-a", "127.0.0.1", "-p", String(port)],
+      env: bench.env,
       stdin: "null",
       stdout: "null",
       stderr: "null",
@@ -160,6 +161,13 @@ export class Nats {
     const conf = `${bench.folder}/nats-always.conf`;
     await Deno.writeTextFile(conf, "jetstream { sync_interval: always }\n");
     return await output(bench, `nats-server -t -c ${conf}`) !== undefined;
+  }
+
+  /** True when it can store a batch as a whole; versions before 2.12 cannot. */
+  static async storesBatches(bench: Bench): Promise<boolean> {
+    const version = await output(bench, "nats-server --version | sed 's/.*v//'") ?? "0.0";
+    const [major = 0, minor = 0] = version.split(".").map(Number);
+    return major > 2 || (major === 2 && minor >= 12);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -7,6 +7,7 @@
 import { against } from "./against.ts";
 import { chart } from "./chart.ts";
 import { consumeAll, runHandlers } from "./consuming.ts";
+import { currentNats } from "./current_nats.ts";
 import { emitInProcess } from "./emitting.ts";
 import { readFiltered } from "./filtering.ts";
 import { fanOut, growing } from "./growth.ts";
@@ -81,6 +82,8 @@ async function measure(bench: Bench): Promise<Result[]> {
   if (!redis && !other) {
     say("redis-server is not installed (apt-get install redis-server): its rows stay empty");
   }
+  const current = other ? undefined : await currentNats(bench, say);
+  if (current !== undefined) bench.env["PATH"] = `${current}:${bench.env["PATH"]}`;
   const nats = !other && await output(bench, "command -v nats-server") !== undefined;
   if (!nats && !other) {
     say("nats-server is not installed (apt-get install nats-server): its rows stay empty");

@@ -48,7 +48,7 @@ async function nats(port: string): Promise<Send[]> {
   }
   const stream = jetstream(connection);
   const encoder = new TextEncoder();
-  const send: Send = (body) => stream.publish("bench", encoder.encode(body));
+  const send: Send = (body) => stream.publish("bench", encoder.encode(body), { timeout: 60_000 });
   return Array.from({ length: SENDERS }, () => send);
 }
 
