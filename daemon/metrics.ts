@@ -37,6 +37,8 @@ export class Metrics {
   descriptorExhaustions = 0;
   /** Followers connected now. */
   tails = 0;
+  /** How long the last text of these metrics was, bytes. The next one will be about as long. */
+  textBytes = 0;
   /** What publishers were refused, by the code of the error. */
   readonly refusals = new Map<string, number>();
   /** Events published to topics that are gone, of those without metrics of their own. */
@@ -133,9 +135,10 @@ export function formatFor(accept: string | undefined): MetricsFormat {
 }
 
 const encoder = new TextEncoder();
-const FIRST_BYTES = 64 * 1024;
 /** How much text is turned into bytes together. */
 const TOGETHER = 8192;
+/** Enough for the bytes of that, and for some more families than the last time. */
+const SPARE_BYTES = 64 * 1024;
 
 /**
  * Writes families, each with all of its samples. Turned into bytes a little at a time, which costs
@@ -143,14 +146,16 @@ const TOGETHER = 8192;
  */
 export class Exposition {
   readonly #isOpen: boolean;
-  #bytes = new Uint8Array(FIRST_BYTES);
+  #bytes: Uint8Array<ArrayBuffer>;
   #length = 0;
   /** What is not in the bytes yet. */
   #text = "";
   #name = "";
 
-  constructor(format: MetricsFormat) {
+  /** `expected`: about how many bytes it will have. Then it is not copied while it grows. */
+  constructor(format: MetricsFormat, expected = 0) {
     this.#isOpen = format === "openmetrics";
+    this.#bytes = new Uint8Array(expected + SPARE_BYTES);
   }
 
   /** Begins a family. */
@@ -176,12 +181,16 @@ export class Exposition {
   histogram({ bounds, counts, sum }: Histogram, labels: Labels = ""): this {
     const name = this.#name;
     const [before, braced] = labels === "" ? ["", ""] : [`${labels},`, `{${labels}}`];
+    // The same for each bucket: most of the text of all metrics is such lines.
+    const begin = `${name}_bucket{${before}`;
     let count = 0;
+    let buckets = "";
     for (let i = 0; i < counts.length; i++) {
       count += counts[i]!;
-      this.#text += `${name}_bucket{${before}${boundLabel(bounds[i] ?? Infinity)}} ${count}\n`;
+      buckets += begin + boundEnd(bounds[i] ?? Infinity) + count + "\n";
     }
-    this.#text += `${name}_sum${braced} ${numeral(sum)}\n${name}_count${braced} ${count}\n`;
+    this.#text += buckets + `${name}_sum${braced} ${numeral(sum)}\n` +
+      `${name}_count${braced} ${count}\n`;
     if (this.#text.length > TOGETHER) this.#encode();
     return this;
   }
@@ -210,14 +219,17 @@ function numeral(value: number): string {
   return Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
 }
 
-const boundLabels = new Map<number, Labels>();
+const boundEnds = new Map<number, string>();
 
-/** OpenMetrics wants a point in it; to Prometheus it is a label's value, the same in both formats. */
-function boundLabel(value: number): Labels {
-  let known = boundLabels.get(value);
+/**
+ * The bound of a bucket as the last label of a line, up to the value. OpenMetrics wants a point in
+ * it; to Prometheus it is a label's value, the same in both formats.
+ */
+function boundEnd(value: number): string {
+  let known = boundEnds.get(value);
   if (known === undefined) {
     const text = Number.isInteger(value) ? `${value}.0` : numeral(value);
-    boundLabels.set(value, known = label("le", text));
+    boundEnds.set(value, known = `${label("le", text)}} `);
   }
   return known;
 }

@@ -168,14 +168,16 @@ export class TopicMeters {
    */
   storedAt(topic: string, seq: number, asker?: string): number | undefined {
     const mono = this.#meters.get(topic)?.storedAt(seq);
-    const cursor = asker === undefined ? undefined : `${topic}\n${asker}`;
-    if (mono !== undefined) {
-      if (cursor !== undefined) this.#cursors.delete(cursor);
-      return this.#wall(mono);
+    if (mono === undefined) {
+      return asker === undefined
+        ? this.#timestampOf(topic, seq)
+        : this.#atCursor(cursorName(topic, asker), topic, seq);
     }
-    return cursor === undefined
-      ? this.#timestampOf(topic, seq)
-      : this.#atCursor(cursor, topic, seq);
+    // Mostly none is remembered, and a scrape asks for a thousand: then none is given a name.
+    if (asker !== undefined && this.#cursors.size > 0) {
+      this.#cursors.delete(cursorName(topic, asker));
+    }
+    return this.#wall(mono);
   }
 
   /**
@@ -222,6 +224,10 @@ export class TopicMeters {
     const { since, round } = this.#reads;
     if (mono - since >= STEP_MS) this.#reads = { since: mono, count: 0, round: round + 1 };
   }
+}
+
+function cursorName(topic: string, asker: string): string {
+  return `${topic}\n${asker}`;
 }
 
 /** Adds to a map of bounded size; the oldest entry goes. */

@@ -9,6 +9,7 @@ export class DriverDirectory {
   readonly #drivers = new Map<string, SubscriptionDriver>();
   readonly #matchers = new Map<string, (topic: string) => boolean>();
   readonly #byTopic = new Map<string, SubscriptionDriver[]>();
+  #sorted: readonly SubscriptionDriver[] | undefined;
 
   get size(): number {
     return this.#drivers.size;
@@ -18,7 +19,7 @@ export class DriverDirectory {
     const { name, topic } = driver.record;
     this.#drivers.set(name, driver);
     this.#matchers.set(name, compilePattern(topic));
-    this.#byTopic.clear();
+    this.#forget();
     return driver;
   }
 
@@ -28,7 +29,7 @@ export class DriverDirectory {
     if (this.#drivers.get(name) !== driver) return;
     this.#drivers.delete(name);
     this.#matchers.delete(name);
-    this.#byTopic.clear();
+    this.#forget();
   }
 
   get(name: string): SubscriptionDriver | undefined {
@@ -46,8 +47,8 @@ export class DriverDirectory {
   }
 
   /** All drivers, sorted by name. */
-  all(): SubscriptionDriver[] {
-    return [...this.#drivers.values()]
+  all(): readonly SubscriptionDriver[] {
+    return this.#sorted ??= [...this.#drivers.values()]
       .sort((a, b) => a.record.name < b.record.name ? -1 : 1);
   }
 
@@ -63,11 +64,17 @@ export class DriverDirectory {
   }
 
   /** Removes all drivers and returns them. */
-  clear(): SubscriptionDriver[] {
+  clear(): readonly SubscriptionDriver[] {
     const drivers = this.all();
     this.#drivers.clear();
     this.#matchers.clear();
-    this.#byTopic.clear();
+    this.#forget();
     return drivers;
+  }
+
+  /** What was made of the drivers is made anew. */
+  #forget(): void {
+    this.#sorted = undefined;
+    this.#byTopic.clear();
   }
 }

@@ -177,7 +177,8 @@ export class Leases {
 
   /** The one that was made first. */
   get oldest(): Lease | undefined {
-    for (const lease of this.values()) return lease;
+    // A grant is there as long as one of its leases is.
+    for (const { leases } of this.#grants.values()) return leases.find(Boolean);
     return undefined;
   }
 

@@ -26,12 +26,14 @@ export const metricsRoutes: Route[] = [{
   path: "/metrics",
   handle({ services, raw }, reply) {
     const format = formatFor(raw.header("accept"));
-    const out = new Exposition(format);
+    const out = new Exposition(format, services.metrics.textBytes);
     writeDaemon(out, services);
     writeTopics(out, services);
     writeSubscriptions(out, services);
+    const bytes = out.end();
+    services.metrics.textBytes = bytes.length;
     reply.header("vary", "accept");
-    sendBytes(reply, { status: 200, type: METRICS_TYPES[format], bytes: out.end() });
+    sendBytes(reply, { status: 200, type: METRICS_TYPES[format], bytes });
   },
 }];
 

@@ -92,8 +92,11 @@ export function totalsOf({ broker }: Services): Totals {
 
 /** The limits of `[alert]` that are reached. */
 function alertsNow({ broker, config, dataDir }: Services): Alert[] {
-  const { alertLag, alertAge, alertLeased } = config;
-  const drivers = alertLag + alertAge + alertLeased > 0 ? broker.subscriptions.all() : [];
+  const { alertLag, alertAge } = config;
+  // Without a limit on these only what consumers hold can be too much.
+  const isAnyWatched = alertLag + alertAge > 0;
+  const drivers = broker.subscriptions.all()
+    .filter(({ queue }) => isAnyWatched || queue.leased > 0);
   const subscriptions = drivers.map((driver): SubscriptionLoad => {
     const { record: { name }, queue } = driver;
     const { pending, leased, scheduled } = queue;
