@@ -18,6 +18,7 @@ import { type Bench, output } from "./process.ts";
 import { type Result, table } from "./report.ts";
 import { publishFromPipe, publishText } from "./publishing.ts";
 import { replayToFile } from "./replaying.ts";
+import { scraping } from "./scraping.ts";
 import { beingWatched } from "./watched.ts";
 import { prepare, publishOnce, type Size } from "./workloads.ts";
 
@@ -45,6 +46,7 @@ const WORKS: {
   { ids: ["P11"], run: readFiltered },
   { ids: ["P12"], run: publishAtRate },
   { ids: ["P14"], run: beingWatched },
+  { ids: ["P14"], run: scraping },
 ];
 
 function print(text: string): void {
