@@ -195,10 +195,13 @@ export class DiskSpace {
   }
 }
 
+/** The system's call; a simulated world (tests/world) has a disk of its own. */
+export const fileSystem = { statfsSync };
+
 /** The space on the disk of a folder, bytes; undefined where the system does not tell. */
 export function spaceOf(folder: string): { free: number; used: number; size: number } | undefined {
   try {
-    const { bavail, bfree, blocks, bsize } = statfsSync(folder);
+    const { bavail, bfree, blocks, bsize } = fileSystem.statfsSync(folder);
     return { free: bavail * bsize, used: (blocks - bfree) * bsize, size: blocks * bsize };
   } catch {
     return undefined; // an older launcher did not allow it, or the folder is gone: health tells that

@@ -6,31 +6,36 @@ import { InternalError } from "../core/base/errors.ts";
 import type { Found } from "../core/store/damage.ts";
 import { FileEventStore } from "../core/store/file/file_event_store.ts";
 import type { FileStoreAnswer, FileStoreCall } from "../core/store/worker/file_worker_store.ts";
+import { moduleState } from "../core/base/module_state.ts";
 import { serveCalls } from "../core/worker/server.ts";
 import { prepareEventFolder } from "./data_dir.ts";
 import { collectWhenIdle } from "./memory/collect_when_idle.ts";
 
-let store: FileEventStore | undefined;
-/** Repaired since the last reply. */
-let repaired: string[] = [];
-/** Found missing since the last reply. */
-let lost: Found[] = [];
+const own = moduleState(() => ({
+  store: undefined as FileEventStore | undefined,
+  /** Repaired since the last reply. */
+  repaired: [] as string[],
+  /** Found missing since the last reply. */
+  lost: [] as Found[],
+}));
+const rest = moduleState(collectWhenIdle);
 
 serveCalls((message, ready): FileStoreAnswer | Promise<FileStoreAnswer> => {
   const call = message as FileStoreCall;
   if (call.op === "open") {
     const { dir, durability, dedupWindow } = call;
     prepareEventFolder(dir);
-    store = new FileEventStore(dir, {
+    const worker = own();
+    const store = worker.store = new FileEventStore(dir, {
       durability,
-      onNote: (note) => repaired.push(note),
-      onDamage: (found) => lost.push(found),
+      onNote: (note) => worker.repaired.push(note),
+      onDamage: (found) => worker.lost.push(found),
       onFailure: reportError, // ends this thread, and the daemon with it
       dedupWindow,
     });
     const { notes, foreign } = store.found;
-    repaired = [];
-    lost = [];
+    worker.repaired = [];
+    worker.lost = [];
     return {
       result: { notes, foreign },
       lost: [...store.damage()],
@@ -38,11 +43,12 @@ serveCalls((message, ready): FileStoreAnswer | Promise<FileStoreAnswer> => {
       changes: [],
     };
   }
+  const { store } = own();
   if (!store) {
     throw new InternalError(`the event store was asked to ${call.op} before it was opened`);
   }
   return answer(store, call, ready);
-}, collectWhenIdle());
+}, { note: () => rest().note() });
 
 async function answer(
   store: FileEventStore,
@@ -54,8 +60,9 @@ async function answer(
       const { requests, durability, groups, early } = call;
       const options = { durability, groups, ...(early ? { onWritten: ready } : {}) };
       const { outcomes, changes } = await store.appendTelling(requests, options);
-      const notes = repaired;
-      repaired = [];
+      const worker = own();
+      const { lost, repaired: notes } = worker;
+      worker.repaired = [];
       return {
         result: outcomes,
         changes,
@@ -79,7 +86,7 @@ async function answer(
       return {
         result: undefined,
         changes: changesOf(store, call.topic),
-        lost: lost.splice(0),
+        lost: own().lost.splice(0),
       };
     case "removeTopic":
       await store.removeTopic(call.topic);

@@ -7,29 +7,35 @@ import type { Durability } from "../core/event/durability.ts";
 import { SqliteEventStore } from "../core/store/sqlite/sqlite_event_store.ts";
 import { WalSyncBehind, WalSyncer } from "../core/store/sqlite/wal_syncer.ts";
 import type { StoreAnswer, StoreCall } from "../core/store/worker/sqlite_worker_store.ts";
+import { moduleState } from "../core/base/module_state.ts";
 import { serveCalls } from "../core/worker/server.ts";
 import { collectWhenIdle } from "./memory/collect_when_idle.ts";
 import { SpaceReserve } from "./space_reserve.ts";
 
-let store: SqliteEventStore | undefined;
-const syncers = new Map<Durability, WalSyncer>();
-let opened: { path: string; durability: Durability } | undefined;
-let behind: WalSyncBehind | undefined;
+const own = moduleState(() => ({
+  store: undefined as SqliteEventStore | undefined,
+  syncers: new Map<Durability, WalSyncer>(),
+  opened: undefined as { path: string; durability: Durability } | undefined,
+  behind: undefined as WalSyncBehind | undefined,
+}));
+const rest = moduleState(collectWhenIdle);
 
 serveCalls((message, ready): StoreAnswer | Promise<StoreAnswer> => {
   const call = message as StoreCall;
   if (call.op === "open") {
     const { path, durability, dedupWindow, reserve } = call;
-    store = new SqliteEventStore(path, {
+    const worker = own();
+    const store = worker.store = new SqliteEventStore(path, {
       durability,
       lock: false,
       dedupWindow,
       room: reserve === undefined ? undefined : new SpaceReserve(reserve, { size: 0 }),
     });
-    opened = { path, durability };
-    behind = new WalSyncBehind(path);
+    worker.opened = { path, durability };
+    worker.behind = new WalSyncBehind(path);
     return { result: undefined, topics: store.topicRows(), damage: store.damage() };
   }
+  const { store, opened, behind, syncers } = own();
   if (!store || !opened || !behind) {
     throw new InternalError(`the event store was asked to ${call.op} before it was opened`);
   }
@@ -41,11 +47,10 @@ serveCalls((message, ready): StoreAnswer | Promise<StoreAnswer> => {
       const result = store.appendUnsynced(requests, groups);
       // Their state as of now: the next append may already be included when this one has been
       // synced.
-      const answer = { result, topics: rows(topicsOf(requests)) };
+      const answer = { result, topics: rows(store, topicsOf(requests)) };
       ready();
-      const current = store;
       return behind.sync().then(() => {
-        current.assertNamed();
+        store.assertNamed();
         return answer;
       });
     }
@@ -53,7 +58,7 @@ serveCalls((message, ready): StoreAnswer | Promise<StoreAnswer> => {
   const answer = answerTo(store, call);
   // In the order of execution: otherwise a client would replace newer topic data with older data.
   return behind.busy ? behind.idle().then(() => answer) : answer;
-}, collectWhenIdle());
+}, { note: () => rest().note() });
 
 function answerTo(
   store: SqliteEventStore,
@@ -65,11 +70,11 @@ function answerTo(
       const result = store.appendSync(requests, { durability, groups });
       store.assertNamed();
       syncerOf(durability)?.written();
-      return { result, topics: rows(topicsOf(requests)) };
+      return { result, topics: rows(store, topicsOf(requests)) };
     }
     case "damaged":
       store.report(call.found);
-      return { result: undefined, topics: rows([call.found.topic]), damage: store.damage() };
+      return { result: undefined, topics: rows(store, [call.found.topic]), damage: store.damage() };
     case "acceptDamage":
       store.acceptDamage();
       return { result: undefined, topics: [], damage: store.damage() };
@@ -79,20 +84,26 @@ function answerTo(
       store.keepRoomSync(call.keeps);
       return { result: undefined, topics: [] };
     case "truncate":
-      return { result: store.truncateSync(call.topic, call.seq), topics: rows([call.topic]) };
+      return {
+        result: store.truncateSync(call.topic, call.seq),
+        topics: rows(store, [call.topic]),
+      };
     case "redact":
-      return { result: store.redactSync(call.topic, call.request), topics: rows([call.topic]) };
+      return {
+        result: store.redactSync(call.topic, call.request),
+        topics: rows(store, [call.topic]),
+      };
     case "raise":
       store.raiseSync(call.topic, call.lastSeq);
-      return { result: undefined, topics: rows([call.topic]), damage: store.damage() };
+      return { result: undefined, topics: rows(store, [call.topic]), damage: store.damage() };
     case "removeTopic":
       store.removeTopicSync(call.topic);
-      return { result: undefined, topics: rows([call.topic]) };
+      return { result: undefined, topics: rows(store, [call.topic]) };
   }
 }
 
 async function close(store: SqliteEventStore, behind: WalSyncBehind): Promise<StoreAnswer> {
-  for (const syncer of syncers.values()) syncer.close();
+  for (const syncer of own().syncers.values()) syncer.close();
   await behind.close();
   store.closeSync();
   return { result: undefined, topics: [] };
@@ -103,6 +114,7 @@ async function close(store: SqliteEventStore, behind: WalSyncBehind): Promise<St
  * sync ends this thread, and the daemon with it.
  */
 function syncerOf(asked: Durability | undefined): WalSyncer | undefined {
+  const { opened, syncers } = own();
   const { path, durability } = opened!;
   const key = asked ?? durability;
   let syncer = syncers.get(key);
@@ -114,6 +126,6 @@ function topicsOf(requests: readonly { topic: string }[]): Set<string> {
   return new Set(requests.map(({ topic }) => topic));
 }
 
-function rows(names: Iterable<string>): StoreAnswer["topics"] {
-  return [...names].map((name) => store!.topicRow(name)).filter((row) => row !== undefined);
+function rows(store: SqliteEventStore, names: Iterable<string>): StoreAnswer["topics"] {
+  return [...names].map((name) => store.topicRow(name)).filter((row) => row !== undefined);
 }

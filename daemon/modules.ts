@@ -15,6 +15,7 @@ import "../core/base/histogram.ts";
 import "../core/base/idle_timer.ts";
 import "../core/base/if_there.ts";
 import "../core/base/in_turns.ts";
+import "../core/base/module_state.ts";
 import "../core/base/named_files.ts";
 import "../core/base/options.ts";
 import "../core/base/os_error.ts";

@@ -1,13 +1,17 @@
 /** Long synchronous work in steps, so that everything else has its turn between two of them. */
 
+import { moduleState } from "./module_state.ts";
+
 /** Sockets have their turn at least this often, ms. */
 const OFTEN = 10;
 /** While there is something to do, the runtime looks at sockets after 61 turns. */
 const UNTIL_SOCKETS = 64;
 
 /** When sockets have had their turn, and the end of the one that they are having. */
-let last = -Infinity;
-let sockets: Promise<void> | undefined;
+const turns = moduleState(() => ({
+  last: -Infinity,
+  sockets: undefined as Promise<void> | undefined,
+}));
 
 /**
  * Lets everything else have its turn. `setImmediate` is something to do: with one for each step, 61
@@ -15,14 +19,16 @@ let sockets: Promise<void> | undefined;
  * without a step, which take a quarter of a millisecond; all who have steps wait for the same ones.
  */
 export async function turn(): Promise<void> {
+  const state = turns();
+  const { sockets, last } = state;
   if (sockets === undefined && performance.now() - last < OFTEN) return await immediate();
-  await (sockets ??= turnOfSockets());
+  await (state.sockets ??= turnOfSockets(state));
 }
 
-async function turnOfSockets(): Promise<void> {
+async function turnOfSockets(state: ReturnType<typeof turns>): Promise<void> {
   for (let n = 0; n < UNTIL_SOCKETS; n++) await immediate();
-  sockets = undefined;
-  last = performance.now();
+  state.sockets = undefined;
+  state.last = performance.now();
 }
 
 function immediate(): Promise<void> {

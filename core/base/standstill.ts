@@ -6,6 +6,7 @@
  * be waiting in the socket.
  */
 import type { Clock } from "./clock.ts";
+import { moduleState } from "./module_state.ts";
 
 /** While there are listeners, the time is checked this often, ms. */
 const BEAT_MS = 250;
@@ -80,12 +81,13 @@ export class StandstillWatch {
   }
 }
 
-const watches = new WeakMap<Clock, StandstillWatch>();
+const watches = moduleState(() => new WeakMap<Clock, StandstillWatch>());
 
 /** The single watch of a clock. */
 export function standstillOf(clock: Clock): StandstillWatch {
-  let watch = watches.get(clock);
-  if (watch === undefined) watches.set(clock, watch = new StandstillWatch(clock));
+  const known = watches();
+  let watch = known.get(clock);
+  if (watch === undefined) known.set(clock, watch = new StandstillWatch(clock));
   return watch;
 }
 

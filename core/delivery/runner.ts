@@ -3,6 +3,7 @@
  * according to what the handler does. A handler's error never reaches another handler or the
  * process. One event at a time by default; the next begins while the last outcome is committed.
  */
+import { moduleState } from "../base/module_state.ts";
 import { HandlerCall, runBecause, runBecauseNow } from "../event/causation.ts";
 import type { Clock } from "../base/clock.ts";
 import { type Rate, RateLimit } from "../base/rate.ts";
@@ -60,14 +61,13 @@ const BATCH_BYTES = 4 * 1024 * 1024;
  * dropped.
  */
 const MAILBOX = 65_536;
-
-let lastRunner = 0;
+const runners = moduleState(() => ({ last: 0 }));
 
 /** Runs one handler. */
 export class HandlerRunner {
   readonly #driver: SubscriptionDriver;
   readonly #options: RunnerOptions;
-  readonly #consumer = `handler-${++lastRunner}`;
+  readonly #consumer = `handler-${++runners().last}`;
   /** Never the same in another run of the process. */
   readonly #instance = `${OWN_PROCESS}${newToken()}`;
   readonly #begin: BeginAhead | undefined;

@@ -1,12 +1,14 @@
 /** Names of leases. */
 
-const boot = crypto.getRandomValues(new Uint32Array(2)).reduce(
-  (text, n) => text + n.toString(36),
-  "",
-);
-let lastToken = 0;
+import { moduleState } from "../base/module_state.ts";
+
+const tokens = moduleState(() => ({
+  boot: crypto.getRandomValues(new Uint32Array(2)).reduce((text, n) => text + n.toString(36), ""),
+  last: 0,
+}));
 
 /** A name that was never used before, not even by an earlier process. */
 export function newToken(): string {
-  return `${boot}-${(++lastToken).toString(36)}`;
+  const state = tokens();
+  return `${state.boot}-${(++state.last).toString(36)}`;
 }

@@ -6,6 +6,7 @@
  * Recorded events stay in the aggregate until a repository saves them. The payload is captured as
  * JSON when it is recorded, so `applyEvent` sees exactly what later readers will see.
  */
+import { moduleState } from "../base/module_state.ts";
 import { toJson } from "../json/to_json.ts";
 import { copyOfState } from "./copied_state.ts";
 import { assertName } from "../event/name.ts";
@@ -51,7 +52,7 @@ export interface AggregateAccess {
 }
 
 let friend: AggregateAccess;
-const ids = new IdSource();
+const ids = moduleState(() => new IdSource());
 
 /**
  * The base of an aggregate.
@@ -161,7 +162,7 @@ export abstract class AggregateRoot<State extends object> {
   protected recordEvent(type: string, payload: unknown, options: RecordOptions = {}): void {
     const now = this.now();
     const event: Event = {
-      id: ids.next(now),
+      id: ids().next(now),
       type: assertName(type, "the type"),
       topic: "",
       timestamp: now,

@@ -6,6 +6,7 @@
  * the connection. Bare payloads that need no inspection are passed on packed
  * (daemon/ingest/line_packer.ts), others as events.
  */
+import { moduleState } from "../../core/base/module_state.ts";
 import { turn as otherWork } from "../../core/base/in_turns.ts";
 import { eventBytes } from "../../core/event/event_size.ts";
 import { EventRefusedError, EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
@@ -61,7 +62,7 @@ const MANY_REFUSED = 100;
 const SMALL_PIECE = 1024;
 
 /** Bytes of all connections that were passed on and are not yet durable. */
-let allInFlight = 0;
+const all = moduleState(() => ({ inFlight: 0 }));
 
 /** True if a connection has to wait until some of its bytes are durable. */
 export function mustWait(own: number, all: number): boolean {
@@ -219,7 +220,7 @@ class LinesPublish {
         if (this.#batch !== undefined) this.#assertHoldable();
         else if (turn.inFlight.size === 0 || lines.bytes >= enough) this.#handDown();
         if (lines.ended || this.#failure !== undefined) break;
-        while (mustWait(turn.bytes, allInFlight)) await Promise.race(turn.inFlight);
+        while (mustWait(turn.bytes, all().inFlight)) await Promise.race(turn.inFlight);
       }
       lines.end();
       isWhole = true;
@@ -281,7 +282,7 @@ class LinesPublish {
     const versions = versionsOf(request);
     const expires = ids && expiresOf(request);
     turn.bytes += size;
-    allInFlight += size;
+    all().inFlight += size;
     const { broker, disk } = this.#request.services;
     const appended: Promise<void> = disk.admitted(() => broker.append(request, turn.stream))
       .then((outcome) => {
@@ -295,7 +296,7 @@ class LinesPublish {
       })
       .finally(() => {
         turn.bytes -= size;
-        allInFlight -= size;
+        all().inFlight -= size;
         this.#inFlight.delete(appended);
         turn.inFlight.delete(appended);
         if (turn.inFlight.size === 0) turn.idle();
