@@ -1,7 +1,7 @@
 /** Shows that a world is decided by its seed alone, and what the engine does to processes. */
 import assert from "node:assert/strict";
 import { runWorld } from "./engine/run.ts";
-import { smallestLife } from "./smallest_life.ts";
+import { smallestLife } from "./lives/smallest.ts";
 import type { Life, World } from "./types.ts";
 
 /** A life of one function. */

@@ -31,6 +31,7 @@ const CHANGES: readonly DiskOp[] = [
 export interface DiskCallsHost {
   trace(process: SimProcess, what: string): void;
   tell(who: string, what: string): void;
+  count(what: string): void;
 }
 
 /** Judges each call before it takes effect. */
@@ -79,6 +80,7 @@ export class DiskCalls {
       if (kind === "short" && (op !== "write" || bytes < 2)) continue;
       if (one.after-- > 0) continue;
       one.times--;
+      this.#host.count("disk faults");
       this.#host.tell("disk", `${kind} at ${op} ${path} of ${process.name}`);
       if (kind === "kill") this.#kill(process);
       if (kind === "short") return Math.ceil(bytes / 2);

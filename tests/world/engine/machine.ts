@@ -54,6 +54,7 @@ export class SimMachine implements Machine {
     this.#calls = new DiskCalls({
       trace: (process, what) => host.trace(process.name, what),
       tell: host.tell,
+      count: host.count,
     }, this.fileSystem);
     this.#network = new Network({
       ...host,
@@ -139,12 +140,14 @@ export class SimMachine implements Machine {
       file.seekSync(byte, Deno.SeekMode.Start);
       file.writeSync(bytes.subarray(byte, byte + 1));
     } else (this.fileSystem.find(path) as FileNode).set(bytes);
+    this.#host.count("disk faults");
     this.#host.tell("disk", `flips bit ${bit} of byte ${byte} of ${path}`);
     return true;
   }
 
   takeAway(path: string): boolean {
     if (!this.#exists(path)) return false;
+    this.#host.count("disk faults");
     this.#host.tell("disk", `${path} is taken away`);
     if (isDatabase(path)) this.#databases.remove(path);
     else {
@@ -201,6 +204,7 @@ export class SimMachine implements Machine {
 
   cut(process?: string): number {
     const count = this.#network.cut(process);
+    for (let n = 0; n < count; n++) this.#host.count("cut connections");
     this.#host.tell("network", `cuts ${count} connections of ${process ?? "all"}`);
     return count;
   }

@@ -17,6 +17,7 @@ export interface NetworkHost {
   random: Random;
   trace(who: string, what: string): void;
   tell(who: string, what: string): void;
+  count(what: string): void;
 }
 
 /** All sockets. */
@@ -139,6 +140,7 @@ export class Network implements ConnectionNet {
       if (this.#behaviour.stalled) return void this.#held.push(arrive);
       if (piece !== undefined && this.#host.random.chance(this.#behaviour.cutChance)) {
         this.#host.tell("network", `cuts ${from.name}`);
+        this.#host.count("cut connections");
         return from.cut();
       }
       this.#host.trace(from.name, piece === undefined ? "ends" : `brings ${piece.length}`);

@@ -2,9 +2,9 @@
  * The smallest life that has everything: a daemon, a publisher over its socket, kills and restarts;
  * at the end everything that was acknowledged is there, in order, once.
  */
-import { connect } from "../../core/client/broker/connect.ts";
-import { Client } from "../../core/client/client.ts";
-import type { Life, Plan, Random, Step, World } from "./types.ts";
+import { connect } from "../../../core/client/broker/connect.ts";
+import { Client } from "../../../core/client/client.ts";
+import type { Life, Plan, Random, Step, World } from "../types.ts";
 
 const TOPIC = "orders";
 

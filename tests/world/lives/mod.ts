@@ -1,0 +1,13 @@
+/** All lives, by which a seed can be lived. The first is what is meant where none is named. */
+import type { Life } from "../types.ts";
+import { smallestLife } from "./smallest.ts";
+
+/** See above. */
+export const lives: readonly Life[] = [smallestLife];
+
+/** The life of this name. */
+export function lifeNamed(name: string | undefined): Life {
+  const life = name === undefined ? lives[0] : lives.find((one) => one.name === name);
+  if (life !== undefined) return life;
+  throw new Error(`there is no life ${name}: ${lives.map((one) => one.name).join(", ")}`);
+}
