@@ -138,7 +138,9 @@ export class TopicWriter {
   /** Decides a request; its events wait for {@link write}. */
   take(request: StoreRequest, now: number): AppendOutcome {
     this.#look(now);
-    const pending = this.#pending ??= newPending(this.view.lastSeq, now);
+    // A request that stored nothing leaves nothing: what comes later is stored later.
+    const pending = this.hasPending ? this.#pending! : newPending(this.view.lastSeq, now);
+    this.#pending = pending;
     if (isPacked(request) && takesAll(request)) {
       const { keys, count } = request;
       const keySeqs = keys === undefined

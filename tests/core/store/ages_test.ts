@@ -14,6 +14,7 @@ import { dose } from "../../helpers/dose.ts";
 import { FakeClock } from "../../helpers/fake_clock.ts";
 import { unpackFixture } from "../../helpers/fixture.ts";
 import { inFolder } from "../../helpers/start.ts";
+import { newEvent } from "./conformance.ts";
 
 const DAY = 86_400_000;
 const MICROSECONDS = 1_700_000_000_000_000;
@@ -57,6 +58,28 @@ for (const [name, open] of Object.entries(STORES)) {
       await clock.pass(10_000);
       assert.equal(await store.seekAge!("t", 5000), 5, "all of them");
       assert.equal(await store.seekAge!("nowhere", 5000), 1);
+      await store.close();
+    }));
+
+  Deno.test(`${name} takes an event for as old as it is when the request before stored nothing`, () =>
+    inFolder(async (folder) => {
+      const clock = new FakeClock();
+      const store = open(folder, clock);
+      const event = (id: string) => newEvent({ id, idGiven: true });
+      await store.append([{ topic: "t", events: [event("first")] }]);
+      await clock.pass(1000);
+      const refused = { topic: "t", events: [event("refused")], expected: "none" } as const;
+      const repeated = { topic: "t", events: [event("after-0")] };
+      const empty = { topic: "t", events: [] };
+      for (const [i, request] of [refused, repeated, empty].entries()) {
+        await store.append([request]);
+        await clock.pass(DAY);
+        const id = `after-${i}`;
+        await store.append([{ topic: "t", events: [event(id)] }]);
+        assert.equal(await store.seekAge!("t", DAY / 2), i + 2, "it was stored just now");
+        const [repeat] = await store.append([{ topic: "t", events: [event(id)] }]);
+        assert.deepEqual(repeat?.ok && repeat.duplicates, [{ index: 0, seq: i + 2 }]);
+      }
       await store.close();
     }));
 
