@@ -187,11 +187,13 @@ export class TopicLookup {
     else this.#let();
   }
 
-  /** Forgets everything: the whole topic is gone. */
-  forget(): void {
+  /** Forgets everything: the whole topic is gone. Returns true if files were removed. */
+  forget(): boolean {
+    const removes = this.#orphans.size > 0;
     this.#let();
     for (const orphan of this.#orphans) this.#drop(orphan);
     this.#tables.clear();
+    return removes;
   }
 
   #drop(orphan: number): void {

@@ -415,7 +415,8 @@ export class TopicWriter {
   /** Removes all events; the last seq stays known. */
   removeAll(now: number): void {
     this.truncate(this.view.lastSeq + 1, now);
-    this.#lookup.forget();
+    // A power cut must not bring back its ids: what is published again would count as stored.
+    if (this.#lookup.forget()) this.#context.disk.syncFolder(this.#folder);
     // Its keys are numbered as after a restart.
     this.#counts = this.#newCounts();
   }

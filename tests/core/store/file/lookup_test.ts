@@ -1,4 +1,4 @@
-/** Given ids of a segment that is still open, when there are too many to be kept as strings. */
+/** Given ids: of a segment that is still open with very many, and of a topic that was removed. */
 import assert from "node:assert/strict";
 import { FileEventStore } from "../../../../core/store/file/file_event_store.ts";
 import { MemoryDisk } from "../../../helpers/memory_disk.ts";
@@ -36,4 +36,19 @@ Deno.test("FileEventStore knows every given id of an open segment, however many 
   store = new FileEventStore("/data/events", { disk });
   await assertKnown(store, "new-2");
   await store.close();
+});
+
+Deno.test("FileEventStore does not know the ids of a removed topic when the power was cut", async () => {
+  for (const survives of [0, 0.5, 0.99]) {
+    const disk = new MemoryDisk();
+    const event = newEvent({ id: "once" });
+    let store = new FileEventStore("/data/events", { disk });
+    await store.append([{ topic: "t", events: [event, newEvent()] }]);
+    await store.removeTopic("t");
+    store = new FileEventStore("/data/events", { disk: disk.powerCut(() => survives) });
+    assert.equal(store.head("t").lastSeq, 2);
+    const [outcome] = await store.append([{ topic: "t", events: [event] }]);
+    assert.deepEqual(outcome?.ok && outcome.duplicates, [], "it is not there any more");
+    await store.close();
+  }
 });
