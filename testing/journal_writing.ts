@@ -25,6 +25,16 @@ export function testWriting(test: Register<JournalStore>): void {
     assert.deepEqual(store.topics().sort(), ["a", "b"]);
   });
 
+  test("lists no topic of which nothing was ever stored", async (under) => {
+    await under.store.append([{ topic: "a", events: [newEvent()], expected: "exists" }]);
+    await under.store.append([{ topic: "b", events: [] }, { topic: "c", events: [newEvent()] }]);
+    assert.deepEqual(under.store.topics(), ["c"]);
+    const store = await again(under);
+    if (store !== under.store) assert.deepEqual(store.topics(), ["c"]);
+    await store.removeTopic("c");
+    assert.deepEqual(store.topics(), ["c"], "its last seq stays known");
+  });
+
   test("keeps a packed request's events as it keeps others", async ({ store }) => {
     const payloads = ["1.0", '"ü€𝄞"', '{"n":9007199254740993}'];
     const plain = packedRequest(payloads, { keys: "k" });

@@ -143,7 +143,7 @@ export class MemoryEventStore implements JournalStore {
   }
 
   topics(): string[] {
-    return [...this.#topics.keys()];
+    return [...this.#topics].filter(([, { lastSeq }]) => lastSeq > 0).map(([name]) => name);
   }
 
   readPage(topic: string, query: PageQuery): Page {

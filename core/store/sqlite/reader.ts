@@ -54,7 +54,8 @@ export class SqliteReader implements EventReader {
   }
 
   topics(): string[] {
-    return [...this.#topics.keys()];
+    // A request of which nothing was stored leaves a row, too.
+    return [...this.#topics.values()].filter(({ lastSeq }) => lastSeq > 0).map(({ name }) => name);
   }
 
   keepsLines(): boolean {
