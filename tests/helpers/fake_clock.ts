@@ -7,8 +7,12 @@ export class FakeClock implements Clock {
   #mono = 0;
   #timers = new Set<{ at: number; callback: () => void }>();
 
-  constructor(wall = 1_700_000_000_000) {
+  readonly #settled: () => Promise<void>;
+
+  /** `settled` resolves when what a timer has started has settled. */
+  constructor(wall = 1_700_000_000_000, settled: () => Promise<void> = inTurns) {
     this.#wall = wall;
+    this.#settled = settled;
   }
 
   now(): number {
@@ -44,10 +48,10 @@ export class FakeClock implements Clock {
       this.#move(Math.max(this.#mono, next.at));
       this.#timers.delete(next);
       next.callback();
-      await settled();
+      await this.#settled();
     }
     this.#move(end);
-    await settled();
+    await this.#settled();
   }
 
   /**
@@ -68,3 +72,5 @@ export class FakeClock implements Clock {
 export async function settled(): Promise<void> {
   for (let i = 0; i < 20; i++) await Promise.resolve();
 }
+
+const inTurns = settled;

@@ -1,0 +1,199 @@
+/**
+ * Three brokers, one on each store, that are told the same. Each has a clock of its own, which is
+ * moved by as much, and subscriptions whose handlers do what their event says and write down what
+ * they were given.
+ */
+import assert from "node:assert/strict";
+import { EvsError } from "../../../core/base/errors.ts";
+import { EventBroker } from "../../../core/broker/event_broker.ts";
+import { deadLetter, retry, skip } from "../../../core/delivery/outcome.ts";
+import type { Subscription } from "../../../core/delivery/subscription.ts";
+import type { Event } from "../../../core/event/event.ts";
+import { MemoryState } from "../../../core/state/memory.ts";
+import { SqliteState } from "../../../core/state/sqlite.ts";
+import type { State } from "../../../core/state/state.ts";
+import { FileEventStore } from "../../../core/store/file/file_event_store.ts";
+import { MemoryEventStore } from "../../../core/store/memory.ts";
+import { SqliteEventStore } from "../../../core/store/sqlite/sqlite_event_store.ts";
+import type { JournalStore } from "../../../core/store/store.ts";
+import { FakeClock, settled } from "../../helpers/fake_clock.ts";
+import { MemoryDisk } from "../../helpers/memory_disk.ts";
+
+/** What a handler does at an attempt; after the last one it is `ok`. */
+export type Step = "ok" | "throw" | "dead" | "skip" | "retry";
+
+/** How the subscriptions are set up. */
+export interface Setup {
+  concurrency: number;
+  maxRetries: number;
+  maxEvents: number;
+  keep: "limits" | "unconsumed";
+  drop: "limits" | "consumed";
+}
+
+/** A broker, its clock, and what its handlers were given. */
+export class Told {
+  readonly name: string;
+  readonly clock = new FakeClock(undefined, () => this.settle());
+  readonly handled: string[] = [];
+  readonly errors: string[] = [];
+  readonly #setup: Setup;
+  readonly #open: (clock: FakeClock) => { eventStore: JournalStore; state: State };
+  broker: EventBroker;
+  subscriptions: Subscription[] = [];
+
+  constructor(
+    name: string,
+    setup: Setup,
+    open: (clock: FakeClock) => { eventStore: JournalStore; state: State },
+  ) {
+    this.name = name;
+    this.#setup = setup;
+    this.#open = open;
+    this.broker = this.#start();
+  }
+
+  #start(): EventBroker {
+    const broker = new EventBroker({
+      ...this.#open(this.clock),
+      clock: this.clock,
+      random: () => 0.5,
+      onError: (error, context) => void this.errors.push(`${context}: ${error}`),
+    });
+    const { concurrency, maxRetries, maxEvents, keep, drop } = this.#setup;
+    broker.createTopic("t", { maxEvents, keep, drop });
+    const options = { concurrency, maxRetries, retryDelay: 50, maxDeliveries: 10 };
+    this.subscriptions = [
+      broker.subscribe("t", this.#handler("one"), { ...options, name: "one" }),
+      broker.subscribe("*", this.#handler("all"), { ...options, name: "all", eventTypes: ["a"] }),
+      broker.subscribe("t", this.#handler("late"), { ...options, name: "late", from: "end" }),
+    ];
+    return broker;
+  }
+
+  #handler(name: string) {
+    return ({ topic, seq, id, key, payload }: Event, { attempt }: { attempt: number }) => {
+      const step = (payload as { steps: Step[] } | null)?.steps[attempt - 1] ?? "ok";
+      this.handled.push(`${name}: ${topic} ${seq} ${id} ${key ?? "-"} ${attempt} ${step}`);
+      switch (step) {
+        case "throw":
+          throw new Error("thrown");
+        case "dead":
+          return deadLetter("given up");
+        case "skip":
+          return skip("not mine");
+        case "retry":
+          return retry({ afterMs: 70 });
+        case "ok":
+          return;
+      }
+    };
+  }
+
+  /** Lets everything that follows happen: the disk is in memory, and SQLite does not wait. */
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 20; turn++) await settled();
+  }
+
+  async restart(): Promise<void> {
+    await this.broker.close();
+    this.broker = this.#start();
+  }
+}
+
+/** The three; each keeps what it has through a restart. */
+export function brokers(folder: string, setup: Setup): Told[] {
+  const disk = new MemoryDisk();
+  let memory: { eventStore: JournalStore; state: State } | undefined;
+  return [
+    new Told("memory", setup, (clock) =>
+      memory ??= {
+        eventStore: unclosed(new MemoryEventStore({ clock })),
+        state: unclosed(new MemoryState()),
+      }),
+    new Told("sqlite", setup, (clock) => ({
+      eventStore: new SqliteEventStore(`${folder}/events.db`, {
+        clock,
+        durability: "os",
+        lock: false,
+      }),
+      state: new SqliteState(`${folder}/sqlite-state.db`, { lock: false }),
+    })),
+    new Told("file", setup, (clock) => ({
+      eventStore: new FileEventStore("/data/events", {
+        disk,
+        clock,
+        segments: { maxBytes: 6000 },
+      }),
+      state: new SqliteState(`${folder}/file-state.db`, { lock: false }),
+    })),
+  ];
+}
+
+function unclosed<T extends object>(target: T): T {
+  return new Proxy(target, {
+    get(object, name) {
+      const value = Reflect.get(object, name);
+      if (name === "close") return () => Promise.resolve();
+      return typeof value === "function" ? value.bind(object) : value;
+    },
+  });
+}
+
+/** Does the same with all of them, and compares what they answer and what followed. */
+export async function tellAll(
+  all: readonly Told[],
+  what: string,
+  act: (told: Told) => Promise<unknown>,
+): Promise<void> {
+  const answers = [];
+  for (const told of all) {
+    const answer = await answerOf(() => act(told));
+    await told.settle();
+    answers.push({ answer, ...await everythingOf(told) });
+  }
+  for (const [i, answer] of answers.entries()) {
+    assert.deepEqual(answer, answers[0], `${what}: ${all[i]!.name} is other than ${all[0]!.name}`);
+  }
+}
+
+async function answerOf(act: () => Promise<unknown>): Promise<unknown> {
+  try {
+    return plain(await act());
+  } catch (error) {
+    if (error instanceof EvsError) return { error: error.code };
+    throw error;
+  }
+}
+
+/** All that can be seen of a broker. */
+async function everythingOf({ broker, handled, errors }: Told): Promise<unknown[]> {
+  const { topics, subscriptions } = await broker.stats();
+  const dead = await broker.getDeadLetterQueue().getEvents();
+  const { scheduled } = await broker.scheduledEvents();
+  return [
+    plain({
+      // Which of two subscriptions gets an event first is not promised.
+      handled: Object.groupBy(handled, (line) => line.slice(0, line.indexOf(":"))),
+      errors,
+      topics: topics.map(({ store: _, ...topic }) => topic),
+      subscriptions,
+      dead: dead.map((one) => JSON.stringify(plain(one))).sort(),
+      scheduled,
+      groups: (await broker.deadLetterGroups.list())
+        .map(({ reason, count }) => `${count} of ${reason}`).sort(),
+    }),
+  ];
+}
+
+/**
+ * Without what is undefined, and without the numbers within keys: key_book.ts says why those may
+ * differ.
+ */
+function plain(value: unknown): unknown {
+  const text = JSON.stringify(
+    value ?? null,
+    (name, member) => name === "keySeq" ? undefined : member,
+  );
+  return JSON.parse(text);
+}
