@@ -1,0 +1,4 @@
+/** Sabotages that bring back faults that were found from outside. */
+import type { Mutant } from "../mutant.ts";
+
+export const faultMutants: Mutant[] = [];

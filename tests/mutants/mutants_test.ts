@@ -1,0 +1,41 @@
+/**
+ * Shows that tests notice sabotages of the code: thirty of the mutants, drawn by the day, and all of
+ * them at nightly. Also that no mutant has lost the text that it changes.
+ */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { dose } from "../helpers/dose.ts";
+import { dayOf, drawn } from "./draw.ts";
+import { AREAS, mutantsOf } from "./list.ts";
+import { needsSystem, problemOf } from "./mutant.ts";
+import { lineOf } from "./report.ts";
+import { runMutants } from "./runner.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+Deno.test("every mutant changes one place of the code and has its tests", async () => {
+  const read = (path: string) => Deno.readTextFile(`${ROOT}/${path}`);
+  for (const mutant of mutantsOf()) {
+    assert.equal(await problemOf(mutant, read), undefined, mutant.name);
+    assert.ok(mutant.promise !== "", `${mutant.name} says which promise it breaks`);
+  }
+  for (const [area, mutants] of Object.entries(AREAS)) {
+    if (area === "faults") continue;
+    for (const { name, fault } of mutants) assert.equal(fault, undefined, name);
+  }
+});
+
+Deno.test("every mutant that is drawn today is killed", async () => {
+  const all = mutantsOf();
+  const day = dayOf(Date.now());
+  // What needs root and external tools is left to nightly.
+  const isNightly = dose(1) > 1;
+  const mutants = isNightly ? all : drawn(all.filter((one) => !needsSystem(one)), 30, day);
+  const results = await runMutants({ root: ROOT, mutants, jobs: 2 });
+  const others = results.filter(({ verdict }) => verdict !== "killed");
+  assert.equal(
+    others.map(lineOf).join("\n"),
+    "",
+    `deno task test:mutants ${isNightly ? "" : `--sample 30 --day ${day} `}runs them again`,
+  );
+});
