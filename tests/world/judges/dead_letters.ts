@@ -1,0 +1,91 @@
+/** What operators find in the list of dead letters. */
+import type { Dead, Ending } from "../lives/fact.ts";
+import type { Consumption, Model, Work } from "../lives/model.ts";
+import type { Judge } from "./judge.ts";
+import { named } from "./stored.ts";
+
+/** What is known of a dead letter that is listed. */
+function knownOf(
+  { subscription: name, n }: Dead,
+  model: Model,
+): { subscription: Consumption; work: Work } | undefined {
+  const subscription = model.subscriptions.get(name);
+  return subscription && { subscription, work: subscription.find(n) };
+}
+
+const hasCause: Judge = {
+  name: "a dead letter has its cause",
+  promise: "6. Retry, dead letter and cursor move together",
+  holds: "A dead letter says why, and has all the attempts that were answered.",
+  ends({ at, dead }, model, report) {
+    for (const one of dead) {
+      const known = knownOf(one, model);
+      const text = `the dead letter ${named(one)} of ${one.subscription}`;
+      if (one.reason === "") report(`${text} has no reason`);
+      if (!known || known.subscription.isLoose) continue;
+      const { low, high } = model.look(known.work, at);
+      // Where deliveries ended without an answer, the last one stands in the list, too.
+      if (one.attempts >= low && one.attempts <= high + Math.min(1, one.unanswered)) continue;
+      report(`${text} has ${one.attempts} attempts, and ${low} to ${high} were answered`);
+    }
+  },
+};
+
+const diedRightly: Judge = {
+  name: "only what failed is dead",
+  promise: "6. Retry, dead letter and cursor move together",
+  holds:
+    "An event is a dead letter only if a handler gave it up, its retries are used up, or too " +
+    "many deliveries ended without an answer.",
+  ends({ dead }, model, report) {
+    for (const one of dead) {
+      const known = knownOf(one, model);
+      if (!known) {
+        report(`${one.subscription} has a dead letter, and was never there`);
+      } else if (!known.subscription.isLoose && !model.mayBeDead(known.subscription, known.work)) {
+        const { high, granted, cuts } = known.work;
+        report(
+          `${named(one)} is dead for ${one.subscription} after ${high - granted} failures and ` +
+            `${cuts} deliveries without an answer: ${one.reason}`,
+        );
+      }
+    }
+  },
+};
+
+/** True if a limit of the topic, or a person, may have removed a dead letter. */
+function mayBeRemoved(
+  ending: Ending,
+  model: Model,
+  of: { topic: string; subscription: string; n: number },
+) {
+  if (model.log(of.topic).limits.some((one) => one.deadMax || one.deadRetention)) return true;
+  return [...model.requests.values()].some((request) =>
+    (request.to === "remove dead" || request.to === "retry dead") &&
+    request.entries.some(({ subscription, n }) => subscription === of.subscription && n === of.n)
+  ) && !ending.dead.some(({ subscription, n }) => subscription === of.subscription && n === of.n);
+}
+
+const neverLost: Judge = {
+  name: "a dead letter is never lost",
+  promise: "6. Retry, dead letter and cursor move together",
+  holds:
+    "What a subscription gave up on is listed until somebody removes it, a limit does, or it " +
+    "was sent again and handled.",
+  ends(ending, model, report) {
+    for (const { name, works, isLoose } of model.subscriptions.values()) {
+      for (const work of isLoose ? [] : works.values()) {
+        const { sent: { topic }, seq } = model.events.get(work.n)!;
+        if (work.state !== "dead" || !model.isKept(work, ending.at)) continue;
+        if (ending.dead.some(({ subscription, n }) => subscription === name && n === work.n)) {
+          continue;
+        }
+        if (mayBeRemoved(ending, model, { topic, subscription: name, n: work.n })) continue;
+        report(`${named({ n: work.n, topic, seq })} is dead for ${name}, and is not listed`);
+      }
+    }
+  },
+};
+
+/** Dead letters. */
+export const deadLetterJudges: readonly Judge[] = [hasCause, diedRightly, neverLost];

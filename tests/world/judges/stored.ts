@@ -1,0 +1,359 @@
+/** What is stored: numbers, ids, expectations, batches, limits, schedules, redactions, damage. */
+import type { Ending, Fact, Seen } from "../lives/fact.ts";
+import type { Known, Model } from "../lives/model.ts";
+import type { Judge } from "./judge.ts";
+
+/** The events that a fact shows to somebody, with their numbers. */
+export function shownBy(fact: Fact, model: Model): Omit<Seen, "id">[] {
+  switch (fact.is) {
+    case "began":
+    case "shown":
+      return [fact.event];
+    case "read":
+      return [...fact.events];
+    case "done":
+      return (fact.receipts ?? []).filter(({ seq }) => seq > 0)
+        .map((receipt) => ({ ...receipt, topic: model.events.get(receipt.n)?.sent.topic ?? "?" }));
+    default:
+      return [];
+  }
+}
+
+/** An event in a sentence. */
+export function named({ n, topic, seq }: { n: number; topic: string; seq?: number }): string {
+  return `event ${n} (${topic} ${seq ?? "without a number"})`;
+}
+
+const nameOf = ({ sent: { n, topic }, seq }: Known) => named({ n, topic, seq });
+
+/** The events of a topic and key that somebody has seen, in order. */
+function ofKey(model: Model, topic: string, key: string): Known[] {
+  return model.numbered(topic).filter(({ sent }) => sent.key === key);
+}
+
+/** The topics of a request, once each. */
+function topicsOf({ request }: Known): string[] {
+  return [...new Set(request.events.map(({ topic }) => topic))];
+}
+
+const oneNumber: Judge = {
+  name: "one number, one event",
+  promise: "4. Sequence numbers have no gaps",
+  holds: "A number of a topic, once anybody has seen it, stands for one event for ever, and an " +
+    "event has one number: nobody is shown what is lost later, and no number is given twice.",
+  sees(fact, model, report) {
+    for (const { n, topic, seq } of shownBy(fact, model)) {
+      const other = model.log(topic).numbers.get(seq);
+      if (other !== undefined && other !== n) {
+        report(`${topic} ${seq} is event ${n}, and was event ${other}`);
+      }
+      const before = model.events.get(n)?.seq;
+      if (before !== undefined && before !== seq) {
+        report(`${named({ n, topic, seq })} had the number ${before} before`);
+      }
+    }
+  },
+};
+
+const nothingInvented: Judge = {
+  name: "nothing is invented",
+  promise: "2. kill -9 loses nothing and invents nothing",
+  holds: "Every event that somebody gets was sent, to this topic, with this key and this id, and " +
+    "was not refused.",
+  sees(fact, model, report) {
+    for (const event of shownBy(fact, model)) {
+      const known = model.events.get(event.n);
+      if (!known) report(`${named(event)} was never sent`);
+      else if (known.sent.topic !== event.topic) {
+        report(`${named(event)} was sent to ${known.sent.topic}`);
+      } else if (known.state === "refused" && fact.is !== "done") {
+        report(`${named(event)} was refused`);
+      }
+      if (!known || fact.is === "done" || !("id" in event)) continue;
+      const { key, id = event.id } = known.sent;
+      if (!("redacted" in event) && event.key !== key) {
+        report(`${named(event)} has the key ${event.key}, and was sent with ${key}`);
+      }
+      if (event.id !== id) {
+        report(`${named(event)} has the id ${event.id}, and was sent with ${id}`);
+      }
+    }
+  },
+};
+
+const acknowledgedIsThere: Judge = {
+  name: "what was acknowledged is there",
+  promise: "1. Acknowledged means durable",
+  holds: "At the end every event that was acknowledged, or shown to anybody, is in its topic, " +
+    "unless a limit may have deleted it, somebody removed its topic or damaged its file.",
+  ends(ending, model, report) {
+    for (const known of model.events.values()) {
+      const topic = ending.topics.find(({ name }) => name === known.sent.topic);
+      if (!model.mustBeThere(known)) continue;
+      if (topic && known.seq! < topic.firstSeq && model.log(topic.name).mayDelete) continue;
+      if (topic?.events.some(({ n, seq }) => n === known.sent.n && seq === known.seq)) continue;
+      report(`${nameOf(known)} is gone`);
+    }
+  },
+};
+
+const noHoles: Judge = {
+  name: "numbers have no holes",
+  promise: "4. Sequence numbers have no gaps",
+  holds: "What is there of a topic is numbered without a hole up to its end.",
+  ends(ending, model, report) {
+    for (const { name, firstSeq, lastSeq, events } of ending.topics) {
+      if (model.log(name).isDamaged) continue;
+      const seqs = events.map(({ seq }) => seq);
+      const count = Math.max(0, lastSeq - firstSeq + 1);
+      if (seqs.length === count && seqs.every((seq, i) => seq === firstSeq + i)) continue;
+      report(`${name} goes from ${firstSeq} to ${lastSeq}, and has ${seqs.join(" ")}`);
+    }
+  },
+};
+
+const oncePerId: Judge = {
+  name: "an id is stored once",
+  promise: "1. Acknowledged means durable",
+  holds: "An event is in its topic once, however often it was sent with its id.",
+  ends(ending, _model, report) {
+    for (const { name, events } of ending.topics) {
+      const seen = new Map<number, number>();
+      for (const { n, seq } of events) {
+        if (seen.has(n)) report(`event ${n} is ${name} ${seen.get(n)} and ${name} ${seq}`);
+        seen.set(n, seq);
+      }
+    }
+  },
+};
+
+const publishersOrder: Judge = {
+  name: "a publisher's order is kept",
+  promise: "4. Sequence numbers have no gaps",
+  holds: "Events of one publisher are in a topic in the order in which it sent them.",
+  ends(_ending, model, report) {
+    for (const topic of model.logs.keys()) {
+      const last = new Map<string, Known>();
+      for (const known of model.numbered(topic)) {
+        const { publisher, delayMs } = known.request;
+        if (delayMs !== undefined || isRepeated(model, known)) continue;
+        const before = last.get(publisher);
+        if (before && before.ask > known.ask) {
+          report(`${publisher} sent ${nameOf(known)} before ${nameOf(before)}`);
+        }
+        last.set(publisher, known);
+      }
+    }
+  },
+};
+
+/** It was sent more than once: the second time may be the one that stored it. */
+function isRepeated(model: Model, { sent: { n } }: Known): boolean {
+  let count = 0;
+  for (const request of model.requests.values()) {
+    if (request.to === "publish" && request.events.some((event) => event.n === n)) count++;
+  }
+  return count > 1;
+}
+
+const allOrNothing: Judge = {
+  name: "all or nothing",
+  promise: "All or nothing over several topics",
+  holds: "Of events that were published together, in one topic or in several, all are stored or " +
+    "none is.",
+  ends(ending, model, report) {
+    for (const known of model.events.values()) {
+      const { request } = known;
+      if (!request.together || request.events[0]?.n !== known.sent.n) continue;
+      if (topicsOf(known).some((topic) => !model.log(topic).isWhole)) continue;
+      const all = request.events.map(({ n }) => model.events.get(n)!);
+      if (all.some((one) => isRepeated(model, one))) continue;
+      const there = all.filter(({ sent: { n, topic } }) =>
+        ending.topics.find(({ name }) => name === topic)?.events.some((event) => event.n === n)
+      );
+      if (there.length === 0 || there.length === all.length) continue;
+      const text = (some: Known[]) => some.map(({ sent }) => sent.n).join(", ");
+      report(`of the events ${text(all)}, which were sent together, only ${text(there)} are there`);
+    }
+  },
+};
+
+const expectedHolds: Judge = {
+  name: "what was expected held",
+  promise: "Concurrent writers of one version conflict",
+  holds: "An event that was published with an expectation is stored only on top of what was " +
+    "expected: nothing of its key, or of its topic, lies in between.",
+  ends(_ending, model, report) {
+    for (const known of model.events.values()) {
+      const { request: { expected, events }, seq, sent: { topic, key } } = known;
+      const isFirst = events.find((event) => event.topic === topic)?.n === known.sent.n;
+      if (expected === undefined || seq === undefined || !isFirst) continue;
+      if (!model.log(topic).isWhole || isRepeated(model, known)) continue;
+      const all = key === undefined ? model.numbered(topic) : ofKey(model, topic, key);
+      const before = all.filter((one) => one.seq! < seq).at(-1);
+      const fault = expectationFault(expected, { before, known });
+      if (fault) report(`${nameOf(known)} was stored, though ${fault}`);
+    }
+  },
+};
+
+function expectationFault(
+  expected: NonNullable<Known["request"]["expected"]>,
+  { before, known }: { before: Known | undefined; known: Known },
+): string | undefined {
+  const there = before ? nameOf(before) : "nothing";
+  if (expected === "none") return before && `nothing was expected, and ${there} is before it`;
+  if (expected === "exists") return before ? undefined : "something was expected before it";
+  if ("keySeq" in expected) {
+    return known.keySeq === expected.keySeq + 1
+      ? undefined
+      : `it expected number ${expected.keySeq} of its key, and is number ${known.keySeq}`;
+  }
+  if ((before?.seq ?? 0) === expected.seq) return undefined;
+  return `${expected.seq} was expected, and ${there} is before it`;
+}
+
+const keyNumbers: Judge = {
+  name: "keys are numbered",
+  promise: "The number of an event within its key is never used twice",
+  holds: "The events of a key of a topic are numbered 1, 2, 3… in their order; of what is left " +
+    "after deletions, each number is higher than the one before.",
+  ends(ending, model, report) {
+    for (const { name, events } of ending.topics) {
+      const last = new Map<string, number>();
+      for (const { n, seq, key, keySeq, redacted } of events) {
+        if (redacted || key === undefined) continue;
+        const log = model.log(name);
+        const before = last.get(key) ?? 0;
+        const isNext = log.isWhole && !hasRedacted(model, name)
+          ? keySeq === before + 1
+          : keySeq !== undefined && keySeq > before;
+        if (!isNext) {
+          report(`${named({ n, topic: name, seq })} is number ${keySeq} of ${key} after ${before}`);
+        }
+        last.set(key, keySeq ?? before);
+      }
+    }
+  },
+};
+
+function hasRedacted(model: Model, topic: string): boolean {
+  return [...model.events.values()].some(({ sent, redaction }) =>
+    sent.topic === topic && redaction
+  );
+}
+
+const limitsKeep: Judge = {
+  name: "limits delete no more than they say",
+  promise: "5. At least once",
+  holds: "A topic that only ever had a limit on the number of events has at least that many of " +
+    "the newest.",
+  ends(ending, model, report) {
+    for (const { name, firstSeq, lastSeq } of ending.topics) {
+      const { limits, goneUpTo, isDamaged } = model.log(name);
+      const isByCount = limits.every((one) =>
+        !one.maxBytes && !one.retentionPeriod && one.drop !== "consumed"
+      );
+      if (goneUpTo >= 0 || isDamaged || !isByCount) continue;
+      const counts = limits.flatMap(({ maxEvents }) => maxEvents || []);
+      const most = counts.length === 0 ? Infinity : Math.min(...counts);
+      const highest = Math.max(1, lastSeq - most + 1);
+      if (firstSeq > highest) {
+        report(`${name} begins at ${firstSeq}, and ${highest} is within its limits`);
+      }
+    }
+  },
+};
+
+const scheduledOnce: Judge = {
+  name: "a scheduled event is published once, when it is due",
+  promise: "A scheduled event is published once",
+  holds: "An event that was accepted with a delay is not there before it is over, is there or " +
+    "listed at the end, and is not published after it was cancelled.",
+  sees(fact, model, report) {
+    for (const event of shownBy(fact, model)) {
+      const known = model.events.get(event.n);
+      const delayMs = known?.request.delayMs;
+      if (!known || delayMs === undefined || known.seq !== undefined) continue;
+      if (known.cancel === "done") report(`${named(event)} was cancelled before`);
+      const early = known.askedAt + delayMs - fact.at;
+      if (model.steppedAt < known.askedAt && early > 0) {
+        report(`${named(event)} came ${early} ms early`);
+      }
+    }
+  },
+  ends(ending, model, report) {
+    for (const known of model.events.values()) {
+      const { sent: { n, topic }, state, cancel, request: { delayMs }, askedAt } = known;
+      if (delayMs === undefined || state !== "scheduled" || cancel) continue;
+      if (model.log(topic).goneUpTo >= known.ask || model.log(topic).isDamaged) continue;
+      const there = ending.topics.find(({ name }) => name === topic);
+      if (ending.scheduled.includes(n) || there?.events.some((event) => event.n === n)) continue;
+      if (model.log(topic).mayDelete && askedAt + delayMs < ending.at) continue;
+      report(`${nameOf(known)} was accepted for later, and is neither there nor listed`);
+    }
+  },
+};
+
+const redactedGone: Judge = {
+  name: "redacted is gone",
+  promise: "33. Redacted is gone",
+  holds: "What an event said is in no file and reaches nobody once it was redacted.",
+  sees(fact, model, report) {
+    if (fact.is === "done") return;
+    for (const event of shownBy(fact, model)) {
+      const known = model.events.get(event.n);
+      if (known?.redaction !== "done" || ("redacted" in event && event.redacted)) continue;
+      report(`${named(event)} was redacted, and somebody got what it said`);
+    }
+  },
+  ends(ending, model, report) {
+    for (const n of ending.contents) {
+      const known = model.events.get(n);
+      if (known?.redaction === "done") {
+        report(`${nameOf(known)} was redacted, and a file has what it said`);
+      }
+    }
+  },
+};
+
+const damageIsTold: Judge = {
+  name: "damage is told, and nothing else",
+  promise: "9. Damage is detected, reported and kept",
+  holds:
+    "Where a file was damaged and acknowledged events are missing, damage is reported; where " +
+    "nobody damaged anything, none is.",
+  ends(ending: Ending, model, report) {
+    const damaged = [...model.logs].filter(([, { isDamaged }]) => isDamaged);
+    if (damaged.length === 0) {
+      for (const what of ending.damage) report(`nobody damaged anything, and it says: ${what}`);
+      return;
+    }
+    if (ending.damage.length > 0) return;
+    for (const [name, log] of damaged) {
+      const there = ending.topics.find((topic) => topic.name === name);
+      for (const known of model.numbered(name)) {
+        if (known.ask <= log.goneUpTo || log.mayDelete) continue;
+        if (there?.events.some(({ n }) => n === known.sent.n)) continue;
+        report(`${nameOf(known)} is gone with the damage, and nothing is said of it`);
+      }
+    }
+  },
+};
+
+/** What is stored. */
+export const storeJudges: readonly Judge[] = [
+  oneNumber,
+  nothingInvented,
+  acknowledgedIsThere,
+  noHoles,
+  oncePerId,
+  publishersOrder,
+  allOrNothing,
+  expectedHolds,
+  keyNumbers,
+  limitsKeep,
+  scheduledOnce,
+  redactedGone,
+  damageIsTold,
+];

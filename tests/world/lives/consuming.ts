@@ -1,0 +1,244 @@
+/** Consumers: handlers of the library, and programs that lease by hand. */
+import { deadLetter, retry, skip } from "../../../core/delivery/outcome.ts";
+import { HandlerTimeoutError, NonRetryableError } from "../../../core/base/errors.ts";
+import type { Event } from "../../../core/event/event.ts";
+import type { HandlerContext } from "../../../core/delivery/handler.ts";
+import type { Subscription } from "../../../core/delivery/subscription.ts";
+import type { Act, Behaviour, Settings } from "./act.ts";
+import type { Outcome } from "./fact.ts";
+import type { HandLease, Hands } from "./place.ts";
+import { contentOf } from "./publishing.ts";
+import type { Recorder } from "./recorder.ts";
+
+/** What `retry({ afterMs })` waits, ms. */
+const AFTER_MS = 50;
+
+type Payload = { n: number; script?: Behaviour[]; takesMs?: number } | null;
+
+/** Does what consumers do. */
+export class Consuming {
+  readonly #recorder: Recorder;
+  /** The live subscriptions of the library, by process and name. */
+  readonly #live = new Map<string, Subscription>();
+
+  constructor(recorder: Recorder) {
+    this.#recorder = recorder;
+  }
+
+  async act(act: Act, hands: Hands): Promise<void> {
+    switch (act.do) {
+      case "subscribe":
+        return await this.subscribe(act, hands);
+      case "unsubscribe":
+        return await this.#unsubscribe(act.name, hands);
+      case "lease":
+        return await this.#lease(act, hands);
+    }
+  }
+
+  async subscribe(
+    { name, topic, settings }: { name: string; topic: string; settings: Settings },
+    hands: Hands,
+  ): Promise<void> {
+    const place = `${hands.holder} ${name}`;
+    if (this.#live.has(place)) return;
+    const { concurrency, maxRetries, maxDeliveries, waitMs, timeoutMs, rate, prefetch } = settings;
+    const options = {
+      name,
+      maxRetries,
+      maxDeliveries,
+      retryDelay: waitMs,
+      timeoutMs,
+      ...(rate === undefined ? {} : { rate }),
+      ...(prefetch === undefined ? {} : { prefetch }),
+    };
+    const holder = hands.holder;
+    const request = { to: "subscribe" as const, name, topic, holder, settings };
+    await this.#recorder.ask(holder, request, async () => {
+      const { broker } = hands;
+      const one = (event: Event, context: HandlerContext) =>
+        this.#handle(event, context, { hands, settings });
+      const all = async (events: Event[], context: HandlerContext) =>
+        await Promise.all(events.map((event) => settledAs(one(event, context))));
+      const subscription = settings.batch === undefined
+        ? broker.subscribe(topic, one, { ...options, concurrency })
+        : broker.subscribeBatch(topic, all, { ...options, size: settings.batch });
+      this.#live.set(place, subscription);
+      try {
+        await subscription.ready;
+      } catch (error) {
+        this.#live.delete(place);
+        throw error;
+      }
+    });
+  }
+
+  async #unsubscribe(name: string, { holder }: Hands): Promise<void> {
+    const subscription = this.#live.get(`${holder} ${name}`);
+    this.#live.delete(`${holder} ${name}`);
+    if (!subscription) return;
+    const request = { to: "unsubscribe" as const, name };
+    await this.#recorder.ask(holder, request, () => subscription.unsubscribe());
+  }
+
+  /** One attempt: what the event's script says. */
+  async #handle(
+    event: Event<Payload>,
+    { subscription, signal, ...context }: HandlerContext,
+    { hands, settings }: { hands: Hands; settings: Settings },
+  ): Promise<unknown> {
+    if (this.#recorder.isGone(hands.holder)) return await new Promise(() => {});
+    const run = this.#recorder.nextRun();
+    const seen = this.#recorder.seen(event);
+    // A batch is told the attempt of its first event only.
+    const attempt = settings.batch === undefined
+      ? context.attempt
+      : this.#recorder.nextAttempt(subscription, seen.n);
+    this.#recorder.note({
+      is: "began",
+      run,
+      subscription,
+      holder: hands.holder,
+      event: seen,
+      attempt,
+    });
+    const ends = (outcome: Outcome, waitMs = 0) =>
+      this.#recorder.isGone(hands.holder) ||
+      this.#recorder.note({ is: "ended", run, outcome, sure: false, waitMs });
+    // What a subscription that ends cuts short is not counted.
+    const fails = () => {
+      const isTimeout = signal.reason instanceof HandlerTimeoutError;
+      if (signal.aborted && !isTimeout) ends("released");
+      else ends("failed", settings.waitMs);
+      return new Error(`attempt ${attempt} failed on ${contentOf(seen.n)}`);
+    };
+    const script = event.payload?.script?.[attempt - 1] ?? "ok";
+    // A time-out is the whole batch's.
+    const behaviour = script === "hang" && settings.batch !== undefined ? "throw" : script;
+    if (event.payload?.takesMs) {
+      await hands.sleep(Math.min(event.payload.takesMs, settings.timeoutMs / 2));
+    }
+    switch (behaviour) {
+      case "hang":
+        await untilAborted(signal);
+        throw fails();
+      case "throw":
+        throw fails();
+      case "retry":
+        if (signal.aborted) throw fails();
+        ends("failed", AFTER_MS);
+        return retry({ afterMs: AFTER_MS });
+      case "dead":
+        ends("dead");
+        return deadLetter(`given up on ${contentOf(seen.n)}`);
+      case "hopeless":
+        ends("dead");
+        throw new NonRetryableError(`hopeless: ${contentOf(seen.n)}`);
+      case "skip":
+        ends("done");
+        return skip();
+      default:
+        ends("done");
+    }
+  }
+
+  /** Leases, and settles all that it got in the same way. */
+  async #lease(act: Act & { do: "lease" }, hands: Hands): Promise<void> {
+    const { name, max, leaseMs } = act;
+    const { desk, holder } = hands;
+    const askedAt = this.#recorder.now;
+    let leases: HandLease[];
+    try {
+      leases = await desk.lease(name, { max, leaseMs });
+    } catch (error) {
+      return this.#recorder.failed(error, "a lease");
+    }
+    const runs = leases.map(({ event, attempt }) => {
+      const run = this.#recorder.nextRun();
+      const seen = this.#recorder.seen(event);
+      const until = askedAt + leaseMs;
+      this.#recorder.note({
+        is: "began",
+        run,
+        subscription: name,
+        holder,
+        event: seen,
+        attempt,
+        until,
+      });
+      return run;
+    });
+    if (leases.length === 0) return;
+    await hands.sleep(act.afterMs);
+    // The daemon decides when a lease is over: nothing is known until long after.
+    const isOver = act.then === "nothing" || act.afterMs >= leaseMs;
+    if (isOver) await hands.sleep(Math.max(0, leaseMs + 100 - act.afterMs));
+    const settled = isOver ? undefined : await this.#settle(act, leases, hands);
+    runs.forEach((run, i) => {
+      const outcome = settled?.[i] ?? (isOver ? "failed" : outcomeOf(act.then));
+      this.#recorder.note({ is: "ended", run, outcome, sure: settled !== undefined, waitMs: 0 });
+    });
+  }
+
+  /** The outcomes, as the daemon tells them; undefined if it does not. */
+  async #settle(
+    { then, name }: Act & { do: "lease" },
+    leases: readonly HandLease[],
+    { desk }: Hands,
+  ): Promise<Outcome[] | undefined> {
+    const tokens = leases.map(({ lease }) => lease);
+    try {
+      if (then === "ack" || then === "release") {
+        const lost = await desk[then](name, tokens);
+        return tokens.map((token) => lost.includes(token) ? "cut" : outcomeOf(then));
+      }
+      const items = leases.map(({ lease, event }) => ({
+        lease,
+        error: `no good: ${contentOf(this.#recorder.seen(event).n)}`,
+        afterMs: AFTER_MS,
+        ...(then === "dead" ? { dead: true } : {}),
+      }));
+      const outcomes = await desk.nack(name, items);
+      const names = { retry: "failed", dead: "dead", lost: "cut", done: "done" } as const;
+      return outcomes.map((outcome) => names[outcome]);
+    } catch (error) {
+      this.#recorder.failed(error, `a lease's ${then}`);
+      return undefined;
+    }
+  }
+
+  /** A process has ended, with its subscriptions. */
+  gone(holder: string): void {
+    for (const place of this.#live.keys()) {
+      if (place.startsWith(`${holder} `)) this.#live.delete(place);
+    }
+  }
+}
+
+function outcomeOf(then: (Act & { do: "lease" })["then"]): Outcome {
+  const names = {
+    ack: "done",
+    nack: "failed",
+    dead: "dead",
+    release: "released",
+    nothing: "failed",
+  } as const;
+  return names[then];
+}
+
+/** What a handler of a batch returns for an event: a failure is an outcome, too. */
+async function settledAs(handled: Promise<unknown>): Promise<unknown> {
+  try {
+    return await handled;
+  } catch (error) {
+    if (error instanceof NonRetryableError) return deadLetter(error.message);
+    return retry({ reason: String(error) });
+  }
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,75 @@
+/** Brings a life to its end: everything heals and settles, and what is there is written down. */
+import type { Known } from "./model.ts";
+import type { Ending } from "./fact.ts";
+import type { Hands, Place } from "./place.ts";
+import type { Consuming } from "./consuming.ts";
+import { contentOf } from "./publishing.ts";
+import type { Recorder } from "./recorder.ts";
+
+/** How long everything may take to settle, ms. */
+export const PATIENCE_MS = 300_000;
+/** A delay of a schedule, and a commit, are over after this time, ms. */
+const SETTLED_MS = 70_000;
+const LOOK_MS = 500;
+
+/** Handlers for all subscriptions, until nothing is left to do or the time is over. */
+export async function settle(
+  place: Place,
+  { recorder, consuming }: { recorder: Recorder; consuming: Consuming },
+): Promise<void> {
+  const { subscriptions } = recorder.model;
+  await place.as("drain", async (hands) => {
+    for (const subscription of subscriptions.values()) {
+      await consuming.subscribe(subscription, hands);
+    }
+    await hands.sleep(SETTLED_MS);
+    const until = place.now() + PATIENCE_MS;
+    while (place.now() < until && !(await isQuiet(hands))) await hands.sleep(LOOK_MS);
+  });
+}
+
+async function isQuiet({ desk }: Hands): Promise<boolean> {
+  const all = await desk.subscriptions();
+  return all.every(({ paused, pending, leased, scheduled }) =>
+    paused || pending + leased + scheduled === 0
+  );
+}
+
+/** What is there. `files`: the bytes of all files of the data. */
+export async function endingOf(
+  hands: Hands,
+  { place, recorder, files }: { place: Place; recorder: Recorder; files: () => Uint8Array[] },
+): Promise<Ending> {
+  const { desk } = hands;
+  const { model } = recorder;
+  const topics: Ending["topics"][number][] = [];
+  for (const { name, firstSeq, lastSeq } of await desk.topics()) {
+    const events = (await desk.read(name)).map((event) => recorder.seen(event));
+    recorder.note({ is: "read", reader: "the end", topic: name, askedAt: place.now(), events });
+    topics.push({ name, firstSeq, lastSeq, events });
+  }
+  const dead = (await desk.deadLetters()).map((one) => ({
+    ...one,
+    n: model.log(one.topic).numbers.get(one.seq) ?? -1,
+  }));
+  const byId = new Map([...model.events.values()].map(({ sent }) => [sent.id, sent.n]));
+  const scheduled = (await desk.scheduled()).map(({ id }) => byId.get(id) ?? -1);
+  return {
+    at: place.now(),
+    wall: place.wall(),
+    topics,
+    subscriptions: await desk.subscriptions(),
+    dead,
+    scheduled,
+    damage: await desk.damage(),
+    contents: contentsIn(files(), [...model.events.values()]),
+  };
+}
+
+/** The events that were redacted and of which the content is in a file. */
+function contentsIn(files: readonly Uint8Array[], events: readonly Known[]): number[] {
+  const decoder = new TextDecoder("latin1");
+  const texts = files.map((bytes) => decoder.decode(bytes));
+  return events.filter(({ redaction }) => redaction === "done").map(({ sent }) => sent.n)
+    .filter((n) => texts.some((text) => text.includes(contentOf(n))));
+}

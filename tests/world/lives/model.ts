@@ -1,0 +1,388 @@
+/**
+ * What has to be so, as far as it can be known from outside. The model takes facts and forms an
+ * opinion: which events are certainly stored and which may be, and what each subscription has done
+ * with them. It judges nothing.
+ *
+ * Not everything is known. A request whose answer was lost was done or not (`maybe`). An outcome
+ * that was on its way when something was disturbed was kept or not: then attempts are between a
+ * lowest and a highest number. Where somebody moved a cursor, removed something or damaged a file,
+ * the model says so (`isLoose`, `isWhole`) instead of guessing what is right.
+ */
+import type { Fact, Outcome, Request, Seen, Sent } from "./fact.ts";
+import type { Settings, TopicLimits } from "./act.ts";
+
+/** An outcome is kept this long after its handler ended, if nothing was disturbed meanwhile, ms. */
+export const COMMIT_MS = 2_000;
+
+/** An event: whether it is stored, and where. */
+export interface Known {
+  readonly sent: Sent;
+  /** The first request that asked for it. */
+  readonly ask: number;
+  readonly request: Request & { to: "publish" };
+  readonly askedAt: number;
+  state: "asked" | "stored" | "scheduled" | "refused" | "maybe";
+  /** Once anybody has seen it. */
+  seq?: number;
+  keySeq?: number;
+  /** When an answer said that it is stored or scheduled. */
+  answeredAt?: number;
+  redaction?: "asked" | "done";
+  cancel?: "asked" | "done";
+}
+
+/** What a subscription has done with an event. */
+export interface Work {
+  readonly n: number;
+  /** As it is if the last outcome was kept. */
+  state: "waiting" | "running" | "done" | "dead";
+  /** How many attempts were certainly counted, and how many may have been. */
+  low: number;
+  high: number;
+  /** Attempts before somebody granted fresh retries. */
+  granted: number;
+  /** Deliveries that ended without an answer. */
+  cuts: number;
+  beganAt: number;
+  /** When it ended; since then an outcome is on its way. */
+  endedAt: number;
+  /** Not again before that, by `at`. */
+  dueAt: number;
+  /** A handler has said that it shall be dead. */
+  isGivenUp: boolean;
+  /** It was a dead letter and was sent again: other events of its key went on meanwhile. */
+  isRevived: boolean;
+  /** Its last outcome is certainly kept, or was kept or not: something was disturbed meanwhile. */
+  isSure: boolean;
+  inDoubt: boolean;
+}
+
+/** A subscription. */
+export class Consumption {
+  readonly name: string;
+  readonly topic: string;
+  readonly settings: Settings;
+  readonly works = new Map<number, Work>();
+  /** It certainly exists. */
+  isMade = false;
+  /** Since when it is certainly paused, and until when at least, by `at`. */
+  paused?: { since: number; until: number };
+  /** Somebody moved its cursor or removed it: only a part of the promises can be judged. */
+  isLoose = false;
+
+  constructor({ name, topic, settings }: Request & { to: "subscribe" }) {
+    this.name = name;
+    this.topic = topic;
+    this.settings = settings;
+  }
+
+  takes(topic: string): boolean {
+    return this.topic === topic ||
+      (this.topic.endsWith(".*") && topic.startsWith(this.topic.slice(0, -1)));
+  }
+
+  /** What it has done with an event; of one that it never had, nothing. */
+  find(n: number): Work {
+    const none = { low: 0, high: 0, granted: 0, cuts: 0, beganAt: -1, endedAt: -1, dueAt: 0 };
+    const flags = { isGivenUp: false, isRevived: false, isSure: true, inDoubt: false };
+    return this.works.get(n) ?? { n, state: "waiting" as const, ...none, ...flags };
+  }
+
+  /** The same, to be changed. */
+  work(n: number): Work {
+    const work = this.find(n);
+    this.works.set(n, work);
+    return work;
+  }
+}
+
+/** A topic. */
+export class Log {
+  /** Which event has which number, as somebody has seen it. */
+  readonly numbers = new Map<number, number>();
+  /** All limits that it may have had. */
+  readonly limits: TopicLimits[] = [];
+  /** What was asked for up to this request may be gone with the topic. */
+  goneUpTo = -1;
+  /** Somebody damaged its files. */
+  isDamaged = false;
+
+  /** True if limits may have deleted events. */
+  get mayDelete(): boolean {
+    return this.limits.some((one) =>
+      one.maxEvents || one.maxBytes || one.retentionPeriod || one.drop === "consumed"
+    );
+  }
+
+  /** True if everything that was stored must still be there. */
+  get isWhole(): boolean {
+    return !this.mayDelete && this.goneUpTo < 0 && !this.isDamaged;
+  }
+}
+
+/** A delivery that has not ended. */
+export interface Run {
+  readonly run: number;
+  readonly subscription: string;
+  readonly holder: string;
+  readonly n: number;
+  readonly attempt: number;
+  readonly beganAt: number;
+  /** When its lease ends by itself. */
+  readonly until: number;
+}
+
+/** The opinion. */
+export class Model {
+  readonly events = new Map<number, Known>();
+  readonly logs = new Map<string, Log>();
+  readonly subscriptions = new Map<string, Consumption>();
+  readonly runs = new Map<number, Run>();
+  /** All requests by number, and those that have no answer yet. */
+  readonly requests = new Map<number, Request>();
+  readonly open = new Set<number>();
+  readonly #positions = new Map<string, number>();
+  /** When the connections, processes and disks were last disturbed, and the wall clock stepped. */
+  disturbedAt = -Infinity;
+  steppedAt = -Infinity;
+
+  log(topic: string): Log {
+    const log = this.logs.get(topic) ?? new Log();
+    this.logs.set(topic, log);
+    return log;
+  }
+
+  /** The events of a topic that somebody has seen, in order. */
+  numbered(topic: string): Known[] {
+    return [...this.log(topic).numbers].sort(([a], [b]) => a - b).map(([, n]) =>
+      this.events.get(n)!
+    );
+  }
+
+  /** True if there is no known reason for which an event could be gone. */
+  mustBeThere({ sent: { topic }, state, ask }: Known): boolean {
+    const log = this.log(topic);
+    return state === "stored" && ask > log.goneUpTo && !log.isDamaged;
+  }
+
+  /** True if the last outcome of a work was certainly kept. */
+  isKept({ isSure, inDoubt, endedAt }: Work, now: number): boolean {
+    return isSure || (!inDoubt && now > endedAt + COMMIT_MS);
+  }
+
+  /** Fixes what has become certain meanwhile: to be called before a work is looked at. */
+  look(work: Work, now: number): Work {
+    if (work.state !== "running" && this.isKept(work, now)) {
+      work.isSure = true;
+      work.low = work.high;
+    }
+    return work;
+  }
+
+  take(fact: Fact): void {
+    switch (fact.is) {
+      case "asked":
+        this.open.add(fact.ask);
+        this.requests.set(fact.ask, fact.request);
+        return this.#asked(fact.request, fact);
+      case "done":
+      case "refused":
+      case "lost":
+        this.open.delete(fact.ask);
+        return this.#answered(this.requests.get(fact.ask), fact);
+      case "began":
+        this.see(fact.event);
+        return this.#begins(fact);
+      case "ended":
+        return this.#ends(this.runs.get(fact.run), fact);
+      case "read":
+        return fact.events.forEach((event) => this.see(event));
+      case "shown":
+        this.see(fact.event);
+        return void this.#positions.set(`${fact.reader} ${fact.event.topic}`, fact.event.seq);
+      case "missed":
+        return void this.#positions.set(`${fact.reader} ${fact.topic}`, fact.to);
+      case "gone":
+        for (const run of this.runs.values()) {
+          if (run.holder === fact.holder) this.#ends(run, { ...fact, outcome: "cut", sure: false });
+        }
+        return this.#disturbed(fact.at);
+      case "down":
+      case "disturbed":
+        return this.#disturbed(fact.at);
+      case "clock stepped":
+        this.steppedAt = fact.at;
+        return;
+      case "damaged":
+        for (const [name, log] of this.logs) log.isDamaged ||= (fact.topic ?? name) === name;
+    }
+  }
+
+  /** The last number that a follower got, or was told that it missed. */
+  position(reader: string, topic: string): number | undefined {
+    return this.#positions.get(`${reader} ${topic}`);
+  }
+
+  #disturbed(at: number): void {
+    for (const { works } of this.subscriptions.values()) {
+      for (const work of works.values()) {
+        work.inDoubt = !this.look(work, at).isSure || work.state === "running";
+      }
+    }
+    this.disturbedAt = at;
+  }
+
+  /** Somebody has an event with this number. */
+  see({ n, topic, seq, keySeq }: Omit<Seen, "id">): void {
+    const known = this.events.get(n);
+    if (!known || seq === 0) return;
+    this.log(topic).numbers.set(seq, n);
+    known.seq = seq;
+    if (keySeq !== undefined) known.keySeq = keySeq;
+    known.state = "stored";
+  }
+
+  #asked(request: Request, { ask, at }: { ask: number; at: number }): void {
+    switch (request.to) {
+      case "publish":
+        for (const sent of request.events) {
+          this.log(sent.topic);
+          const known = this.events.get(sent.n);
+          if (known?.state === "refused") known.state = "asked";
+          if (known) continue;
+          this.events.set(sent.n, { sent, ask, request, askedAt: at, state: "asked" });
+        }
+        return;
+      case "create topic":
+      case "change topic":
+        return void this.log(request.topic).limits.push(request.limits);
+      case "remove topic":
+        this.log(request.topic).goneUpTo = Infinity;
+        for (const one of this.subscriptions.values()) one.isLoose ||= one.takes(request.topic);
+        return;
+      case "subscribe": {
+        const { name } = request;
+        if (!this.subscriptions.has(name)) this.subscriptions.set(name, new Consumption(request));
+        return;
+      }
+      case "remove subscription":
+      case "seek":
+        return this.#change(request.name, (one) => one.isLoose = true);
+      case "resume":
+        return this.#change(request.name, (one) => delete one.paused);
+      case "retry now":
+        return this.#change(request.name, ({ works }) => {
+          for (const work of works.values()) work.dueAt = 0;
+        });
+      case "retry dead":
+        for (const { subscription, n } of request.entries) this.#revive(subscription, n);
+        return;
+      case "redact":
+        this.events.get(request.n)!.redaction ??= "asked";
+        return;
+      case "cancel":
+        this.events.get(request.n)!.cancel ??= "asked";
+    }
+  }
+
+  #change(name: string, change: (subscription: Consumption) => unknown): void {
+    const subscription = this.subscriptions.get(name);
+    if (subscription) change(subscription);
+  }
+
+  #revive(name: string, n: number): void {
+    this.#change(name, (subscription) => {
+      const work = subscription.work(n);
+      if (work.state !== "running") work.state = "waiting";
+      Object.assign(work, { granted: work.high, dueAt: 0, isRevived: true, isGivenUp: false });
+    });
+  }
+
+  #answered(request: Request | undefined, fact: Fact & { is: "done" | "refused" | "lost" }): void {
+    if (request?.to === "publish") return this.#published(request, fact);
+    if (fact.is !== "done") return;
+    switch (request?.to) {
+      case "remove topic":
+        // What is asked for from now on must be there.
+        this.log(request.topic).goneUpTo = Math.max(...this.requests.keys());
+        return;
+      case "subscribe":
+        return this.#change(request.name, (one) => one.isMade = true);
+      case "pause":
+        return this.#change(request.name, (one) => {
+          one.paused = { since: fact.at, until: fact.at + (request.forMs ?? Infinity) };
+        });
+      case "redact":
+        this.events.get(request.n)!.redaction = "done";
+        return;
+      case "cancel":
+        this.events.get(request.n)!.cancel = "done";
+    }
+  }
+
+  #published(
+    request: Request & { to: "publish" },
+    fact: Fact & { is: "done" | "refused" | "lost" },
+  ): void {
+    for (const { n, seq, keySeq } of fact.is === "done" ? fact.receipts ?? [] : []) {
+      const known = this.events.get(n)!;
+      known.answeredAt ??= fact.at;
+      if (seq === 0 && known.state !== "stored") known.state = "scheduled";
+      this.see({ n, seq, keySeq, topic: known.sent.topic });
+    }
+    if (fact.is === "done") return;
+    for (const { n } of request.events) {
+      const known = this.events.get(n)!;
+      if (known.state !== "asked") continue;
+      known.state = fact.is === "lost" ? "maybe" : "refused";
+    }
+  }
+
+  #begins(fact: Fact & { is: "began" }): void {
+    const { run, subscription, holder, event: { n }, attempt, at, until = Infinity } = fact;
+    this.runs.set(run, { run, subscription, holder, n, attempt, until, beganAt: at });
+    const work = this.subscriptions.get(subscription)?.work(n);
+    if (!work) return;
+    // The number tells which of the earlier outcomes were kept.
+    const counted = { low: attempt - 1, high: attempt - 1 };
+    Object.assign(work, {
+      ...counted,
+      state: "running",
+      beganAt: at,
+      isSure: true,
+      inDoubt: false,
+    });
+  }
+
+  #ends(
+    run: Run | undefined,
+    end: { outcome: Outcome; at: number; sure: boolean; waitMs?: number },
+  ): void {
+    const subscription = this.subscriptions.get(run?.subscription ?? "");
+    if (!run || !subscription) return;
+    this.runs.delete(run.run);
+    const work = subscription.work(run.n);
+    if (work.beganAt > run.beganAt) {
+      // Somebody else had it meanwhile: this answer counts or not.
+      Object.assign(work, { high: Math.max(work.high, run.attempt), isSure: false });
+      work.isGivenUp ||= end.outcome === "dead";
+      return;
+    }
+    Object.assign(work, { endedAt: end.at, isSure: end.sure });
+    work.state = end.outcome === "done" ? "done" : "waiting";
+    if (end.outcome === "cut") work.cuts++;
+    if (end.outcome === "cut" || end.outcome === "released") return;
+    work.high = Math.max(work.high, run.attempt);
+    if (end.sure) work.low = work.high;
+    if (end.outcome === "done") return;
+    work.dueAt = end.at + (end.waitMs ?? 0);
+    work.isGivenUp ||= end.outcome === "dead";
+    if (work.isGivenUp || this.mayBeDead(subscription, work)) work.state = "dead";
+  }
+
+  /** True if an event may be a dead letter by what is known. */
+  mayBeDead({ settings }: Consumption, work: Work): boolean {
+    return work.isGivenUp || work.high - work.granted > settings.maxRetries ||
+      work.cuts >= settings.maxDeliveries;
+  }
+}

@@ -1,0 +1,129 @@
+/** Operators and readers. */
+import type { Act } from "./act.ts";
+import type { Hands } from "./place.ts";
+import type { Recorder } from "./recorder.ts";
+
+/** Does what operators and readers do. */
+export class Operating {
+  readonly #recorder: Recorder;
+  #readers = 0;
+
+  constructor(recorder: Recorder) {
+    this.#recorder = recorder;
+  }
+
+  async act(act: Act, hands: Hands): Promise<void> {
+    const { holder, desk } = hands;
+    const ask = this.#recorder.ask.bind(this.#recorder, holder);
+    switch (act.do) {
+      case "create topic": {
+        const { topic, limits } = act;
+        await ask({ to: act.do, topic, limits }, () => desk.createTopic(topic, limits));
+        return;
+      }
+      case "change topic": {
+        const { topic, limits } = act;
+        await ask({ to: act.do, topic, limits }, () => desk.changeTopic(topic, limits));
+        return;
+      }
+      case "remove topic":
+        await ask({ to: act.do, topic: act.topic }, () => desk.removeTopic(act.topic));
+        return;
+      case "remove subscription":
+        await ask({ to: act.do, name: act.name }, () => desk.removeSubscription(act.name));
+        return;
+      case "pause":
+        await ask(
+          { to: act.do, name: act.name, forMs: act.forMs },
+          () => desk.pause(act.name, act.forMs),
+        );
+        return;
+      case "resume":
+        await ask({ to: act.do, name: act.name }, () => desk.resume(act.name));
+        return;
+      case "seek":
+        await ask({ to: act.do, name: act.name }, () => desk.seek(act.name, act.to));
+        return;
+      case "retry now":
+        await ask({ to: act.do, name: act.name }, () => desk.retryNow(act.name));
+        return;
+      case "retry dead":
+      case "remove dead":
+        return await this.#deadLetters(act, hands);
+      case "redact":
+        return await this.#redact(act.pick, hands);
+      case "cancel":
+        return await this.#cancel(act.pick, hands);
+      case "read":
+        return await this.read(act.topic, hands);
+      case "tail":
+        return await this.#tail(act.topic, hands);
+    }
+  }
+
+  async #deadLetters(
+    { do: to, pick, all }: Act & { do: "retry dead" | "remove dead" },
+    { holder, desk }: Hands,
+  ): Promise<void> {
+    let listed;
+    try {
+      listed = await desk.deadLetters();
+    } catch (error) {
+      return this.#recorder.failed(error, "the list of dead letters");
+    }
+    const chosen = all ? listed : listed.slice(pick % listed.length, pick % listed.length + 1);
+    const entries = chosen.flatMap(({ subscription, topic, seq }) => {
+      const n = this.#recorder.model.log(topic).numbers.get(seq);
+      return n === undefined ? [] : [{ subscription, n }];
+    });
+    if (entries.length === 0) return;
+    const names = chosen.map(({ subscription, id }) => `${subscription}:${id}`);
+    await this.#recorder.ask(
+      holder,
+      { to, entries },
+      () => to === "retry dead" ? desk.retryDead(names) : desk.removeDead(names),
+    );
+  }
+
+  async #redact(pick: number, { holder, desk }: Hands): Promise<void> {
+    const known = [...this.#recorder.model.events.values()].filter(({ seq }) => seq !== undefined);
+    const { sent: { n, topic }, seq } = known[pick % known.length] ?? { sent: {} };
+    if (n === undefined || topic === undefined || seq === undefined) return;
+    await this.#recorder.ask(holder, { to: "redact", topic, n }, () => desk.redact(topic, seq));
+  }
+
+  async #cancel(pick: number, { holder, desk }: Hands): Promise<void> {
+    const known = [...this.#recorder.model.events.values()].filter(({ state, sent }) =>
+      state === "scheduled" && sent.id !== undefined
+    );
+    const { sent: { n, topic, id } } = known[pick % known.length] ?? { sent: {} };
+    if (n === undefined || topic === undefined || id === undefined) return;
+    await this.#recorder.ask(holder, { to: "cancel", n }, () => desk.cancel(topic, id));
+  }
+
+  /** Reads a topic from its start to its end. */
+  async read(topic: string, { holder, desk }: Hands): Promise<void> {
+    const askedAt = this.#recorder.now;
+    const reader = `${holder} read ${++this.#readers}`;
+    try {
+      const events = (await desk.read(topic)).map((event) => this.#recorder.seen(event));
+      this.#recorder.note({ is: "read", reader, topic, askedAt, events });
+    } catch (error) {
+      this.#recorder.failed(error, `a read of ${topic}`);
+    }
+  }
+
+  /** Follows a topic until the process ends. */
+  async #tail(topic: string, { holder, broker }: Hands): Promise<void> {
+    const reader = `${holder} tail ${++this.#readers}`;
+    const onMissed = ({ topic, from, to }: { topic: string; from: number; to: number }) =>
+      this.#recorder.note({ is: "missed", reader, topic, from, to });
+    try {
+      for await (const event of broker.stream(topic, { from: "start", onMissed })) {
+        this.#recorder.note({ is: "shown", reader, event: this.#recorder.seen(event) });
+      }
+    } catch (error) {
+      this.#recorder.failed(error, `a tail of ${topic}`);
+    }
+  }
+}
