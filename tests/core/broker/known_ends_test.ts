@@ -116,4 +116,29 @@ for (const kind of ["sqlite", "file"] as const) {
       await Deno.remove(folder, { recursive: true });
     }
   });
+
+  Deno.test(`EventBroker gives no number again that a subscription has had when its ${kind} store is gone and it was killed`, async () => {
+    const folder = await testFolder("test");
+    const { broker } = open(folder, kind);
+    try {
+      broker.createTopic("orders");
+      broker.getTopic("orders")!.subscribe(() => {}, { name: "s" });
+      await publish(broker, 4);
+      await broker.idle();
+      // What a kill leaves: nothing but the cursor says how far the topic went.
+      const killed = `${folder}/killed`;
+      await Deno.mkdir(killed);
+      for (const file of ["state.db", "state.db-wal"]) {
+        await Deno.copyFile(`${folder}/${file}`, `${killed}/${file}`);
+      }
+      const next = open(killed, kind);
+      await next.broker.ready;
+      assert.deepEqual(next.told, ["events 1 to 4 of orders are gone from the event store"]);
+      assert.deepEqual(await publish(next.broker, 1), [5]);
+      await next.broker.close();
+    } finally {
+      await broker.close();
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
 }
