@@ -1,7 +1,8 @@
-/** A replay tells what was deleted before it came to it, and where in the order that was. */
+/** Replays and tails tell what was deleted before they came to it, and where in the order. */
 import assert from "node:assert/strict";
 import { type Missed, partNotices } from "../../../core/reading/missed.ts";
 import { replay } from "../../../core/reading/replay.ts";
+import { Tail } from "../../../core/reading/tail.ts";
 import { FileEventStore } from "../../../core/store/file/file_event_store.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
 import { SqliteEventStore } from "../../../core/store/sqlite/sqlite_event_store.ts";
@@ -114,6 +115,33 @@ for (const [name, open] of Object.entries(STORES)) {
       const [[, last]] = runs as [[number, number, string]];
       assert.ok(last < MANY);
       assert.deepEqual(runs, [[1, last, "got"], [last + 1, MANY, "missed"]]);
+      await store.close();
+    }));
+
+  Deno.test(`tail of ${name} tells what is gone when retention overtakes it`, () =>
+    inFolder(async (folder) => {
+      const store = open(folder);
+      const append = (count: number) =>
+        store.append([{ topic: "t", events: Array.from({ length: count }, () => newEvent()) }]);
+      await append(10);
+      const told: string[] = [];
+      const tail = new Tail({ store, onCommit: () => () => {} }, {
+        matches: () => true,
+        positions: new Map([["t", 1]]),
+        onMissed: ({ topic, from, to, count }) =>
+          told.push(`${count} of ${topic}: ${from} to ${to}`),
+      });
+      const next = async () => {
+        for (const line of decoder.decode(await tail.next()).split("\n").filter(Boolean)) {
+          told.push(String(JSON.parse(line).seq));
+        }
+      };
+      await store.truncate("t", 9);
+      await next();
+      assert.deepEqual(told, ["8 of t: 1 to 8"], "before what is left");
+      await next();
+      assert.deepEqual(told.slice(1), ["9", "10"]);
+      tail.close();
       await store.close();
     }));
 }
