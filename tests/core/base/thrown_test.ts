@@ -3,7 +3,7 @@
  * read it.
  */
 import assert from "node:assert/strict";
-import { asCause } from "../../../core/base/thrown.ts";
+import { asCause, thrownText, UNREADABLE } from "../../../core/base/thrown.ts";
 import { parseJson } from "../../../core/json/json.ts";
 
 /** How many stacks are formatted while `work` runs. */
@@ -66,4 +66,20 @@ Deno.test("asCause replaces an error whose stack cannot be read or is no text", 
   }
   const plain = new Error("plain");
   assert.equal(asCause(plain), plain);
+});
+
+Deno.test("thrownText says what can be said of whatever was thrown", () => {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  const cases: [thrown: unknown, text: string][] = [
+    [new Error("no such order"), "no such order"],
+    ["a text", "a text"],
+    [{ code: 5 }, '{"code":5}'],
+    [[404, "gone"], '[404,"gone"]'],
+    [{ toString: () => "its own words" }, "its own words"],
+    [Object.create(null), "an object without a message was thrown"],
+    [proxy, UNREADABLE],
+    [undefined, "undefined"],
+  ];
+  for (const [thrown, text] of cases) assert.equal(thrownText(thrown), text);
 });
