@@ -193,6 +193,17 @@ Deno.test("EventBroker removes by count, bytes and age, and counts what a subscr
   assert.deepEqual(await broker.retain(), [{ topic: "t", removed: 1 }]);
 });
 
+Deno.test("EventBroker removes by when events were stored when a timestamp is in microseconds", async () => {
+  const clock = new FakeClock();
+  await using broker = new EventBroker({ clock });
+  broker.createTopic("t", { retentionPeriod: 5000 });
+  await broker.publish("t", "x", 1, { timestamp: clock.now() * 1000 });
+  await broker.publish("t", "x", 2);
+  await clock.pass(10_000);
+  await broker.publish("t", "x", 3, { timestamp: 1 });
+  assert.deepEqual(await broker.retain(), [{ topic: "t", removed: 2 }]);
+});
+
 Deno.test("EventBroker refuses everything once it is closed", async () => {
   const broker = new EventBroker();
   await broker.close();

@@ -386,3 +386,11 @@ Deno.test("JsonSchemaRegistry says which formats of a schema it does not know", 
   ]);
   assert.equal(fine!.warnings, undefined);
 });
+
+Deno.test("JsonSchemaRegistry.validate judges numbers as they were written when it is given the text", async () => {
+  const registry = await registered({ const: 9007199254740992, maximum: 9007199254740992 });
+  const faultsOf = (text: string) =>
+    registry.validate("t", undefined, JSON.parse(text), text).faults.length;
+  assert.equal(faultsOf("9007199254740992"), 0);
+  assert.equal(faultsOf("9007199254740993"), 2, "which a double rounds to the one that is right");
+});
