@@ -91,8 +91,10 @@ export function planSettle(
   const leases: Lease[] = [];
   const done: Lease[] = [];
   const settled = new Marks();
+  const late: LateAnswer[] = [];
   const result = items.map((item): Outcome => {
-    const lease = queue.ready.leases.get(item.lease) ?? lateLease(queue, item.lease, context);
+    const lease = queue.ready.leases.get(item.lease) ??
+      lateLease(queue, item.lease, { context, late });
     if (!lease || lease.settling) return "lost";
     lease.settling = true;
     leases.push(lease);
@@ -131,26 +133,52 @@ export function planSettle(
     },
     rollback() {
       settled.undo();
-      for (const lease of leases) {
-        lease.settling = false;
-        queue.ready.watch([lease], lease.expiry);
-      }
+      unsettle(queue, { leases, late });
     },
   };
 }
 
 /**
+ * The leases are in force again. Nobody is left with the event of a late answer, which is taken
+ * again.
+ */
+function unsettle(
+  queue: DeliveryQueue,
+  { leases, late }: { leases: readonly Lease[]; late: readonly LateAnswer[] },
+): void {
+  for (const lease of leases) {
+    lease.settling = false;
+    queue.ready.watch([lease], lease.expiry);
+  }
+  // In reverse, so that events of one key are back in their order.
+  for (const { lost, made } of late.toReversed()) {
+    if (made) queue.release([made.token]);
+    queue.returned.add(lost);
+  }
+}
+
+/** An answer to a lease that was lost with its consumer's connection. */
+interface LateAnswer {
+  lost: Lease;
+  /** The lease that was made for it; absent: somebody else had the event. */
+  made: Lease | undefined;
+}
+
+/**
  * A consumer that lost its connection has come back with an answer, which counts for its event
- * whoever has it now.
+ * whoever has it now. What has to be given back if it cannot be stored is added to `late`.
  */
 function lateLease(
   queue: DeliveryQueue,
   token: string,
-  { now, recordOf }: PlanContext,
+  { context: { now, recordOf }, late }: { context: PlanContext; late: LateAnswer[] },
 ): Lease | undefined {
   const lost = queue.returned.take(token);
-  const lease = lost && queue.leaseLate(lost.entry, now, newToken());
+  if (!lost) return undefined;
+  const isHeld = lost.entry.lease !== undefined;
+  const lease = queue.leaseLate(lost.entry, now, newToken());
   if (lease?.entry.kind === "retry") lease.record ??= recordOf?.(lease.entry);
+  if (lease) late.push({ lost, made: isHeld ? undefined : lease });
   return lease;
 }
 
