@@ -92,6 +92,7 @@ export function planSettle(
   const done: Lease[] = [];
   const settled = new Marks();
   const late: LateAnswer[] = [];
+  const undoBreaker = queue.breaker.mark();
   const result = items.map((item): Outcome => {
     const lease = queue.ready.leases.get(item.lease) ??
       lateLease(queue, item.lease, { context, late });
@@ -133,6 +134,7 @@ export function planSettle(
     },
     rollback() {
       settled.undo();
+      undoBreaker();
       unsettle(queue, { leases, late });
     },
   };

@@ -38,6 +38,18 @@ export class Breaker {
     this.tripped = `${this.#failures} of the last ${spec.window} attempts failed`;
   }
 
+  /** Returns a function that takes back what is recorded until it is called. */
+  mark(): () => void {
+    const [failed, failures] = [[...this.#failed], this.#failures];
+    const [announced, tripped] = [this.#announced, this.tripped];
+    return () => {
+      this.#failed = failed;
+      this.#failures = failures;
+      this.#announced = announced;
+      this.tripped = tripped;
+    };
+  }
+
   /** Why it tripped; returned only once. */
   announce(): string | undefined {
     if (this.#announced) return undefined;
