@@ -17,15 +17,9 @@ export async function scraperTokenIn(path: string): Promise<string> {
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw unusable(path, error);
   }
-  let file: Deno.FsFile;
-  try {
-    file = await Deno.open(path, { read: true });
-  } catch (error) {
-    throw unusable(path, error);
-  }
-  using opened = file;
-  const { isFile, mode, uid, size } = await opened.stat();
-  if (!isFile || size > 4096) throw unusable(path, "it is no small file");
+  using file = await openFile(path);
+  const { mode, uid, size } = await file.stat();
+  if (size > 4096) throw unusable(path, "it is no small file");
   if (uid !== null && uid !== Deno.uid() && uid !== 0) {
     throw unusable(path, "it belongs to another user");
   }
@@ -33,13 +27,23 @@ export async function scraperTokenIn(path: string): Promise<string> {
   if (((mode ?? 0) & 0o027) !== 0) {
     throw unusable(path, "others can read or write it", `chmod o=,g-wx ${shellQuote(path)}`);
   }
-  const token = (await new Response(opened.readable).text()).trim();
+  const token = (await new Response(file.readable).text()).trim();
   if (token.length >= SHORTEST && /^[\w.~+/=-]+$/.test(token)) return token;
   throw unusable(
     path,
     `what it has is no token: one line of at least ${SHORTEST} letters and digits`,
     `rm ${shellQuote(path)}, and a new one is made`,
   );
+}
+
+async function openFile(path: string): Promise<Deno.FsFile> {
+  try {
+    // Opening a FIFO would wait for whoever writes to it.
+    if ((await Deno.stat(path)).isFile) return await Deno.open(path, { read: true });
+  } catch (error) {
+    throw unusable(path, error);
+  }
+  throw unusable(path, "it is no small file");
 }
 
 function unusable(path: string, why: unknown, hint?: string): EvsError {
