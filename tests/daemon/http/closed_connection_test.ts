@@ -35,6 +35,11 @@ async function leaveBehind(daemon: TestDaemon, requests: string): Promise<void> 
   await until(async () => await connections() === before);
 }
 
+/** Changes something: what was begun before it is done then, too, and can be seen. */
+async function changeSomething(daemon: TestDaemon): Promise<void> {
+  assert.equal((await daemon.http("PUT", "/v1/subscriptions/later", { topic: "t" })).status, 201);
+}
+
 Deno.test("a lease whose turn comes when its connection has closed is not granted", async () => {
   await using daemon = await startDaemon();
   await leaveBehind(daemon, post("/v1/subscriptions/s/lease", ORDER));
@@ -47,6 +52,7 @@ Deno.test("what waits behind another request is not begun when its connection ha
   await using daemon = await startDaemon();
   const remove = head("DELETE /v1/subscriptions/s");
   await leaveBehind(daemon, post("/v1/subscriptions/s/pause", { reason: "x" }) + remove);
+  await changeSomething(daemon);
   const { status, json } = await daemon.http("GET", "/v1/subscriptions/s");
   assert.deepEqual([status, json.paused], [200, false]);
 });
@@ -65,5 +71,6 @@ Deno.test("what follows a request whose answer closes the connection is not begu
   const answers = await connection.untilEnd();
   assert.match(answers, /^HTTP\/1.1 422 [^]*\r\nconnection: close\r\n/);
   assert.equal(answers.match(/HTTP\/1.1/g)?.length, 1);
+  await changeSomething(daemon);
   assert.equal((await daemon.http("GET", "/v1/topics/victim")).status, 200);
 });
