@@ -7,6 +7,8 @@ import { head, RawConnection } from "../../helpers/raw_connection.ts";
 import { STORES } from "../../helpers/stores.ts";
 
 const COUNT = dose(50, 500);
+/** Between two requests of somebody else, ms. */
+const PAUSE = 100;
 /** The promise, ms, and what twelve seconds are counted from: the last byte that was sent. */
 const DEADLINE = 12_000;
 
@@ -59,21 +61,20 @@ for (const store of STORES) {
     let over = false;
     let served = 0;
     /**
-     * The longest that it waited for an answer, ms: how late everything is on a machine that has
-     * other work.
+     * The longest from when a request was due to its answer, ms: how late everything is on a
+     * machine that has other work, or stands still for a while.
      */
     let longest = 0;
     const live = (async () => {
       const connection = await RawConnection.open(daemon.socket);
-      while (!over) {
-        const began = performance.now();
+      for (let began = performance.now(); !over; served++) {
         await connection.send(
           head("POST /v1/topics/live/events?type=n", "content-length: 1") + "1",
         );
         assert.equal((await connection.answer()).status, 200);
         longest = Math.max(longest, performance.now() - began);
-        served++;
-        await new Promise((resolve) => setTimeout(resolve, 100));
+        began = performance.now() + PAUSE;
+        await new Promise((resolve) => setTimeout(resolve, PAUSE));
       }
       connection.close();
     })();
@@ -81,7 +82,10 @@ for (const store of STORES) {
     await Promise.all(opened.map(async ({ what, said, connection, sentAt }) => {
       const text = await connection.untilEnd();
       const took = performance.now() - sentAt;
-      assert.ok(took < DEADLINE + 5 * longest, `${what} took ${took} ms, an answer ${longest} ms`);
+      assert.ok(
+        took < DEADLINE + 5 * longest,
+        `${what} took ${took} ms, others waited ${longest} ms`,
+      );
       assert.match(text.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, ""), said, what);
       connection.close();
     }));
