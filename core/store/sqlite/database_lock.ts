@@ -79,9 +79,12 @@ function holderOf(file: Deno.FsFile): number | undefined {
   return pid === undefined ? undefined : Number(pid);
 }
 
-/** Throws for a file that is not one of our locks, and leaves it alone. */
+/**
+ * Throws for a file that is not one of our locks, and leaves it alone. A lock is not synced: a power
+ * cut may leave a part of it, or zeros.
+ */
 function refuseForeign(file: Deno.FsFile, path: string): void {
-  if (/^(?:\d{1,10}\n)?$/.test(textOf(file))) return;
+  if (/^[\d\n\0]{0,11}$/.test(textOf(file))) return;
   file.close();
   throw unsafe(path);
 }

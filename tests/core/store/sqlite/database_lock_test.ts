@@ -95,6 +95,15 @@ for (const [name, open] of Object.entries(kinds)) {
       assert.throws(() => open(path), /it was left alone/);
     }));
 
+  Deno.test(`${name} opens a file when a power cut has left its lock with zeros, or cut short`, () =>
+    inFolder(async (folder) => {
+      const path = `${folder}/some.db`;
+      for (const left of ["\0\0\0\0\0", "1004", "1004\n\0\0", "12\0\0\0", "10\n4\n"]) {
+        await Deno.writeTextFile(`${path}.lock`, left);
+        await open(path).close();
+      }
+    }));
+
   Deno.test(`${name} opens a file when something else beside it is called log`, () =>
     inFolder(async (folder) => {
       const log = `${folder}/log`;
