@@ -58,7 +58,7 @@ export async function runWorld(
   const trace = new Trace({
     keep: options.keep ?? false,
     story: options.story ?? false,
-    hide: [[`${root}/`, "/"]],
+    hide: [[`${root}/`, "/"], [root, "/"]],
   });
   const failed = (thread: Thread | undefined, error: unknown, how = "error" as const) => {
     if (thread === undefined) return void (outside ??= error);
