@@ -21,6 +21,8 @@ export interface GlobalsHost {
   /** An error that was reported or thrown where nobody catches. */
   failed(error: unknown): void;
   kill(pid: number, signal: string): void;
+  /** A line of the story. */
+  tell(who: string, what: string): void;
 }
 
 /** Of `Deno`: no call of these reaches anything outside. */
@@ -55,6 +57,17 @@ export function installGlobals(host: GlobalsHost): () => void {
   };
   for (const [name, value] of Object.entries({ ...timers(host), ...globals(host) })) {
     replace(globalThis, name, { writable: true, value });
+  }
+  for (const name of ["log", "info", "warn", "error", "debug"]) {
+    const before = Object.getOwnPropertyDescriptor(console, name)!.value;
+    replace(console, name, {
+      writable: true,
+      value: (...said: unknown[]) => {
+        const process = currentThread()?.process;
+        if (process === undefined) before(...said);
+        else host.tell(process.name, `says ${said.map(String).join(" ").split("\n")[0]}`);
+      },
+    });
   }
   replace(Math, "random", { writable: true, value: () => currentProcess().random.next() });
   replace(performance, "now", { writable: true, value: () => host.scheduler.now });

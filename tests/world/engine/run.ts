@@ -118,6 +118,7 @@ function install(
     wallClock: () => machine.wallClock(),
     random: world.random("threads"),
     deno: machine.deno(),
+    tell: (who, what) => world.note(who, what),
     failed: (error) => failed(currentThread(), error),
     kill: (pid, signal) => {
       const process = machine.processes.find((one) => one.pid === pid && one.state !== "dead");
