@@ -95,7 +95,7 @@ export type Act =
   | { do: "kill"; who: string }
   | { do: "cut"; who?: string }
   | { do: "half close"; who: string }
-  | { do: "network"; delayMs: number; cutChance: number; pieceBytes: number }
+  | { do: "network"; delayMs: number; cutChance: number; pieceBytes: number; ms: number }
   | { do: "stall"; ms: number }
   | { do: "clock"; byMs: number }
   | {
@@ -104,6 +104,7 @@ export type Act =
     op: "write" | "sync" | "read";
     after: number;
     times: number;
+    ms: number;
   }
   | { do: "full disk"; bytes: number; ms: number }
   | { do: "flip bit" | "take away"; path: string; nth: number; at: number; bit: number }

@@ -110,13 +110,16 @@ export type Happening =
   /** A reader was told that events were deleted before it got them. */
   | { is: "missed"; reader: string; topic: string; from: number; to: number }
   /** The daemon has ended. */
-  | { is: "down"; how: "stopped" | "killed" | "power cut" | "failed" }
+  | { is: "down"; how: "stopped" | "killed" | "power cut" | "failed"; said?: string }
   | { is: "up" }
   /** A consumer's process has ended, or its subscription: its handlers with it. */
   | { is: "gone"; holder: string }
   | { is: "clock stepped"; byMs: number }
-  /** Somebody disturbed a connection, a process or the disk: outcomes may be lost on their way. */
-  | { is: "disturbed"; what: string }
+  /**
+   * Somebody disturbed connections, a process or the disk: what is on its way may be lost. `by`: 1
+   * where it lasts, -1 where that is over.
+   */
+  | { is: "disturbed"; what: string; by?: 1 | -1 }
   /** Bytes of a topic were changed or taken away; of all topics, if it cannot be said. */
   | { is: "damaged"; topic?: string; what: string }
   /** Something failed for which no caller waits. */

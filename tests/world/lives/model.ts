@@ -144,6 +144,8 @@ export class Model {
   readonly #positions = new Map<string, number>();
   /** When the connections, processes and disks were last disturbed, and the wall clock stepped. */
   disturbedAt = -Infinity;
+  /** How many disturbances last. */
+  disturbances = 0;
   steppedAt = -Infinity;
 
   log(topic: string): Log {
@@ -180,6 +182,7 @@ export class Model {
   }
 
   take(fact: Fact): void {
+    if (this.disturbances > 0) this.disturbedAt = fact.at;
     switch (fact.is) {
       case "asked":
         this.open.add(fact.ask);
@@ -208,7 +211,9 @@ export class Model {
         }
         return this.#disturbed(fact.at);
       case "down":
+        return this.#disturbed(fact.at);
       case "disturbed":
+        this.disturbances += fact.by ?? 0;
         return this.#disturbed(fact.at);
       case "clock stepped":
         this.steppedAt = fact.at;

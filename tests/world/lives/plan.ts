@@ -263,6 +263,7 @@ function diskFault(m: Maker): Act {
     op: m.random.pick(["write", "sync", "read"]),
     after: m.random.int(0, 10),
     times: m.random.pick([1, 3]),
+    ms: m.random.pick([200, 3000]),
   };
 }
 
@@ -272,13 +273,14 @@ function network(m: Maker): Act {
     delayMs: m.random.pick([0, 1, 50, 1000]),
     cutChance: m.random.pick([0, 0, 0.01]),
     pieceBytes: m.random.pick([1, 100, 65_536]),
+    ms: m.random.pick([500, 5000]),
   };
 }
 
 function damage(m: Maker): Act {
   return {
     do: m.random.pick(["flip bit", "flip bit", "take away"]),
-    path: m.random.pick([".ndjson", "events/", "events/"]),
+    path: m.random.pick([".ndjson", "/events", "/events"]),
     nth: m.random.next(),
     at: m.random.next(),
     bit: m.random.int(0, 7),

@@ -1,0 +1,42 @@
+/** Keeps the daemon running, as a service manager does, and writes down when it ends. */
+import type { Daemon, Exit, World } from "../types.ts";
+import type { Recorder } from "./recorder.ts";
+
+/** How long after its end it is started again, ms. */
+const RESTART_MS = 100;
+
+/** Looks after one daemon. */
+export class Supervisor {
+  readonly daemon: Daemon;
+  readonly #world: World;
+  readonly #recorder: Recorder;
+  /** The next end of the daemon is by this. */
+  cause: "power cut" | "killed" | undefined;
+
+  constructor(daemon: Daemon, { world, recorder }: { world: World; recorder: Recorder }) {
+    this.daemon = daemon;
+    this.#world = world;
+    this.#recorder = recorder;
+  }
+
+  /** Starts it, and again whenever it has ended. Resolves when it has been ready once. */
+  async run(): Promise<void> {
+    const started = await this.daemon.start();
+    const process = this.daemon.process!;
+    void process.ended.then((exit) => this.#ended(exit, process as unknown as { said?: string }));
+    if (started === "ready") this.#recorder.note({ is: "up" });
+  }
+
+  async #ended(exit: Exit, { said }: { said?: string }): Promise<void> {
+    const how = exit.how === "killed"
+      ? this.cause ?? "killed"
+      : exit.how === "exited" && exit.code === 0
+      ? "stopped"
+      : "failed";
+    this.cause = undefined;
+    const words = exit.how === "threw" ? String(exit.error) : said;
+    this.#recorder.note({ is: "down", how, ...(words ? { said: words } : {}) });
+    await this.#world.sleep(RESTART_MS);
+    await this.run();
+  }
+}
