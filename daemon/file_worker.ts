@@ -77,9 +77,9 @@ async function answer(
       return { result, changes: changesOf(store, call.topic) };
     }
     case "redact": {
-      const replaced = await store.redactTelling(call.topic, call.request);
+      const { replaced, isThere } = await store.redactTelling(call.topic, call.request);
       const changes = changesOf(store, call.topic).map((change) => ({ ...change, replaced }));
-      return { result: replaced !== undefined, changes };
+      return { result: isThere, changes };
     }
     case "raise":
       await store.raise(call.topic, call.lastSeq);

@@ -237,11 +237,14 @@ export class Redactor {
     const isStored = stored?.id === id;
     const found = isStored ? stored : this.#copiesOf(record).find((copy) => copy.seq === seq);
     let counts = { deadLetters: 0, undelivered: 0 };
+    let content: RedactedContent = { metadata: redactedMetadata(record) };
     if (found) {
-      const { event, content } = await redactedBy(record, found);
-      counts = await this.#redactState(event, { isStored });
-      if (isStored) await store.redact!(topic, { seq, id, ...content });
+      const redacted = await redactedBy(record, found);
+      content = redacted.content;
+      counts = await this.#redactState(redacted.event, { isStored });
     }
+    // Also where retention has deleted it: then its files may still have its bytes.
+    if (canRedact(store, topic)) await store.redact!(topic, { seq, id, ...content });
     await state.scrub?.();
     return counts;
   }

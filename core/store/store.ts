@@ -236,7 +236,8 @@ export interface JournalStore extends EventStore, EventReader {
   /**
    * Replaces the payload by `null`, and the metadata and the key by what the request says; all else
    * of the event stays. Resolves when that is durable and the old content is in none of the store's
-   * files; false if the store has no event with that seq and id. A crash leaves the event as it was
+   * files; false if the store has no event with that seq and id. Of one that was deleted, the files
+   * may still have bytes: they are gone then, too. A crash leaves the event as it was
    * or redacted. Doing it again is harmless, and finishes what was interrupted. Rejects with
    * `CannotStoreError` if it may work later. Absent: the store cannot do it.
    */

@@ -395,20 +395,26 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
   }
 
   redact(topic: string, request: RedactRequest): Promise<boolean> {
-    return this.redactTelling(topic, request).then((segment) => segment !== undefined);
+    return this.redactTelling(topic, request).then(({ isThere }) => isThere);
   }
 
   /**
-   * Like {@link redact}, but returns the first seq of the segment whose files were replaced.
+   * Like {@link redact}, but returns the first seq of the segment whose files were replaced, too:
+   * also that of an event that retention has deleted, and whose bytes were still in them.
    * @internal
    */
-  redactTelling(topic: string, request: RedactRequest): Promise<number | undefined> {
+  redactTelling(
+    topic: string,
+    request: RedactRequest,
+  ): Promise<{ replaced: number | undefined; isThere: boolean }> {
     return this.#turns.take(() => {
       const writer = this.#topics.writerOfKnown(this.#context, topic);
-      return writer && this.#change(() => {
+      const replaced = writer && this.#change(() => {
         this.#batch.scrub();
         return writer.redact(request, this.#age.now());
       });
+      const isThere = replaced !== undefined && request.seq >= this.head(topic).firstSeq;
+      return { replaced, isThere };
     });
   }
 

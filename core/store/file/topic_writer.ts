@@ -380,13 +380,16 @@ export class TopicWriter {
     return this.#context.reader.blocks(this.view.name, segment).some(({ keyed }) => keyed);
   }
 
-  /** Replaces the content of an event; returns the first seq of its segment, if it is there. */
+  /**
+   * Replaces the content of an event; returns the first seq of its segment, if it is there. One that
+   * retention has deleted is there until its whole segment is removed.
+   */
   redact(request: RedactRequest, now: number): number | undefined {
     this.#look(now);
-    const { name, firstSeq: kept, segments } = this.view;
+    const { name, segments } = this.view;
     const place = indexOfSeq(segments, request.seq);
     const segment = segments[place];
-    if (!segment || request.seq < kept || request.seq > segment.lastSeq) return undefined;
+    if (!segment || request.seq > segment.lastSeq) return undefined;
     const { disk, reader, cache, checkpoint } = this.#context;
     const blocks = reader.blocks(name, segment);
     const at = indexOfSeq(blocks, request.seq);

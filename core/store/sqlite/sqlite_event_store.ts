@@ -344,11 +344,13 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
       this.#transaction(() =>
         redactRow({ prepare: this.#prepare, keyCounts: this.#keyCounts }, row, request)
       );
-    if (!after) return false;
-    this.#appender.forget(after.id);
-    this.#topics.set(name, after);
+    if (after) {
+      this.#appender.forget(after.id);
+      this.#topics.set(name, after);
+    }
+    // The bytes of one that retention has deleted are still in the files.
     this.#scrubber.scrub(this.#database);
-    return true;
+    return after !== undefined;
   }
 
   // deno-lint-ignore require-await -- async turns what it throws into a rejection

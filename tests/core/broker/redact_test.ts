@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
 import { FileDeadLetterQueue } from "../../../core/dead_letter/file.ts";
 import type { DeadLetterEntry } from "../../../core/dead_letter/queue.ts";
+import { deadLetter } from "../../../core/delivery/outcome.ts";
 import { type Redaction, redactionOf } from "../../../core/event/redaction.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
 import { SqliteState } from "../../../core/state/sqlite.ts";
@@ -43,6 +44,47 @@ function open(folder: string, store: keyof typeof STORES, state?: State): EventB
     state: state ?? new SqliteState(`${folder}/state.db`),
     onError: (error) => void errors.push(error),
   });
+}
+
+for (const store of ["SqliteEventStore", "FileEventStore"]) {
+  Deno.test(`broker.redact leaves no byte of an event that retention has deleted, on ${store}`, () =>
+    inFolder(async (folder) => {
+      const broker = open(folder, store);
+      const { ready } = broker.subscribe("users", () => deadLetter("refused"), { name: "mailer" });
+      await ready;
+      await publishThree(broker);
+      await broker.idle();
+      const { id } = (await broker.getEventStore().getEvents("users"))[1]!;
+      assert.equal(await broker.store.truncate("users", 3), 2);
+      assert.equal((await broker.redact("users", id)).deadLetters, 1);
+      assert.deepEqual(filesWith(folder, [SECRET]), []);
+      const [third] = await broker.getEventStore().getEvents("users");
+      assert.deepEqual([third!.seq, third!.payload], [3, { password: "three" }]);
+      await broker.close();
+      assert.deepEqual(filesWith(folder, [SECRET]), []);
+      const again = open(folder, store);
+      await again.publish("users", "user.created", { password: "four" }, { key: "user-1" });
+      const left = await again.getEventStore().getEvents("users");
+      assert.deepEqual(left.map(({ seq, keySeq }) => [seq, keySeq]), [[3, 3], [4, 4]]);
+      await again.close();
+    }));
+
+  Deno.test(`broker.redact leaves no byte of an event that retention deletes meanwhile, on ${store}`, () =>
+    inFolder(async (folder) => {
+      const state = new SqliteState(`${folder}/state.db`);
+      const broker = open(folder, store, state);
+      await publishThree(broker);
+      const commit = state.commit.bind(state);
+      state.commit = async (changes: StateChange[]) => {
+        await commit(changes);
+        if (changes.some(({ op }) => op === "event.redact")) {
+          await broker.store.truncate("users", 3);
+        }
+      };
+      await broker.redact("users", 2);
+      assert.deepEqual(filesWith(folder, [SECRET]), []);
+      await broker.close();
+    }));
 }
 
 for (const store of Object.keys(STORES)) {
