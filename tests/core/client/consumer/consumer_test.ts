@@ -1,6 +1,6 @@
 /** The consumer's loop with a daemon that crashes, fills up and gives wrong answers. */
 import assert from "node:assert/strict";
-import { ConnectionLostError } from "../../../../core/base/errors.ts";
+import { ConnectionLostError, RemoteError } from "../../../../core/base/errors.ts";
 import { consumer, exit, FakeDaemon, Handlers, until } from "../../../helpers/fake_consumer.ts";
 
 Deno.test("Consumer handles every event once and in order when all succeed", async () => {
@@ -196,6 +196,23 @@ Deno.test("Consumer throws and ends its handlers when the daemon answers with an
   await assert.rejects(it.run(), /what\?/);
   assert.deepEqual(handlers.signals, ["2 SIGTERM"]);
 });
+
+for (const code of ["request/timeout", "daemon/stopping", "daemon/busy", "broker/closed"]) {
+  Deno.test(`Consumer connects again and goes on when a request ends with ${code}`, async () => {
+    const daemon = new FakeDaemon(2);
+    const handlers = new Handlers(() => exit(0));
+    const lease = daemon.lease.bind(daemon);
+    let leases = 0;
+    // What a daemon answers that stood still in the middle of the request, or is restarted.
+    daemon.lease = async (request) => {
+      if (leases++ === 0) throw new RemoteError({ code, message: "not now" }, 503);
+      return await lease(request);
+    };
+    const { it } = consumer(daemon, handlers);
+    assert.equal((await it.run()).done, 2);
+    assert.deepEqual(handlers.started, [1, 2]);
+  });
+}
 
 Deno.test("Consumer gives a handler up to a batch of events and settles each of them", async () => {
   const daemon = new FakeDaemon(7);
