@@ -9,6 +9,7 @@ import {
   NotFoundError,
 } from "../../../core/base/errors.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
+import type { StateChange } from "../../../core/state/state.ts";
 import { FakeClock, settled } from "../../helpers/fake_clock.ts";
 import { WatchedState } from "../../helpers/watched_state.ts";
 
@@ -365,6 +366,19 @@ Deno.test("SubscriptionManager reads its events anew when the filter is changed"
     assert.deepEqual((await r.lease(10, { waitMs: 1 })).deliveries.length, 1);
   }));
 
+Deno.test("SubscriptionManager uses a changed filter for what was read already and is not leased", () =>
+  rig(async (r) => {
+    await r.broker.subscriptions.put("s", { topic: "t" });
+    await r.publish(3);
+    assert.deepEqual(await r.seqs(1), [1]);
+    assert.equal(r.broker.subscriptions.require("s").queue.ready.buffered, 2);
+    const settings = { eventTypes: ["y"] };
+    await r.broker.subscriptions.put("s", { topic: "t", settings, update: true });
+    assert.deepEqual(await r.seqs(), []);
+    const { pending, leased } = r.broker.subscriptions.info("s");
+    assert.deepEqual([pending, leased], [0, 1]);
+  }));
+
 Deno.test("SubscriptionManager.remove ends those who wait, and the dead letters stay", () =>
   rig(async (r) => {
     await r.publish(1);
@@ -409,3 +423,53 @@ Deno.test("SubscriptionManager keeps nothing more once the state failed for good
     assert.match(String(await r.broker.failure), /fsync/);
     assert.equal(r.state.load().cursors[0]!.next, 1);
   }));
+
+Deno.test("SubscriptionManager stores what was skipped when it closes, without waiting for more", () =>
+  rig(async (r) => {
+    await r.broker.subscriptions.put("s", { topic: "t", settings: { eventTypes: ["y"] } });
+    await r.publish(3);
+    assert.deepEqual(await r.seqs(), []);
+    assert.deepEqual(r.state.load().cursors, [], "only memory knows it");
+    await r.broker.close();
+    assert.equal(r.state.load().cursors[0]!.next, 4);
+    r.broker = r.open();
+  }));
+
+/** A state in which pauses take until they are let through. */
+class SlowPauses extends WatchedState {
+  readonly pausing = Promise.withResolvers<void>();
+  readonly #through = Promise.withResolvers<void>();
+
+  letThrough(): void {
+    this.#through.resolve();
+  }
+
+  override async commit(changes: readonly StateChange[]): Promise<void> {
+    if (changes.some((change) => change.op === "subscription.put" && change.record.paused)) {
+      this.pausing.resolve();
+      await this.#through.promise;
+    }
+    await super.commit(changes);
+  }
+}
+
+Deno.test("SubscriptionManager delivers nothing from the failure that trips the breaker on, and goes on when it is resumed", async () => {
+  const state = new SlowPauses();
+  await using broker = new EventBroker({ state });
+  for (let i = 0; i < 3; i++) await broker.publish("t", "x", i);
+  const settings = { breaker: { failing: 1, window: 1 }, ...fixed };
+  await broker.subscriptions.put("s", { topic: "t", settings });
+  const lease = async () =>
+    (await broker.subscriptions.lease("s", { max: 1 }, { consumer: "c" })).deliveries;
+  const [first] = await lease();
+  await broker.subscriptions.nack("s", [{ lease: first!.token, error: "no" }]);
+  await state.pausing.promise;
+  assert.equal(broker.subscriptions.info("s").paused, false, "its pause is not stored yet");
+  assert.deepEqual(await lease(), []);
+  state.letThrough();
+  await settled();
+  const { paused, pauseReason } = broker.subscriptions.info("s");
+  assert.deepEqual([paused, pauseReason], [true, "1 of the last 1 attempts failed"]);
+  await broker.subscriptions.resume("s");
+  assert.deepEqual((await lease()).map(({ entry }) => entry.seq), [2]);
+});

@@ -236,3 +236,94 @@ Deno.test("DeliveryQueue holds no page of events for the few that stay on their 
   const shared = held.filter((line) => line.buffer.byteLength > line.length + 1);
   assert.ok(shared.length <= 8, `the pages of ${shared.length} events of ${pages} are held`);
 });
+
+Deno.test("DeliveryQueue tells a consumer once what was missed, and nothing that was done or is held", () => {
+  const bench = new Bench();
+  for (let i = 0; i < 10; i++) bench.publish(undefined);
+  const { queue } = bench;
+  bench.feed(3);
+  bench.lease(3);
+  bench.settle([{ lease: bench.leases[1]!.token, ack: true }]);
+  bench.seek(1);
+  queue.look("t", { firstSeq: 5, lastSeq: 10 });
+  assert.deepEqual(
+    queue.takeMissed(),
+    [{ topic: "t", from: 2, to: 4, count: 2 }],
+    "1 and 3 are held",
+  );
+  assert.deepEqual(queue.takeMissed(), []);
+  queue.look("t", { firstSeq: 5, lastSeq: 10 });
+  assert.deepEqual(queue.takeMissed(), [], "known already");
+  queue.look("t", { firstSeq: 6, lastSeq: 10 });
+  queue.look("t", { firstSeq: 8, lastSeq: 10 });
+  assert.deepEqual(queue.takeMissed(), [{ topic: "t", from: 5, to: 7, count: 3 }], "both together");
+});
+
+Deno.test("DeliveryQueue counts as missed what is gone after a restart, and not what was done before it", () => {
+  const bench = new Bench();
+  for (let i = 0; i < 6; i++) bench.publish(undefined);
+  bench.feed(3);
+  bench.lease(3);
+  bench.settle([{ lease: bench.leases[1]!.token, ack: true }]);
+  bench.crash();
+  assert.equal(bench.queue.look("t", { firstSeq: 4, lastSeq: 6 }), 2, "1 and 3");
+  assert.equal(bench.queue.lanes.get("t")!.missed!.count, 2);
+});
+
+Deno.test("DeliveryQueue stores what was missed once its cursor is past it, so that it counts once", () => {
+  const bench = new Bench();
+  for (let i = 0; i < 6; i++) bench.publish(undefined);
+  bench.feed(1);
+  bench.lease(1);
+  bench.queue.look("t", { firstSeq: 4, lastSeq: 6 });
+  bench.commit(planFlush(bench.queue));
+  assert.deepEqual(bench.state.load().missed, [], "a restart would read 1 again, and miss 2 and 3");
+  bench.settle([{ lease: bench.leases[0]!.token, ack: true }]);
+  const missed = [{ subscription: "s", topic: "t", from: 2, to: 3, count: 2 }];
+  assert.deepEqual(bench.state.load().missed, missed);
+  bench.crash();
+  bench.queue.look("t", { firstSeq: 4, lastSeq: 6 });
+  bench.commit(planFlush(bench.queue));
+  assert.deepEqual(bench.state.load().missed, missed);
+});
+
+Deno.test("DeliveryQueue counts as pending what is neither leased, nor scheduled, nor done", () => {
+  const bench = new Bench();
+  for (let i = 0; i < 5; i++) bench.publish(undefined);
+  const counts = (
+    { pending, leased, scheduled, drained }: typeof bench.queue,
+  ) => [pending, leased, scheduled, drained];
+  assert.deepEqual(counts(bench.queue), [5, 0, 0, false]);
+  bench.feed(5);
+  bench.lease(3);
+  assert.deepEqual(counts(bench.queue), [2, 3, 0, false]);
+  const [one, two] = bench.leases.map(({ token }) => token);
+  bench.settle([{ lease: one!, ack: true }, { lease: two!, ack: false, error: "no" }]);
+  assert.deepEqual(counts(bench.queue), [2, 1, 1, false]);
+  bench.lease(2);
+  bench.settle(bench.leases.map(({ token }) => ({ lease: token, ack: true })));
+  assert.deepEqual(counts(bench.queue), [0, 0, 1, false], "the retry is left");
+  bench.now = { wall: bench.now.wall + 100, mono: bench.now.mono + 100 };
+  bench.lease(1);
+  assert.deepEqual(counts(bench.queue), [0, 1, 0, false]);
+  bench.settle(bench.leases.map(({ token }) => ({ lease: token, ack: true })));
+  assert.deepEqual(counts(bench.queue), [0, 0, 0, true]);
+});
+
+Deno.test("planSeek tells what is deleted at its target, and counts once what was missed before", () => {
+  const bench = new Bench();
+  for (let i = 0; i < 10; i++) bench.publish(undefined);
+  const seek = (to: number, firstSeq: number) => {
+    const plan = planSeek(bench.queue, [{ topic: "t", to, firstSeq, lastSeq: 10 }]);
+    bench.commit(plan);
+    return plan.result.missed;
+  };
+  const missed = () => bench.state.load().missed.map(({ from, to, count }) => [from, to, count]);
+  assert.equal(seek(3, 3), undefined);
+  assert.deepEqual(seek(2, 5), [{ topic: "t", from: 2, to: 4, count: 3 }]);
+  assert.deepEqual(missed(), [[2, 4, 3]]);
+  assert.deepEqual(seek(3, 5), [{ topic: "t", from: 3, to: 4, count: 2 }], "asked for again");
+  assert.deepEqual(missed(), [[2, 4, 3]]);
+  seek(1, 7);
+  assert.deepEqual(missed(), [[1, 6, 6]]);
+});

@@ -1,4 +1,7 @@
-/** Sabotages of delivery: subscriptions, retries, dead letters, consumers. */
+/** Sabotages of delivery, and of brokers, dead letters, schemas and sourcing around it. */
 import type { Mutant } from "../mutant.ts";
+import { settlingMutants } from "./settling.ts";
 
-export const deliveryMutants: Mutant[] = [];
+export const deliveryMutants: Mutant[] = [
+  ...settlingMutants,
+];
