@@ -91,11 +91,10 @@ export function planSettle(
   const leases: Lease[] = [];
   const done: Lease[] = [];
   const settled = new Marks();
-  const late: LateAnswer[] = [];
+  const { answered, late } = answeredLeases(queue, items, context);
   const undoBreaker = queue.breaker.mark();
-  const result = items.map((item): Outcome => {
-    const lease = queue.ready.leases.get(item.lease) ??
-      lateLease(queue, item.lease, { context, late });
+  const result = items.map((item, i): Outcome => {
+    const lease = answered[i];
     if (!lease || lease.settling) return "lost";
     lease.settling = true;
     leases.push(lease);
@@ -166,6 +165,24 @@ interface LateAnswer {
   made: Lease | undefined;
 }
 
+/** The leases that are answered. If the row of one cannot be read, all is as it was. */
+function answeredLeases(
+  queue: DeliveryQueue,
+  items: readonly Settlement[],
+  context: PlanContext,
+): { answered: (Lease | undefined)[]; late: LateAnswer[] } {
+  const late: LateAnswer[] = [];
+  try {
+    const answered = items.map(({ lease }) =>
+      queue.ready.leases.get(lease) ?? lateLease(queue, lease, { context, late })
+    );
+    return { answered, late };
+  } catch (error) {
+    unsettle(queue, { leases: [], late });
+    throw error;
+  }
+}
+
 /**
  * A consumer that lost its connection has come back with an answer, which counts for its event
  * whoever has it now. What has to be given back if it cannot be stored is added to `late`.
@@ -179,8 +196,9 @@ function lateLease(
   if (!lost) return undefined;
   const isHeld = lost.entry.lease !== undefined;
   const lease = queue.leaseLate(lost.entry, now, newToken());
-  if (lease?.entry.kind === "retry") lease.record ??= recordOf?.(lease.entry);
-  if (lease) late.push({ lost, made: isHeld ? undefined : lease });
+  if (!lease) return undefined;
+  late.push({ lost, made: isHeld ? undefined : lease });
+  if (lease.entry.kind === "retry") lease.record ??= recordOf?.(lease.entry);
   return lease;
 }
 

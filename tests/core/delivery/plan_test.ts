@@ -136,3 +136,30 @@ Deno.test("planSettle counts an attempt once for the breaker when its outcome co
   bench.commit(plan(bench, [nack(two!)]));
   assert.equal(bench.queue.breaker.tripped, "2 of the last 2 attempts failed");
 });
+
+Deno.test("planSettle leaves everything as it was when the row of a late answer cannot be read", () => {
+  const bench = leasing(2);
+  const [one, two] = bench.leases;
+  bench.settle([nack(one!)]);
+  pass(bench, 100);
+  bench.lease(1);
+  const late = bench.leases.at(-1)!;
+  bench.release(late);
+  bench.queue.returned.add(late);
+  const items = [ack(two!), nack(late)];
+  const unreadable = {
+    now: bench.now,
+    random: () => 0.5,
+    recordOf: () => {
+      throw new Error("disk I/O error");
+    },
+  };
+  assert.throws(() => planSettle(bench.queue, items, unreadable), /disk I\/O error/);
+  assert.deepEqual([bench.queue.leased, bench.queue.scheduled], [1, 1], "nobody has the late one");
+  const recordOf = () => bench.state.retry("s", "t", "id-1");
+  const again = planSettle(bench.queue, items, { ...unreadable, recordOf });
+  assert.deepEqual(again.result, ["done", "retry"]);
+  bench.commit(again);
+  const attempts = bench.state.retry("s", "t", "id-1")!.attempts.map(({ attempt }) => attempt);
+  assert.deepEqual(attempts, [1, 2]);
+});
