@@ -3,6 +3,7 @@
  * others could have tampered with is used.
  */
 import assert from "node:assert/strict";
+import { dataDirAt, prepareDataDir, prepareFiles } from "../../daemon/data_dir.ts";
 import { end, inFolder, modeOf, tryStart } from "../helpers/start.ts";
 
 function* filesIn(folder: string): Generator<{ path: string; isDirectory: boolean }> {
@@ -196,5 +197,77 @@ Deno.test("a file store's folders that others may read are closed to them at the
     assert.ok(second.ready, second.stderr);
     assert.equal(await end(second), 0);
     assert.deepEqual([modeOf(events), modeOf(topic)], ["700", "700"]);
+  });
+});
+
+/** Our files in a data dir. */
+const FILES = [
+  "events.db",
+  "events.db-wal",
+  "events.db-shm",
+  "events.db-journal",
+  "state.db",
+  "state.db-wal",
+  "reserve",
+  "history",
+  "watermarks",
+  "log/daemon.log",
+  "log/daemon.log.1",
+  "quarantine/index.ndjson",
+];
+/** What may stand in the place of one, and what is said of it. */
+const STANDINGS: [what: string, make: (path: string, canary: string) => void, says: RegExp][] = [
+  ["a link", (path, canary) => Deno.symlinkSync(canary, path), /is a symbolic link/],
+  ["a link to nothing", (path) => Deno.symlinkSync("/nowhere", path), /is a symbolic link/],
+  ["a second name", (path, canary) => Deno.linkSync(canary, path), /has a second name/],
+  ["a folder", (path) => Deno.mkdirSync(path), /is not a file/],
+  ["a FIFO", (path) => {
+    assert.ok(new Deno.Command("mkfifo", { args: [path] }).outputSync().success);
+  }, /is not a file/],
+  ["a file that a group can write", (path) => {
+    Deno.writeTextFileSync(path, "");
+    Deno.chmodSync(path, 0o660);
+  }, /can be written by others \(mode 660\)/],
+  ["a file that all can write", (path) => {
+    Deno.writeTextFileSync(path, "");
+    Deno.chmodSync(path, 0o602);
+  }, /can be written by others \(mode 602\)/],
+];
+
+Deno.test("prepareFiles refuses each of our files in which others could have a hand, and opens none", async () => {
+  await inFolder((folder) => {
+    for (const name of FILES) {
+      for (const [what, make, says] of STANDINGS) {
+        const dataDir = `${folder}/data`;
+        const canary = `${folder}/canary`;
+        prepareDataDir(dataDir);
+        for (const inner of ["log", "quarantine"]) Deno.mkdirSync(`${dataDir}/${inner}`);
+        Deno.writeTextFileSync(canary, "precious", { mode: 0o600 });
+        make(`${dataDir}/${name}`, canary);
+        assert.throws(() => prepareFiles(dataDirAt(dataDir)), says, `${name} is ${what}`);
+        assert.equal(Deno.readTextFileSync(canary), "precious");
+        Deno.removeSync(dataDir, { recursive: true });
+      }
+    }
+    return Promise.resolve();
+  });
+});
+
+Deno.test("prepareFiles closes to others what they may read", async () => {
+  await inFolder((folder) => {
+    const dataDir = `${folder}/data`;
+    Deno.mkdirSync(dataDir);
+    Deno.chmodSync(dataDir, 0o755);
+    prepareDataDir(dataDir);
+    const files = ["events.db", "state.db", "reserve", "history", "log/daemon.log"]
+      .map((name) => `${dataDir}/${name}`);
+    for (const name of ["log", "spool"]) Deno.mkdirSync(`${dataDir}/${name}`);
+    for (const path of files) Deno.writeTextFileSync(path, "");
+    for (const path of files) Deno.chmodSync(path, 0o644);
+    Deno.chmodSync(`${dataDir}/spool`, 0o755);
+    prepareFiles(dataDirAt(dataDir));
+    assert.deepEqual(files.map(modeOf), files.map(() => "600"));
+    assert.deepEqual([dataDir, `${dataDir}/spool`].map(modeOf), ["700", "700"]);
+    return Promise.resolve();
   });
 });

@@ -1,6 +1,7 @@
 /** Contract row 14: the socket's path is replaced only if it is a socket that nobody answers. */
 import assert from "node:assert/strict";
-import { end, inFolder, tryStart } from "../helpers/start.ts";
+import { prepareSocketFolder } from "../../daemon/socket.ts";
+import { end, inFolder, modeOf, tryStart } from "../helpers/start.ts";
 
 Deno.test("a stale socket is replaced when its daemon was killed", async () => {
   await inFolder(async (folder) => {
@@ -80,5 +81,29 @@ Deno.test("a socket path that the kernel does not take is refused in words", asy
     });
     assert.equal(start.ready, false);
     assert.match(start.stderr, /the socket path has \d+ bytes, and the kernel takes 107/);
+  });
+});
+
+Deno.test("prepareSocketFolder makes a folder for its owner alone, and refuses one in which others can replace the socket", async () => {
+  await inFolder((folder) => {
+    prepareSocketFolder(`${folder}/made/here/evs.sock`);
+    assert.equal(modeOf(`${folder}/made/here`), "700");
+    const shared = `${folder}/shared`;
+    Deno.mkdirSync(shared);
+    for (
+      const [mode, isTaken] of [[0o700, true], [0o755, true], [0o770, false], [
+        0o702,
+        false,
+      ]] as const
+    ) {
+      Deno.chmodSync(shared, mode);
+      const prepare = () => prepareSocketFolder(`${shared}/evs.sock`);
+      if (isTaken) prepare();
+      else assert.throws(prepare, { code: "socket/unsafe" }, mode.toString(8));
+      assert.equal(modeOf(shared), mode.toString(8), "it is left as it is");
+    }
+    Deno.chmodSync(shared, 0o1777); // as /tmp: nobody can replace what is another's
+    prepareSocketFolder(`${shared}/evs.sock`);
+    return Promise.resolve();
   });
 });

@@ -1,6 +1,16 @@
-/** The sum of a spool's folder: as true as a look into it, and without one while nothing changes. */
+/**
+ * The sum of a spool's folder: as true as a look into it, and without one while nothing changes. And
+ * its files: whole and for their reader alone, and nothing is read that only looks like one.
+ */
 import assert from "node:assert/strict";
-import { lookIntoSpool, spoolName, SpoolSummer } from "../../../core/spool/spool_folder.ts";
+import {
+  lookIntoSpool,
+  readSpooled,
+  spoolName,
+  SpoolSummer,
+  writeSpooled,
+} from "../../../core/spool/spool_folder.ts";
+import { modeOf } from "../../helpers/start.ts";
 
 /** A folder of its own. */
 async function newFolder(): Promise<{ folder: string } & AsyncDisposable> {
@@ -72,4 +82,46 @@ Deno.test("SpoolSummer tells what a look into the folder does after every change
   assert.equal(assertTrue("gone"), 0);
   Deno.writeTextFileSync(folder, "");
   assertTrue("a file in its place");
+});
+
+Deno.test("writeSpooled makes a file of exactly the mode that was asked for, and leaves nothing else", async () => {
+  await using at = await newFolder();
+  const { folder } = at;
+  const bytes = new TextEncoder().encode("whole");
+  const before = Deno.umask(0);
+  try {
+    writeSpooled({ folder, name: "a" }, bytes, { mode: 0o600 });
+    Deno.umask(0o277);
+    writeSpooled({ folder, name: "b" }, bytes, { mode: 0o640 });
+  } finally {
+    Deno.umask(before);
+  }
+  assert.deepEqual([modeOf(`${folder}/a`), modeOf(`${folder}/b`)], ["600", "640"]);
+  assert.deepEqual(readSpooled(`${folder}/a`), bytes);
+  assert.deepEqual(Array.from(Deno.readDirSync(folder), ({ name }) => name).sort(), ["a", "b"]);
+  // A name that cannot be had: what was begun is taken away.
+  Deno.mkdirSync(`${folder}/c`);
+  assert.throws(() => writeSpooled({ folder, name: "c" }, bytes, { mode: 0o600 }));
+  assert.equal([...Deno.readDirSync(folder)].length, 3);
+});
+
+Deno.test("readSpooled reads plain files with one name, and nothing that stands for another file", async () => {
+  await using at = await newFolder();
+  const { folder } = at;
+  const nothing = new Uint8Array(0);
+  Deno.writeTextFileSync(`${folder}/secret`, "secret");
+  assert.equal(readSpooled(`${folder}/secret`)?.length, 6);
+  assert.equal(readSpooled(`${folder}/none`), undefined);
+  Deno.symlinkSync(`${folder}/secret`, `${folder}/link`);
+  Deno.mkdirSync(`${folder}/folder`);
+  for (const name of ["link", "folder"]) {
+    assert.deepEqual(readSpooled(`${folder}/${name}`), nothing);
+  }
+  Deno.linkSync(`${folder}/secret`, `${folder}/second`);
+  for (const name of ["second", "secret"]) {
+    assert.deepEqual(readSpooled(`${folder}/${name}`), nothing, name);
+  }
+  using large = Deno.openSync(`${folder}/large`, { write: true, create: true });
+  large.truncateSync(64 * 1024 * 1024 + 1);
+  assert.deepEqual(readSpooled(`${folder}/large`), nothing);
 });
