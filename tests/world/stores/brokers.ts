@@ -35,7 +35,11 @@ export interface Setup {
 export class Told {
   readonly name: string;
   readonly clock = new FakeClock(undefined, () => this.settle());
-  readonly handled: string[] = [];
+  /**
+   * What each subscription was given of each key, and of each event without one: which of two keys,
+   * or of two subscriptions, comes first is not promised.
+   */
+  readonly handled: Record<string, string[]> = {};
   readonly errors: string[] = [];
   readonly #setup: Setup;
   readonly #open: (clock: FakeClock) => { eventStore: JournalStore; state: State };
@@ -74,7 +78,8 @@ export class Told {
   #handler(name: string) {
     return ({ topic, seq, id, key, payload }: Event, { attempt }: { attempt: number }) => {
       const step = (payload as { steps: Step[] } | null)?.steps[attempt - 1] ?? "ok";
-      this.handled.push(`${name}: ${topic} ${seq} ${id} ${key ?? "-"} ${attempt} ${step}`);
+      const given = this.handled[`${name}: ${topic} ${key ?? id}`] ??= [];
+      given.push(`${seq} ${id} ${attempt} ${step}`);
       switch (step) {
         case "throw":
           throw new Error("thrown");
@@ -173,8 +178,7 @@ async function everythingOf({ broker, handled, errors }: Told): Promise<unknown[
   const { scheduled } = await broker.scheduledEvents();
   return [
     plain({
-      // Which of two subscriptions gets an event first is not promised.
-      handled: Object.groupBy(handled, (line) => line.slice(0, line.indexOf(":"))),
+      handled,
       errors,
       topics: topics.map(({ store: _, ...topic }) => topic),
       subscriptions,
@@ -187,13 +191,13 @@ async function everythingOf({ broker, handled, errors }: Told): Promise<unknown[
 }
 
 /**
- * Without what is undefined, and without the numbers within keys: key_book.ts says why those may
- * differ.
+ * Without what is undefined, without the numbers within keys (key_book.ts says why those may
+ * differ), and with the names of subscriptions that hold a topic back in one order.
  */
 function plain(value: unknown): unknown {
-  const text = JSON.stringify(
-    value ?? null,
-    (name, member) => name === "keySeq" ? undefined : member,
-  );
+  const text = JSON.stringify(value ?? null, (name, member) => {
+    if (name === "keySeq") return undefined;
+    return name === "by" && Array.isArray(member) ? member.toSorted() : member;
+  });
   return JSON.parse(text);
 }

@@ -159,6 +159,7 @@ Deno.test("the brokers on the three stores deliver, refuse and count alike", () 
         const all = brokers(own, setup);
         let n = 0;
         try {
+          await tellAll(all, "the beginning", () => Promise.resolve());
           for (const command of commands) {
             await tellAll(all, command.do, act(command, n));
             n += "events" in command ? command.events.length : 1;
