@@ -54,7 +54,13 @@ export const MENU: readonly MenuPart[] = [
   },
   {
     title: "Project",
-    sources: ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"],
+    sources: [
+      "ARCHITECTURE.md",
+      "CHANGELOG.md",
+      "CONTRIBUTING.md",
+      "docs/testing.md",
+      "SECURITY.md",
+    ],
   },
 ];
 
