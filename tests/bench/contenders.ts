@@ -57,6 +57,14 @@ export class OurDaemon {
     this.#running = false;
   }
 
+  /** Ends it as a crash would. */
+  async kill(): Promise<void> {
+    const pid = Number(await output(this.bench, "evs status --json | jq .pid"));
+    Deno.kill(pid, "SIGKILL");
+    while (runs(pid)) await new Promise((resolve) => setTimeout(resolve, 1));
+    this.#running = false;
+  }
+
   /** Removes all that it has stored. It must be stopped. */
   async forget(): Promise<void> {
     await Deno.remove(`${this.#folder}/data`, { recursive: true });
@@ -68,47 +76,61 @@ export class OurDaemon {
   }
 }
 
+/** When Redis syncs its file. */
+type AppendFsync = "always" | "everysec";
+
 /** A Redis with an append-only file, on a Unix socket in a fresh folder. */
 export class Redis {
   readonly bench: Bench;
   readonly folder: string;
-  readonly #process: Deno.ChildProcess;
+  readonly #appendfsync: AppendFsync;
+  #process: Deno.ChildProcess;
 
-  private constructor(bench: Bench, folder: string, process: Deno.ChildProcess) {
-    this.bench = bench;
+  private constructor(bench: Bench, folder: string, appendfsync: AppendFsync) {
+    this.bench = { ...bench, env: { ...bench.env, REDIS: `${folder}/s` } };
     this.folder = folder;
-    this.#process = process;
+    this.#appendfsync = appendfsync;
+    this.#process = this.#spawn();
   }
 
-  static async start(bench: Bench, appendfsync: "always" | "everysec"): Promise<Redis> {
+  static async start(bench: Bench, appendfsync: AppendFsync): Promise<Redis> {
     const folder = await Deno.makeTempDir({ dir: bench.folder, prefix: "redis-" });
-    const process = new Deno.Command("redis-server", {
+    const redis = new Redis(bench, folder, appendfsync);
+    await redis.#ready();
+    return redis;
+  }
+
+  /** Ends it as a crash would. */
+  async kill(): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#process.status;
+  }
+
+  /** Starts it again on what it has; returns the seconds until it has loaded that. */
+  async restart(): Promise<number> {
+    const began = performance.now();
+    this.#process = this.#spawn();
+    await this.#ready();
+    return (performance.now() - began) / 1000;
+  }
+
+  #spawn(): Deno.ChildProcess {
+    const { folder } = this;
+    return new Deno.Command("redis-server", {
       // A rewrite of the file in the middle of a round would be measured with it.
       args: `--port 0 --unixsocket ${folder}/s --dir ${folder} --save --appendonly yes
-        --appendfsync ${appendfsync} --auto-aof-rewrite-percentage 0`.trim().split(/\s+/)
+        --appendfsync ${this.#appendfsync} --auto-aof-rewrite-percentage 0`.trim().split(/\s+/)
         .flatMap((word) => word === "--save" ? ["--save", ""] : [word]),
       cwd: folder,
       stdin: "null",
       stdout: "null",
       stderr: "null",
     }).spawn();
-    const redis = new Redis(
-      { ...bench, env: { ...bench.env, REDIS: `${folder}/s` } },
-      folder,
-      process,
-    );
-    while (await output(redis.bench, 'redis-cli -s "$REDIS" ping') !== "PONG") {
-      if (!redis.#runs()) throw new Error("redis-server did not start");
-    }
-    return redis;
   }
 
-  #runs(): boolean {
-    try {
-      Deno.statSync(`/proc/${this.#process.pid}`);
-      return true;
-    } catch {
-      return false;
+  async #ready(): Promise<void> {
+    while (await output(this.bench, 'redis-cli -s "$REDIS" ping') !== "PONG") {
+      if (!runs(this.#process.pid)) throw new Error("redis-server did not start");
     }
   }
 
@@ -174,6 +196,16 @@ export class Nats {
     this.#process.kill("SIGKILL");
     await this.#process.status;
     await Deno.remove(this.#folder, { recursive: true });
+  }
+}
+
+function runs(pid: number): boolean {
+  try {
+    Deno.statSync(`/proc/${pid}`);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }
 

@@ -19,6 +19,7 @@ import { type Result, table } from "./report.ts";
 import { publishFromPipe, publishText } from "./publishing.ts";
 import { replayToFile } from "./replaying.ts";
 import { scraping } from "./scraping.ts";
+import { recovering } from "./recovering.ts";
 import { beingWatched } from "./watched.ts";
 import { prepare, publishOnce, type Size } from "./workloads.ts";
 
@@ -42,6 +43,7 @@ const WORKS: {
   { ids: ["P8"], run: runHandlers },
   { ids: ["P9"], run: emitInProcess },
   { ids: ["P10"], run: growing },
+  { ids: ["P10"], run: recovering },
   { ids: ["P10"], run: fanOut },
   { ids: ["P11"], run: readFiltered },
   { ids: ["P12"], run: publishAtRate },
