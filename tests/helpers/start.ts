@@ -43,7 +43,7 @@ export async function end({ child }: Start, signal: Deno.Signal = "SIGTERM"): Pr
 }
 
 /** Runs a test in its own folder, which is then removed. */
-export async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
+export async function inFolder(work: (folder: string) => void | Promise<void>): Promise<void> {
   const folder = await testFolder("start");
   try {
     await work(folder);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { EventBroker, SqliteEventStore } from "../../../../mod.ts";
 import { DataDirError } from "../../../../core/base/errors.ts";
+import { lockDatabase, openLocked } from "../../../../core/store/sqlite/database_lock.ts";
 import { SqliteState } from "../../../../core/state/sqlite.ts";
 import { startDaemon } from "../../../helpers/daemon.ts";
 import { testFolder } from "../../../helpers/folder.ts";
@@ -11,7 +12,7 @@ const kinds: Record<string, (path: string) => { close(): Promise<void> }> = {
   SqliteState: (path) => new SqliteState(path),
 };
 
-async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
+async function inFolder(run: (folder: string) => void | Promise<void>): Promise<void> {
   const folder = await testFolder("test");
   try {
     await run(folder);
@@ -149,3 +150,32 @@ Deno.test("SqliteEventStore and SqliteState refuse the files of a daemon that ru
   await store.close();
   await daemon.start();
 });
+
+Deno.test("lockDatabase refuses a database of a folder that a daemon has locked, and no other", () =>
+  inFolder((folder) => {
+    const path = `${folder}/events.db`;
+    const locked = Deno.openSync(folder, { read: true });
+    assert.ok(locked.tryLockSync(true));
+    lockDatabase(path).release();
+    Deno.mkdirSync(`${folder}/log`);
+    Deno.writeTextFileSync(`${folder}/log/daemon.log`, "");
+    assert.throws(() => lockDatabase(path), { code: "datadir/locked", message: /a daemon has/ });
+    locked.close();
+    lockDatabase(path).release();
+  }));
+
+Deno.test("lockDatabase is released when what was locked cannot be opened", () =>
+  inFolder((folder) => {
+    const path = `${folder}/events.db`;
+    const fail = () => {
+      throw new Error("planted");
+    };
+    assert.throws(() => openLocked(lockDatabase(path), fail), /planted/);
+    const lock = lockDatabase(path);
+    assert.throws(() => lockDatabase(path), {
+      code: "datadir/locked",
+      details: { path, pid: Deno.pid },
+    });
+    lock.release();
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+  }));

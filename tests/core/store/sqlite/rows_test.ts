@@ -33,3 +33,47 @@ Deno.test("SqliteEventStore stores nothing of an append when one of its rows is 
     await store.close();
   });
 });
+
+Deno.test("SqliteEventStore stores no row of an append that failed between its rows with the next one", async () => {
+  await inFolder(async (folder) => {
+    const path = `${folder}/events.db`;
+    const store = new SqliteEventStore(path);
+    await store.append([{ topic: "t", events: [newEvent()] }]);
+    const somebody = new DatabaseSync(path);
+    somebody.exec(
+      "CREATE TRIGGER no BEFORE INSERT ON given_ids WHEN NEW.id = 'bad' " +
+        "BEGIN SELECT RAISE(ABORT, 'planted'); END",
+    );
+    const events = [newEvent(), newEvent(), newEvent({ id: "bad" })];
+    await assert.rejects(store.append([{ topic: "t", events }]), /planted/);
+    somebody.exec("DROP TRIGGER no");
+    somebody.close();
+    const next = newEvent();
+    const [outcome] = await store.append([{ topic: "t", events: [next] }]);
+    assert.ok(outcome?.ok && outcome.lastSeq === 2);
+    const page = store.readPage("t", { from: 1, to: 9, limit: 9 });
+    assert.deepEqual([page.events.length, page.events[1]?.id], [2, next.id]);
+    await store.close();
+  });
+});
+
+Deno.test("SqliteEventStore numbers a key as if an append that failed had not been", async () => {
+  await inFolder(async (folder) => {
+    const path = `${folder}/events.db`;
+    const store = new SqliteEventStore(path);
+    const keyed = (count: number) => ({
+      topic: "t",
+      events: Array.from({ length: count }, () => newEvent({ key: "k" })),
+    });
+    await store.append([keyed(2)]);
+    const pos = position(1, IN_THE_WAY);
+    const somebody = new DatabaseSync(path);
+    somebody.exec(`INSERT INTO log SELECT ${pos}, type, NULL, head, sum, line FROM log LIMIT 1`);
+    await assert.rejects(store.append([keyed(EVENTS)]), /UNIQUE constraint failed: log\.pos/);
+    somebody.exec(`DELETE FROM log WHERE pos = ${pos}`);
+    somebody.close();
+    const [outcome] = await store.append([keyed(2)]);
+    assert.deepEqual(outcome!.ok && [outcome!.firstSeq, outcome!.keySeqs], [3, [3, 4]]);
+    await store.close();
+  });
+});

@@ -3,6 +3,7 @@
  * reported, and the old file is kept.
  */
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { InternalError } from "../../../../core/base/errors.ts";
 import { readQuarantine } from "../../../../core/store/quarantine.ts";
 import { SqliteEventStore } from "../../../../core/store/sqlite/sqlite_event_store.ts";
@@ -95,6 +96,39 @@ for (const killed of [false, true]) {
     });
   });
 }
+
+/** A closed database of ten events, changed by a statement, whose first page is then ruined. */
+async function ruined(folder: string, sql: string): Promise<SqliteEventStore> {
+  const path = `${folder}/events.db`;
+  const made = new SqliteEventStore(path);
+  const events = Array.from({ length: 10 }, (_, i) => event(i + 1));
+  await made.append([{ topic: "beta", events }]);
+  await made.close();
+  const database = new DatabaseSync(path);
+  database.exec(sql);
+  database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  database.close();
+  spoil(path, 0, 1024);
+  return new SqliteEventStore(path);
+}
+
+Deno.test("SqliteEventStore salvages no row whose checksum does not match", () =>
+  inFolder(async (folder) => {
+    const line = "CAST(replace(CAST(line AS TEXT), 'xxx', 'xyx') AS BLOB)";
+    const store = await ruined(folder, `UPDATE log SET line = ${line} WHERE pos % 1024 = 7`);
+    assert.equal(read(store), 9);
+    assert.deepEqual(store.damage().map(({ firstSeq, lastSeq }) => [firstSeq, lastSeq]), [[7, 7]]);
+    await store.close();
+  }));
+
+Deno.test("SqliteEventStore gives no number of a lost event again when it was salvaged", () =>
+  inFolder(async (folder) => {
+    const store = await ruined(folder, "DELETE FROM log WHERE pos % 1024 > 6");
+    assert.equal(store.head("beta").lastSeq, 10);
+    const [outcome] = await store.append([{ topic: "beta", events: [event(11)] }]);
+    assert.ok(outcome?.ok && outcome.firstSeq === 11);
+    await store.close();
+  }));
 
 Deno.test("SqliteEventStore hands out what is intact and nothing else when any page of its file is ruined", async () => {
   await inFolder(async (folder) => {

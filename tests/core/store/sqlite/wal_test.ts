@@ -1,6 +1,7 @@
 /** Checking SQLite's log, on logs that SQLite wrote. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
+import { walFault } from "../../../../core/store/sqlite/salvage/repair_wal.ts";
 import { readWal, turnBits } from "../../../../core/store/sqlite/salvage/wal_frames.ts";
 import { dose } from "../../../helpers/dose.ts";
 import { randomFrom } from "../../../helpers/flip.ts";
@@ -103,6 +104,30 @@ Deno.test("readWal tells damage with commits behind it from a torn tail when mor
       dropped: 0,
       torn: FRAME,
     });
+  });
+});
+
+Deno.test("readWal calls it a torn tail when the last commit is there without a frame before its end", async () => {
+  await withWal((wal) => {
+    // The frames of the last commit: the end of the one before it tells how many pages there are.
+    const isEnd = (frame: number) =>
+      new DataView(wal.buffer, wal.byteOffset).getUint32(32 + frame * FRAME + 4) !== 0;
+    const last = framesOf(wal) - 1;
+    let first = last;
+    while (!isEnd(first - 1)) first--;
+    assert.ok(isEnd(last) && first < last, "a commit of several frames");
+    for (let frame = first; frame < last; frame++) {
+      const torn = wal.slice();
+      torn.fill(0, 32 + frame * FRAME + 24, 32 + (frame + 1) * FRAME);
+      const report = readWal(torn)!;
+      assert.deepEqual([report.frames, report.dropped, report.accepted], [frame, 0, []]);
+      assert.equal(walFault(torn), undefined);
+    }
+    // The same of the commit before it: one of the two behind it was acknowledged.
+    assert.ok(!isEnd(first - 2));
+    const damaged = wal.slice();
+    damaged.fill(0, 32 + (first - 2) * FRAME + 24, 32 + (first - 1) * FRAME);
+    assert.match(walFault(damaged)!, /frame \d+ and 2 commits behind it are lost/);
   });
 });
 

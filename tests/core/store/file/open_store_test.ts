@@ -1,0 +1,56 @@
+/** A folder is opened only if it is a store of this version or an older one; else it stays as it is. */
+import assert from "node:assert/strict";
+import { crc32 } from "../../../../core/base/checksum.ts";
+import { SLOT } from "../../../../core/store/file/block.ts";
+import { FileEventStore } from "../../../../core/store/file/file_event_store.ts";
+import { MemoryDisk } from "../../../helpers/memory_disk.ts";
+import { newEvent } from "../conformance.ts";
+
+const DIR = "/events";
+const encoder = new TextEncoder();
+
+/** A store of one event, closed. */
+async function filled(): Promise<MemoryDisk> {
+  const disk = new MemoryDisk();
+  const store = new FileEventStore(DIR, { disk });
+  await store.append([{ topic: "t", events: [newEvent()] }]);
+  await store.close();
+  return disk.kill();
+}
+
+function contentOf(disk: MemoryDisk): Record<string, string> {
+  const texts = disk.files().toSorted().map((path) => [path, disk.bytes(path).join()]);
+  return Object.fromEntries(texts);
+}
+
+for (
+  const [what, text, code] of [
+    ["of a newer format", "env-event-stream file store, format 2\n", "datadir/newer-format"],
+    ["of something else", "my notes\n", "datadir/unsafe"],
+  ] as const
+) {
+  Deno.test(`FileEventStore refuses a folder ${what}, leaves it as it is, and holds no lock`, async () => {
+    const disk = await filled();
+    disk.put(`${DIR}/format`, encoder.encode(text));
+    const before = contentOf(disk);
+    for (let round = 0; round < 2; round++) {
+      assert.throws(() => new FileEventStore(DIR, { disk }), { code });
+    }
+    assert.deepEqual(contentOf(disk), before);
+  });
+}
+
+Deno.test("FileEventStore refuses an index of a newer format before it repairs anything", async () => {
+  const disk = await filled();
+  const path = `${DIR}/t/0000000000000001.index`;
+  const bytes = disk.bytes(path).slice();
+  const view = new DataView(bytes.buffer);
+  view.setUint32(12, 2, true);
+  view.setUint32(0, crc32(bytes.subarray(4, SLOT)), true);
+  disk.put(path, bytes);
+  // It would be cut off.
+  disk.put(`${DIR}/t/0000000000000001.ndjson`, encoder.encode('{"seq":1,'));
+  const before = contentOf(disk);
+  assert.throws(() => new FileEventStore(DIR, { disk }), { code: "datadir/newer-format" });
+  assert.deepEqual(contentOf(disk), before);
+});
