@@ -76,7 +76,8 @@ Deno.test("listSpool has whole files in order, whatever else is in the folder", 
   const folder = await testFolder("test");
   try {
     assert.deepEqual(listSpool(`${folder}/none`), []);
-    const names = [10, 2, 1].map((number) =>
+    // As texts, the first of them would come before the second.
+    const names = [10 ** 12, 10 ** 12 - 1, 2, 1].map((number) =>
       spoolName({ number, events: 1, bytes: 3, tag: "00000000" })
     );
     for (const name of names) writeSpooled({ folder, name }, encoder.encode(name), { mode: 0o600 });

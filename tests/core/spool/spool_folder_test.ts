@@ -8,6 +8,7 @@ import {
   readSpooled,
   spoolName,
   SpoolSummer,
+  tryLockSpool,
   writeSpooled,
 } from "../../../core/spool/spool_folder.ts";
 import { modeOf } from "../../helpers/start.ts";
@@ -124,4 +125,13 @@ Deno.test("readSpooled reads plain files with one name, and nothing that stands 
   using large = Deno.openSync(`${folder}/large`, { write: true, create: true });
   large.truncateSync(64 * 1024 * 1024 + 1);
   assert.deepEqual(readSpooled(`${folder}/large`), nothing);
+});
+
+Deno.test("tryLockSpool gives the lock to one at a time", async () => {
+  await using at = await newFolder();
+  const lock = tryLockSpool(at.folder);
+  assert.ok(lock);
+  assert.equal(tryLockSpool(at.folder), undefined);
+  lock[Symbol.dispose]();
+  tryLockSpool(at.folder)![Symbol.dispose]();
 });
