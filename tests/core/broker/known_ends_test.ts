@@ -3,6 +3,7 @@
  * continues after the highest number on record, and still delivers new events.
  */
 import assert from "node:assert/strict";
+import { endChanges, knownEnds, lostEnds } from "../../../core/broker/known_ends.ts";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
 import { SqliteState } from "../../../core/state/sqlite.ts";
 import { FileEventStore } from "../../../core/store/file/file_event_store.ts";
@@ -142,3 +143,40 @@ for (const kind of ["sqlite", "file"] as const) {
     }
   });
 }
+
+Deno.test("knownEnds is the highest seq that anything remembers of a topic", () => {
+  const nothing = { cursors: [], done: [], missed: [], ends: [] };
+  const all = {
+    cursors: [{ subscription: "s", topic: "a", next: 8 }],
+    done: [{ subscription: "s", topic: "a", seq: 9 }],
+    missed: [{ subscription: "s", topic: "b", from: 1, to: 4, count: 4 }],
+    ends: [{ topic: "c", lastSeq: 3 }],
+  };
+  const of = (...names: (keyof typeof all)[]) =>
+    Object.fromEntries(
+      knownEnds({ ...nothing, ...Object.fromEntries(names.map((name) => [name, all[name]])) }),
+    );
+  assert.deepEqual(of("cursors"), { a: 7 });
+  assert.deepEqual(of("done", "cursors"), { a: 9 });
+  assert.deepEqual(of("missed"), { b: 4 });
+  assert.deepEqual(of("ends"), { c: 3 });
+  const known = [{ topic: "c", lastSeq: 2 }, { topic: "d", lastSeq: 1 }];
+  assert.deepEqual(Object.fromEntries(knownEnds(all, known)), { a: 9, b: 4, c: 3, d: 1 });
+});
+
+Deno.test("lostEnds names what is behind the end of a store, and nothing of one that ends later", () => {
+  const ends = new Map([["a", 5], ["b", 5], ["c", 5], ["d", 5]]);
+  const heads: Record<string, number> = { a: 4, b: 5, c: 6 };
+  const lost = lostEnds(
+    ends,
+    (topic) => topic in heads ? { firstSeq: 1, lastSeq: heads[topic]!, bytes: 0 } : undefined,
+  );
+  assert.deepEqual(lost, [{ topic: "a", firstSeq: 5, lastSeq: 5 }]);
+});
+
+Deno.test("endChanges writes the ends that the state does not know yet", () => {
+  const before = [{ topic: "a", lastSeq: 3 }, { topic: "b", lastSeq: 3 }];
+  const now = [{ topic: "a", lastSeq: 3 }, { topic: "b", lastSeq: 4 }, { topic: "c", lastSeq: 1 }];
+  const changed = endChanges([...now, { topic: "d", lastSeq: 0 }], before);
+  assert.deepEqual(changed, now.slice(1).map((record) => ({ op: "end.put", record })));
+});

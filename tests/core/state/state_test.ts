@@ -89,6 +89,35 @@ Deno.test("SqliteState keeps nothing of a commit that fails in the middle", () =
     await again.close();
   }));
 
+Deno.test("SqliteState confirms nothing more when a commit has failed for good, until it is opened again", () =>
+  inFolder(async (path) => {
+    const state = new SqliteState(path);
+    const bad = topic("bad") as Extract<StateChange, { op: "topic.put" }>;
+    bad.record.createdAt = null as unknown as number;
+    await state.commit([topic("a")]);
+    await assert.rejects(state.commit([bad]), /NOT NULL/);
+    await assert.rejects(state.commit([topic("b")]), /NOT NULL/);
+    await assert.rejects(state.scrub(), /NOT NULL/);
+    await state.close();
+    const again = new SqliteState(path);
+    assert.deepEqual(again.load().topics.map(({ name }) => name), ["a"]);
+    await again.commit([topic("b")]);
+    await again.close();
+  }));
+
+Deno.test("SqliteState confirms nothing when its file was removed or replaced", () =>
+  inFolder(async (path) => {
+    for (const suffix of ["", "-wal"]) {
+      const state = new SqliteState(`${path}${suffix.length}`);
+      await state.commit([topic("a")]);
+      Deno.renameSync(`${path}${suffix.length}${suffix}`, `${path}.aside${suffix}`);
+      await assert.rejects(state.commit([topic("b")]), { code: "datadir/taken-away" });
+      Deno.writeTextFileSync(`${path}${suffix.length}${suffix}`, "another");
+      await assert.rejects(state.commit([topic("b")]), { code: "datadir/taken-away" });
+      await state.close();
+    }
+  }));
+
 Deno.test("SqliteState reads beside a writer what the writer has committed", () =>
   inFolder(async (path) => {
     const writer = new SqliteState(path);
