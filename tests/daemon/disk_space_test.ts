@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { CannotStoreError } from "../../core/base/errors.ts";
 import { DiskSpace } from "../../daemon/disk_space.ts";
-import { SpaceReserve } from "../../daemon/space_reserve.ts";
+import { isNoSpace, SpaceReserve } from "../../daemon/space_reserve.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 
 const refusal = () => new CannotStoreError("the disk is full", { code: "store/disk-full" });
@@ -104,4 +104,67 @@ Deno.test("SpaceReserve gives pieces for the log and keeps half for what needs i
   assert.equal(reserve.hasRoom(), true);
   assert.equal(reserve.make(), true);
   assert.deepEqual([reserve.release(), reserve.held], [true, 0]);
+});
+
+Deno.test("SpaceReserve grows to what it is asked for, keeps what it has, and is for its owner alone", () => {
+  using folder = tempFolder();
+  const reserve = new SpaceReserve(`${folder.path}/reserve`, { size: 100_000 });
+  const umask = Deno.umask(0);
+  try {
+    assert.equal(reserve.make(), true);
+  } finally {
+    Deno.umask(umask);
+  }
+  assert.equal(reserve.held, 100_000);
+  assert.equal(Deno.statSync(reserve.path).mode! & 0o777, 0o600);
+  assert.equal(reserve.grow(50_000), true);
+  assert.equal(reserve.held, 100_000, "it does not shrink");
+  assert.equal(reserve.grow(250_000), true);
+  assert.equal(reserve.held, 250_000);
+  assert.equal(reserve.lendIfFull(), 0, "there is room");
+  assert.equal(reserve.held, 250_000);
+});
+
+/** A disk that has room for so many bytes more, while `work` runs. */
+function withRoomFor(room: number, work: () => void): void {
+  const write = Deno.FsFile.prototype.writeSync;
+  Deno.FsFile.prototype.writeSync = function (bytes: Uint8Array): number {
+    if (bytes.length > room) {
+      throw Object.assign(new Error("No space left on device"), { code: "ENOSPC" });
+    }
+    room -= bytes.length;
+    return write.call(this, bytes);
+  };
+  try {
+    work();
+  } finally {
+    Deno.FsFile.prototype.writeSync = write;
+  }
+}
+
+Deno.test("SpaceReserve takes half of what is free when there is less than it asks for, and nearly all when it was lent", () => {
+  using folder = tempFolder();
+  const MIB = 1024 * 1024;
+  const reserve = new SpaceReserve(`${folder.path}/reserve`, { size: 4 * MIB });
+  withRoomFor(2 * MIB, () => assert.equal(reserve.make(), false));
+  assert.equal(reserve.held, MIB);
+  withRoomFor(2 * MIB, () => assert.equal(reserve.takeBack(8 * MIB), false));
+  assert.equal(reserve.held, 3 * MIB - 256 * 1024);
+  withRoomFor(MIB / 2, () => assert.equal(reserve.hasRoom(), false));
+  withRoomFor(MIB, () => assert.equal(reserve.hasRoom(), true));
+  assert.deepEqual(Array.from(Deno.readDirSync(folder.path), ({ name }) => name), ["reserve"]);
+  withRoomFor(0, () => assert.equal(reserve.lendIfFull(), 3 * MIB - 256 * 1024));
+  assert.equal(reserve.held, 0);
+  withRoomFor(0, () => assert.equal(reserve.make(), false));
+  assert.equal(reserve.held, 0);
+  assert.deepEqual([...Deno.readDirSync(folder.path)], [], "no empty file stays");
+});
+
+Deno.test("isNoSpace knows a full disk, a quota and a limit on the size of files, and nothing else", () => {
+  for (const code of ["ENOSPC", "EDQUOT"]) {
+    assert.ok(isNoSpace(Object.assign(new Error(), { code })));
+  }
+  assert.ok(isNoSpace(new Error("File too large (os error 27)")));
+  assert.ok(!isNoSpace(Object.assign(new Error("(os error 5)"), { code: "EIO" })));
+  assert.ok(!isNoSpace(undefined));
 });

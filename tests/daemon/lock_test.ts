@@ -6,8 +6,9 @@
  * lock, begun among them: other load on the machine affects all of them.
  */
 import assert from "node:assert/strict";
+import { lockDataDir, lockSocket, takeOverDataDir } from "../../daemon/lock.ts";
 import { heldInOneOf, type Series } from "../helpers/series.ts";
-import { end, inFolder, type Places, type Start, tryStart } from "../helpers/start.ts";
+import { end, inFolder, modeOf, type Places, type Start, tryStart } from "../helpers/start.ts";
 
 const STARTS = 20;
 /** What a loser may take longer, ms. */
@@ -105,3 +106,43 @@ Deno.test("the locks are gone with their process when it is killed", async () =>
     }
   });
 });
+
+Deno.test("lockDataDir refuses a data dir that is locked, and takes it when it is free", () =>
+  inFolder((folder) => {
+    const held = lockDataDir(folder);
+    assert.throws(() => lockDataDir(folder), { code: "datadir/locked" });
+    held.release();
+    lockDataDir(folder).release();
+  }));
+
+Deno.test("takeOverDataDir has the lock only when the one before has released it", () =>
+  inFolder(async (folder) => {
+    const first = lockDataDir(folder);
+    const waiting = Promise.withResolvers<void>();
+    let isTaken = false;
+    const taking = takeOverDataDir(folder, waiting.resolve).finally(() => isTaken = true);
+    await waiting.promise;
+    assert.equal(isTaken, false);
+    first.release();
+    const second = await taking;
+    assert.throws(() => lockDataDir(folder), { code: "datadir/locked" });
+    second.release();
+    // Nobody to wait for.
+    const third = await takeOverDataDir(folder, () => assert.fail("it is free"));
+    third.release();
+  }));
+
+Deno.test("lockSocket refuses a socket that is locked, and a lock that is no file, or a link", () =>
+  inFolder((folder) => {
+    const held = lockSocket(`${folder}/a`);
+    assert.equal(modeOf(`${folder}/a.lock`), "600");
+    assert.throws(() => lockSocket(`${folder}/a`), { code: "socket/in-use" });
+    lockSocket(`${folder}/b`).release();
+    held.release();
+    lockSocket(`${folder}/a`).release();
+    Deno.mkdirSync(`${folder}/c.lock`);
+    assert.throws(() => lockSocket(`${folder}/c`), { code: "socket/unsafe" });
+    Deno.symlinkSync(`${folder}/target`, `${folder}/d.lock`);
+    assert.throws(() => lockSocket(`${folder}/d`), { code: "socket/unsafe" });
+    assert.throws(() => Deno.lstatSync(`${folder}/target`), Deno.errors.NotFound);
+  }));
