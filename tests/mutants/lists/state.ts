@@ -1,0 +1,167 @@
+/** Sabotages of the state and of the threads that stores and the state write in. */
+import type { Mutant } from "../mutant.ts";
+
+const DURABLE = "1. Acknowledged means durable";
+const TOGETHER = "6. Retry, dead letter and cursor move together";
+const FAILED = "7. A failed sync ends the daemon";
+const FULL = "8. A full disk is reported, and the daemon recovers";
+const WHOLE = "27. Missing files are noticed";
+const DOCTOR = "evs doctor changes nothing";
+
+export const stateMutants: Mutant[] = [
+  {
+    name: "state: goes on after a commit that failed",
+    promise: FAILED,
+    file: "core/state/guarded_state.ts",
+    from:
+      "    if (this.#failed !== undefined) throw refusal(this.#failed);\n    try {\n      await this.#state.commit",
+    to: "    try {\n      await this.#state.commit",
+    tests: ["tests/core/state/guarded_state_test.ts"],
+  },
+  {
+    name: "state: trusts a file whose sync failed",
+    promise: FAILED,
+    file: "core/state/guarded_state.ts",
+    from: "      this.#failed ??= error;\n      this.#failure",
+    to: "      this.#failure",
+    tests: ["tests/core/state/guarded_state_test.ts"],
+  },
+  {
+    name: "state: is not trusted any more when the disk was full",
+    promise: FULL,
+    file: "core/state/guarded_state.ts",
+    from: "if (!(error instanceof CannotStoreError)) {",
+    to: "if (error !== undefined) {",
+    tests: ["tests/core/state/guarded_state_test.ts"],
+  },
+  {
+    name: "state: counts dead letters that are gone",
+    promise: "6. Retry, dead letter and cursor move together",
+    file: "core/state/guarded_state.ts",
+    from: "this.#deadCounts = this.#closedCounts = undefined;",
+    to: "this.#closedCounts = undefined;",
+    tests: ["tests/core/state/guarded_state_test.ts"],
+  },
+  {
+    name: "state: does not sync a commit",
+    promise: DURABLE,
+    file: "core/state/migrations.ts",
+    from: "PRAGMA synchronous = FULL;",
+    to: "PRAGMA synchronous = NORMAL;",
+    tests: ["tests/core/store/sqlite/event_database_test.ts"],
+  },
+  {
+    name: "state: keeps a part of a commit that failed",
+    promise: TOGETHER,
+    file: "core/state/sqlite.ts",
+    from: 'if (this.#database.isTransaction) this.#database.exec("ROLLBACK");',
+    to: 'if (this.#database.isTransaction) this.#database.exec("COMMIT");',
+    tests: ["tests/core/state/state_test.ts"],
+    filter: "keeps nothing of a commit that fails",
+  },
+  {
+    name: "state: stores changes after a commit that failed for good",
+    promise: FAILED,
+    file: "core/state/sqlite.ts",
+    from: "if (!(known instanceof CannotStoreError)) this.#failed = error;",
+    to: "",
+    tests: ["tests/core/state/state_test.ts"],
+    filter: "SqliteState confirms nothing",
+  },
+  {
+    name: "state: confirms what it wrote to a file that was removed",
+    promise: WHOLE,
+    file: "core/state/sqlite.ts",
+    from: "if (options.sync !== false) this.#named.check();",
+    to: "",
+    tests: ["tests/core/state/state_test.ts"],
+    filter: "SqliteState confirms nothing",
+  },
+  {
+    name: "state: leaves a dead letter out between two pages",
+    promise: TOGETHER,
+    file: "core/state/dead_letter_page.ts",
+    from: "String(rows[limit - 1]!.number)",
+    to: "String(rows[limit]!.number)",
+    tests: ["tests/core/state/state_test.ts"],
+    filter: "dead letters",
+  },
+  {
+    name: "state: reads a newer format",
+    promise: "12. Older formats are read, newer ones refused",
+    file: "core/state/migrations.ts",
+    from: "refuseForeign(database, path, { application: APPLICATION_ID, format: STATE_FORMAT });",
+    to: "refuseForeign(database, path, { application: APPLICATION_ID, format: STATE_FORMAT + 1 });",
+    tests: ["tests/core/state/state_test.ts"],
+    filter: "refuses a newer format",
+  },
+  {
+    name: "state: leaves out a step of a migration",
+    promise: "12. Older formats are read, newer ones refused",
+    file: "core/state/migrations.ts",
+    from: 'for (let next = pragma(database, "user_version"); next < STATE_FORMAT; next++) {',
+    to:
+      'for (let next = pragma(database, "user_version") && STATE_FORMAT - 1; next < STATE_FORMAT; next++) {',
+    tests: ["tests/core/store/sqlite/format_test.ts"],
+    filter: "SqliteState reads format",
+  },
+  {
+    name: "state: takes a damaged dead letter for whole",
+    promise: DOCTOR,
+    file: "core/state/verify.ts",
+    from: "if (!isLineOf(line, id)) {\n        faults",
+    to: "if (line.length === 0) {\n        faults",
+    tests: ["tests/core/doctor/doctor_test.ts"],
+    filter: "dead letter and of a scheduled",
+  },
+  {
+    name: "state: takes a damaged scheduled event for whole",
+    promise: DOCTOR,
+    file: "core/state/verify.ts",
+    from: "faults: [...dead.faults, ...quick ? [] : scheduledFaults(state, snapshot)],",
+    to: "faults: [...dead.faults],",
+    tests: ["tests/core/doctor/doctor_test.ts"],
+    filter: "dead letter and of a scheduled",
+  },
+  {
+    name: "worker: leaves calls open when its thread dies",
+    promise: FAILED,
+    file: "core/worker/client.ts",
+    from: "for (const { reject } of this.#waiting.values()) reject(this.#dead);",
+    to: "",
+    tests: ["tests/core/worker/client_test.ts"],
+  },
+  {
+    name: "worker: does not tell the process that its thread died",
+    promise: FAILED,
+    file: "core/worker/client.ts",
+    from: "      reportError(this.#dead);",
+    to: "",
+    tests: ["tests/core/worker/client_test.ts"],
+  },
+  {
+    name: "worker: takes a full disk for a bug",
+    promise: FULL,
+    file: "core/worker/client.ts",
+    from: 'if (code.startsWith("store/")) return',
+    to: 'if (code === "store/") return',
+    tests: ["tests/core/worker/client_test.ts"],
+  },
+  {
+    name: "worker: takes calls after its thread died",
+    promise: FAILED,
+    file: "core/worker/client.ts",
+    from: "if (this.#dead) return Promise.reject(this.#dead);",
+    to: "",
+    tests: ["tests/core/worker/client_test.ts"],
+  },
+  {
+    name: "worker state: begins another thread after a commit that failed for good",
+    promise: FAILED,
+    file: "core/state/worker_state.ts",
+    from: "if (!(error instanceof CannotStoreError)) this.#failed = true;",
+    to: "",
+    tests: ["tests/core/state/worker_state_test.ts"],
+    filter: "begins no other worker when a commit failed",
+  },
+];
