@@ -1,4 +1,4 @@
-/** Lease tokens, and finding leases by them. */
+/** Leases: their tokens, finding them by these, how many and how large, and when they end. */
 import assert from "node:assert/strict";
 import { Entry } from "../../../core/delivery/entry.ts";
 import { Grant, Lease, Leases } from "../../../core/delivery/leases.ts";
@@ -152,4 +152,43 @@ Deno.test("DeliveryQueue knows what is held after a seek back over it, and reads
   bench.settle(held.map((lease) => ({ lease, ack: true })));
   assert.ok(queue.drained);
   assert.equal(lane.held, 0);
+});
+
+Deno.test("DeliveryQueue.lease stays below the bytes that were asked for, but leases one event of any size", () => {
+  const bench = new Bench();
+  const sized = (bytes: number) => {
+    const seq = bench.log.length + 1;
+    bench.log.push({ ...event(seq), payload: new Uint8Array(bytes) });
+    bench.queue.look("t", { firstSeq: 1, lastSeq: seq });
+  };
+  for (const bytes of [1000, 5000, 1000, 1000, 5000]) sized(bytes);
+  bench.queue.feed("t", { events: bench.log, next: 6 });
+  const lease = (maxBytes: number) =>
+    bench.queue.lease(bench.now, {
+      max: 10,
+      maxBytes,
+      leaseMs: 1000,
+      consumer: "c",
+      bound: false,
+      token: () => `m${bench.queue.leased}`,
+    }).map(({ entry }) => entry.seq);
+  const { size } = bench.queue.ready.peek()!;
+  assert.deepEqual(lease(2 * size), [1], "the next one is larger");
+  assert.deepEqual(lease(2 * size), [2], "larger than all that was asked for");
+  assert.deepEqual(lease(2 * size), [3, 4], "exactly");
+  assert.deepEqual(lease(2 * size), [5]);
+  assert.deepEqual(lease(2 * size), []);
+});
+
+Deno.test("DeliveryQueue.lease holds no more than 64 MiB for all consumers together, and goes on when some is settled", () => {
+  const bench = new Bench();
+  const payload = new Uint8Array(20 * 1024 * 1024);
+  for (let seq = 1; seq <= 4; seq++) bench.log.push({ ...event(seq), payload });
+  bench.queue.look("t", { firstSeq: 1, lastSeq: 4 });
+  bench.queue.feed("t", { events: bench.log, next: 5 });
+  for (let i = 0; i < 4; i++) bench.lease(1);
+  assert.deepEqual(bench.leases.map(({ entry }) => entry.seq), [1, 2, 3]);
+  bench.settle([{ lease: bench.leases[1]!.token, ack: true }]);
+  bench.lease(1);
+  assert.deepEqual(bench.leases.map(({ entry }) => entry.seq), [1, 3, 4]);
 });

@@ -411,6 +411,18 @@ Deno.test("SubscriptionManager looks ahead a window, not the whole topic", () =>
     assert.ok(buffered <= 1500, `${buffered} at hand`);
   }));
 
+Deno.test("SubscriptionManager looks ahead few bytes when the events are large", () =>
+  rig(async (r) => {
+    const payload = "x".repeat(100_000);
+    for (let n = 0; n < 100; n++) await r.broker.publish("t", "x", payload, { key: "k" });
+    await r.broker.subscriptions.put("s", { topic: "t" });
+    assert.deepEqual(await r.seqs(1000), [1]);
+    // Whoever asks again gets nothing while the first one of the key is leased.
+    for (let i = 0; i < 4; i++) assert.deepEqual(await r.seqs(1000), []);
+    const { bufferedBytes } = r.broker.subscriptions.require("s").queue.ready;
+    assert.ok(bufferedBytes < 7_000_000, `${bufferedBytes} bytes at hand`);
+  }));
+
 Deno.test("SubscriptionManager keeps nothing more once the state failed for good", () =>
   rig(async (r) => {
     await r.publish(2);

@@ -7,9 +7,11 @@ import {
   deadLetter,
   EventBroker,
   MemoryEventStore,
+  NonRetryableError,
   Projection,
   ProjectionError,
   retry,
+  skip,
   Upcasters,
 } from "../../../mod.ts";
 
@@ -178,4 +180,16 @@ Deno.test("Projection says where it stands when a reducer or an upcaster throws 
       return true;
     });
   }
+});
+
+Deno.test("failureOfResult and failureOfError tell what is done, what is retried and what is given up", () => {
+  assert.equal(failureOfResult(undefined), undefined);
+  assert.equal(failureOfResult({ kind: "dead" }), undefined, "a value of the handler's own");
+  assert.equal(failureOfResult(skip("not mine")), undefined);
+  const given = failureOfResult(deadLetter("no customer"));
+  assert.deepEqual([given?.dead, given?.error], [true, "no customer"]);
+  const again = failureOfResult(retry({ afterMs: 7 }));
+  assert.deepEqual([again?.dead, again?.afterMs], [false, 7]);
+  assert.equal(failureOfError(new Error("no")).dead, false);
+  assert.equal(failureOfError(new NonRetryableError("never")).dead, true);
 });

@@ -1,9 +1,11 @@
-/** Waiting retries by pages: each one once, in the order in which they are due. */
+/** Waiting retries: listed by pages in the order in which they are due, and made due by a person. */
 import assert from "node:assert/strict";
 import fc from "../../packages/fast_check.ts";
 import type { SubscriptionDriver } from "../../../core/delivery/driver.ts";
+import { EventBroker, MemoryEventStore, MemoryState, NotFoundError } from "../../../mod.ts";
+import { FakeClock } from "../../helpers/fake_clock.ts";
 import { DeliveryQueue } from "../../../core/delivery/queue.ts";
-import { retriesPage } from "../../../core/delivery/scheduled_retries.ts";
+import { retriesPage, retryNow } from "../../../core/delivery/scheduled_retries.ts";
 import { defaultSettings } from "../../../core/delivery/settings.ts";
 
 interface Waiting {
@@ -71,4 +73,34 @@ Deno.test("retriesPage lists each retry once and by its time when pages are of a
     );
     assert.equal(retriesPage(driver, { limit }).total, waiting.length);
   }));
+});
+
+Deno.test("retryNow makes the named retries due at once, durably, and the others stay as they were", async () => {
+  const parts = {
+    clock: new FakeClock(),
+    state: new MemoryState(),
+    eventStore: new MemoryEventStore(),
+  };
+  let broker = new EventBroker(parts);
+  for (const id of ["a", "b", "c"]) await broker.publish("t", "x", 1, { id });
+  await broker.subscriptions.put("s", { topic: "t" });
+  const lease = async () =>
+    (await broker.subscriptions.lease("s", { max: 10 }, { consumer: "c" })).deliveries;
+  const failed = await lease();
+  await broker.subscriptions.nack(
+    "s",
+    failed.map(({ token }) => ({ lease: token, error: "no", afterMs: 3_600_000 })),
+  );
+  const now = (ids: string[]) => retryNow(broker.subscriptions.require("s"), { ids });
+  await assert.rejects(now(["a", "nobody"]), NotFoundError);
+  assert.deepEqual(await lease(), [], "nothing was done");
+  assert.deepEqual(await now(["a"]), { count: 1 });
+  assert.deepEqual(await now(["b"]), { count: 1 });
+  assert.deepEqual((await lease()).map(({ entry }) => entry.id), ["a", "b"]);
+  // The process is killed while both are leased.
+  broker = new EventBroker(parts);
+  const again = await lease();
+  assert.deepEqual(again.map(({ entry, attempt }) => [entry.id, attempt]), [["a", 2], ["b", 2]]);
+  assert.equal(broker.subscriptions.info("s").scheduled, 1);
+  await broker.close();
 });

@@ -1,7 +1,11 @@
 /** Sabotages of delivery, and of brokers, dead letters, schemas and sourcing around it. */
 import type { Mutant } from "../mutant.ts";
+import { leaseMutants } from "./leases.ts";
+import { retryMutants } from "./retries.ts";
 import { settlingMutants } from "./settling.ts";
 
 export const deliveryMutants: Mutant[] = [
   ...settlingMutants,
+  ...leaseMutants,
+  ...retryMutants,
 ];
