@@ -12,6 +12,8 @@ import type { DeadLetterMark } from "../../../core/state/state.ts";
 const looks = fc.array(fc.tuple(fc.integer({ min: 0, max: 100_000 }), fc.nat(3)), {
   minLength: 1,
   maxLength: 1500,
+  // Else there are never so many marks that they are thinned.
+  size: "max",
 });
 
 Deno.test("thereSince never takes a dead letter for older than it is, and hardly for younger, when marks are thinned", () => {
@@ -39,8 +41,21 @@ Deno.test("thereSince never takes a dead letter for older than it is, and hardly
         }
       });
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   );
+});
+
+Deno.test("markSeen leaves out marks of which nobody notices, and keeps the young ones", () => {
+  let marks: readonly DeadLetterMark[] = [];
+  const count = 5000;
+  for (let n = 1; n <= count; n++) marks = markSeen(marks, { newest: n, now: n * 10_000 });
+  assert.ok(marks.length > 100 && marks.length <= 641, `${marks.length}`);
+  const now = count * 10_000;
+  for (let n = 1; n <= count; n++) {
+    const age = now - n * 10_000;
+    const looks = now - marks.find(({ number }) => number >= n)!.at;
+    assert.ok(looks <= age && looks >= age * (1 - 1 / 16) - 10_000, `${n}: ${age} looks ${looks}`);
+  }
 });
 
 Deno.test("estimateMarks takes no dead letter for older than its time says when it was there before", () => {

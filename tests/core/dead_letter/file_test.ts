@@ -225,6 +225,7 @@ Deno.test("FileDeadLetterQueue redelivers what was on its way when the process e
       await broker.waitForProcessing();
       await queue.retryEvent(id);
       await entered.promise;
+      assert.equal((await queue.getEvents()).length, 1, "it stays until its handler has ended");
       // The process would end here: what is on disk is all that is left.
       await Deno.mkdir(`${dir}/copy`);
       await Deno.copyFile(`${dir}/q/${FILE}`, `${dir}/copy/${FILE}`);

@@ -3,7 +3,7 @@
  * stay.
  */
 import assert from "node:assert/strict";
-import { EventBroker } from "../../../core/broker/event_broker.ts";
+import { EventBroker, MemoryEventStore, MemoryState } from "../../../mod.ts";
 import type { ImportedDeadLetter } from "../../../core/dead_letter/imported.ts";
 
 const encoder = new TextEncoder();
@@ -161,4 +161,29 @@ Deno.test("DeadLetterImporter.add brings back what was removed, once, with its a
   const back = dead(broker).find(({ id }) => id === entries[0]!.event.id)!;
   assert.deepEqual(back.attempts, entries[0]!.attempts);
   assert.equal(JSON.parse(decoder.decode(back.line)).payload, 2);
+});
+
+Deno.test("DeadLetterImporter does a batch once and answers the same again, also in the next process", async () => {
+  const parts = { state: new MemoryState(), eventStore: new MemoryEventStore() };
+  let broker = new EventBroker(parts);
+  await broker.subscriptions.put("s", { topic: "t", settings: { maxRetries: 0 } });
+  await broker.publish("t", "x", 1, { key: "k" });
+  await fail(broker);
+  const entries = exported(broker, 2);
+  const retry = () => broker.deadLetterImports.retry(entries, { batch: "b-1" });
+  const [first, same] = await Promise.all([retry(), retry()]);
+  assert.equal(first.mended, 1);
+  assert.deepEqual(same, first);
+  const [copy, ...others] = await lease(broker);
+  assert.deepEqual([copy!.event.payload, others], [2, []]);
+  await broker.subscriptions.ack("s", [copy!.lease]);
+  broker = new EventBroker(parts);
+  await broker.ready;
+  // Without its batch it would be an edit of its own: the first copy has succeeded.
+  assert.deepEqual(await retry(), first);
+  assert.deepEqual(await lease(broker), []);
+  const other = await broker.deadLetterImports.retry(entries, { batch: "b-2" });
+  assert.equal(other.mended, 1);
+  assert.equal((await lease(broker)).length, 1);
+  await broker.close();
 });

@@ -5,7 +5,12 @@
 import assert from "node:assert/strict";
 import fc from "../../packages/fast_check.ts";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
-import { ConflictError, InvalidArgumentError, NotFoundError } from "../../../core/base/errors.ts";
+import {
+  CannotStoreError,
+  ConflictError,
+  InvalidArgumentError,
+  NotFoundError,
+} from "../../../core/base/errors.ts";
 import { afterStep, jobInfo, newJob } from "../../../core/dead_letter/job_record.ts";
 import type { DeadLetterJob } from "../../../core/protocol/dead_letter_jobs.ts";
 import { FakeClock } from "../../helpers/fake_clock.ts";
@@ -102,6 +107,34 @@ Deno.test("a job takes what was dead when it started, not what dies later, also 
   assert.ok(again.length >= 5, `what failed again and what came later: ${again.length}`);
 });
 
+Deno.test("a job leaves alone what somebody retried since, and what died again under the same id", async () => {
+  const clock = new FakeClock();
+  await using broker = new EventBroker({ state: new WatchedState(), clock });
+  await kill(broker, "s", 4);
+  const { jobs } = broker.deadLetters;
+  const { job } = await jobs.begin({ action: "remove", all: true, rate: "10/s" });
+  // The newest is removed first: this one comes last.
+  const [oldest] = broker.deadLetters.records({}, { limit: 1, oldest: true }).records;
+  await broker.deadLetters.retry({ ids: [oldest!.id] });
+  await kill(broker, "s", 0);
+  const over = await advance(broker, { clock, job, left: 0 });
+  assert.deepEqual([over.done, over.gone, over.failed], [3, 1, []]);
+  assert.deepEqual(broker.deadLetters.show(oldest!.id)[0]!.attempts.length, 2);
+});
+
+Deno.test("a job sends nothing that was redacted since it started, and says so", async () => {
+  const clock = new FakeClock();
+  await using broker = new EventBroker({ state: new WatchedState(), clock });
+  await kill(broker, "s", 3);
+  const { job } = await broker.deadLetters.jobs.begin({ action: "retry", all: true, rate: "10/s" });
+  const [newest] = broker.deadLetters.records({}, { limit: 1 }).records;
+  await broker.redact("t", newest!.id);
+  const over = await advance(broker, { clock, job, left: 0 });
+  assert.equal(over.done, 2);
+  assert.deepEqual(over.failed, [{ reason: "redacted: nothing is left to deliver", count: 1 }]);
+  assert.equal(broker.subscriptions.info("s").scheduled, 2);
+});
+
 Deno.test("a job goes on in the next process from the step that was last committed", async () => {
   const clock = new FakeClock();
   const state = new WatchedState();
@@ -143,6 +176,29 @@ Deno.test("a job whose list was not complete when the process ended never begins
   await until(() => state.load().jobs.length === 0);
   assert.equal(state.jobPart(7, 0), undefined);
   assert.deepEqual([broker.deadLetters.jobs.list(), dead(broker, "s")], [[], 1]);
+});
+
+Deno.test("a job never begins when the process ends while its list is being stored", async () => {
+  const state = new WatchedState();
+  {
+    await using broker = new EventBroker({ state });
+    await kill(broker, "s", 1001);
+    const commit = state.commit.bind(state);
+    const parts: string[] = [];
+    state.commit = (changes) => {
+      parts.push(...changes.map(({ op }) => op));
+      // The second part is not stored any more.
+      return parts.length > 2 ? Promise.reject(new CannotStoreError("the end")) : commit(changes);
+    };
+    const beginning = broker.deadLetters.jobs.begin({ action: "remove", all: true });
+    await assert.rejects(beginning, CannotStoreError);
+    assert.deepEqual(parts, ["job.put", "job.part", "job.part"]);
+    state.commit = commit;
+    assert.deepEqual(state.load().jobs.map(({ isListed }) => isListed), [false]);
+  }
+  await using broker = new EventBroker({ state });
+  await until(() => state.load().jobs.length === 0);
+  assert.deepEqual([broker.deadLetters.jobs.list(), dead(broker, "s")], [[], 1001]);
 });
 
 Deno.test("a job waits while the disk is full, says so, and goes on by itself", async () => {

@@ -1,5 +1,6 @@
 /** Sabotages of delivery, and of brokers, dead letters, schemas and sourcing around it. */
 import type { Mutant } from "../mutant.ts";
+import { deadLetterMutants } from "./dead_letter.ts";
 import { leaseMutants } from "./leases.ts";
 import { retryMutants } from "./retries.ts";
 import { settlingMutants } from "./settling.ts";
@@ -8,4 +9,5 @@ export const deliveryMutants: Mutant[] = [
   ...settlingMutants,
   ...leaseMutants,
   ...retryMutants,
+  ...deadLetterMutants,
 ];
