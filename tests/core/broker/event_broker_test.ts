@@ -90,6 +90,48 @@ Deno.test("EventBroker keeps nothing of a topic that is not persistent, and hand
   assert.equal(seen.length, 1);
   assert.equal(broker.store.head("metrics").lastSeq, 0);
   await assert.rejects(topic.publish("m", 1, { expected: "none" }), UnsupportedError);
+  const messages = [1, 2, 3].map((payload) => ({ type: "m", payload }));
+  const expecting = broker.publishBatch("metrics", messages, { expected: "none" });
+  await assert.rejects(expecting, UnsupportedError);
+  const batch = await broker.publishBatch("metrics", messages);
+  assert.deepEqual(batch.map(({ seq }) => seq), [undefined, undefined, undefined]);
+});
+
+Deno.test("EventBroker gives an event that it does not store to a handler once, also when somebody else follows", async () => {
+  await using broker = new EventBroker();
+  const topic = broker.createTopic("metrics", { persistent: false });
+  const seen: unknown[] = [];
+  topic.subscribe((event) => void seen.push(event.payload));
+  const stop = broker.onCommit(() => {});
+  await topic.publish("m", 1);
+  await broker.publishBatch("metrics", [{ type: "m", payload: 2 }]);
+  await broker.idle();
+  stop();
+  assert.deepEqual(seen, [1, 2]);
+});
+
+Deno.test("EventBroker.publishBatch stores all that was expected, or nothing, and no event above the limit", async () => {
+  await using broker = new EventBroker({ maxEventBytes: 1000 });
+  const batch = (...payloads: unknown[]) => payloads.map((payload) => ({ type: "x", payload }));
+  await broker.publishBatch("t", batch(1), { expected: "none" });
+  for (const expected of ["none", 7] as const) {
+    await assert.rejects(broker.publishBatch("t", batch(2, 3), { expected }), ConflictError);
+  }
+  const large = broker.publishBatch("t", batch(2, "x".repeat(1001)));
+  await assert.rejects(large, refused("event/too-large"));
+  assert.equal(broker.store.head("t").lastSeq, 1);
+});
+
+Deno.test("SchemaGate.remove keeps the last schema of a type that a topic requires", async () => {
+  await using broker = new EventBroker();
+  await broker.registerSchema("x", { type: "number" });
+  await broker.registerSchema("x", { type: "string" });
+  await broker.topics.create("t", { schema: "require" });
+  await broker.gate.remove("x", "2.0");
+  await assert.rejects(broker.gate.remove("x", "1.0"), { code: "schema/required" });
+  await broker.topics.update("t", { schema: "validate" });
+  await broker.gate.remove("x", "1.0");
+  assert.deepEqual(broker.schemas.list(), []);
 });
 
 Deno.test("EventBroker checks payloads by schema, and records the version that was meant", async () => {

@@ -16,6 +16,7 @@ import { SqliteEventStore } from "../../../core/store/sqlite/sqlite_event_store.
 import { MemoryEventStore } from "../../../core/store/memory.ts";
 import type { JournalStore, RedactRequest } from "../../../core/store/store.ts";
 import { CannotStoreError } from "../../../core/base/errors.ts";
+import { settled } from "../../helpers/fake_clock.ts";
 import { filesWith } from "../../helpers/leftovers.ts";
 import { inFolder } from "../../helpers/start.ts";
 import { ThreeMethods } from "../../helpers/three_methods.ts";
@@ -313,6 +314,32 @@ for (
     });
   }
 }
+
+Deno.test("broker.redact empties the dead letter that a failure adds while it is under way", async () => {
+  const state = new MemoryState();
+  const commit = state.commit.bind(state);
+  const gate = Promise.withResolvers<void>();
+  state.commit = async (changes) => {
+    if (changes.some(({ op }) => op === "dead.put")) await gate.promise;
+    await commit(changes);
+  };
+  await using broker = new EventBroker({ state });
+  await publishThree(broker);
+  const { subscriptions } = broker;
+  await subscriptions.put("s", { topic: "users", from: "2" });
+  const { deliveries: [delivery] } = await subscriptions.lease("s", {}, { consumer: "c" });
+  const failed = [{ lease: delivery!.token, error: `no ${SECRET}`, dead: true }];
+  const nacking = subscriptions.nack("s", failed);
+  const redacting = broker.redact("users", 2, REASON);
+  for (let turn = 0; turn < 5; turn++) await settled();
+  assert.equal(broker.deadLetters.count(), 0);
+  gate.resolve();
+  await nacking;
+  assert.equal((await redacting).deadLetters, 1);
+  const { records: [record] } = broker.deadLetters.records({}, { limit: 1 });
+  const left = JSON.stringify([record, new TextDecoder().decode(record!.line)]);
+  assert.ok(!left.includes(SECRET), left);
+});
 
 Deno.test("broker.redact leaves nothing unfinished while it is under way, nor afterwards", async () => {
   const seen: number[] = [];

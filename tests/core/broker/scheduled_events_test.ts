@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import fc from "../../packages/fast_check.ts";
 import {
+  CannotStoreError,
   type Event,
   EventBroker,
   InvalidArgumentError,
@@ -262,6 +263,37 @@ Deno.test("EventBroker.cancelScheduled cancels all that are named, or none, and 
   await after.broker.close();
 });
 
+Deno.test("EventBroker.cancelScheduled that is refused leaves the event to be published", async () => {
+  const state = new WatchedState();
+  const parts = brokerOn({ state });
+  await later(parts, "a", { delayMs: 1000 });
+  state.refuses = true;
+  await assert.rejects(parts.broker.cancelScheduled({ ids: ["a"] }), CannotStoreError);
+  state.refuses = false;
+  await pass(parts, 1000);
+  assert.deepEqual(await ids(parts), ["a"]);
+  await parts.broker.close();
+});
+
+Deno.test("EventBroker.cancelScheduled does not name an event that is just being published", async () => {
+  const clock = new FakeClock();
+  const eventStore = new MemoryEventStore({ clock });
+  const parts = brokerOn({ clock, eventStore });
+  await later(parts, "a", { delayMs: 1000 });
+  const append = eventStore.append.bind(eventStore);
+  const gate = Promise.withResolvers<void>();
+  eventStore.append = async (...args) => {
+    await gate.promise;
+    return await append(...args);
+  };
+  await pass(parts, 1000);
+  await assert.rejects(parts.broker.cancelScheduled({ ids: ["a"] }), NotFoundError);
+  gate.resolve();
+  await pass(parts, 0);
+  assert.deepEqual(await ids(parts), ["a"]);
+  await parts.broker.close();
+});
+
 Deno.test("EventBroker.scheduledEvents lists by when they are due, in pages", async () => {
   const parts = brokerOn();
   const { broker, clock } = parts;
@@ -322,6 +354,29 @@ Deno.test("EventBroker publishes a scheduled event of a topic that stores nothin
   await pass(parts, 10);
   assert.deepEqual(got, [7]);
   await broker.close();
+});
+
+Deno.test("EventBroker publishes a scheduled event of a topic that stores nothing once at most, after its row is gone", async () => {
+  const state = new WatchedState();
+  let parts = brokerOn({ state });
+  const got: unknown[] = [];
+  const live = ({ broker }: Parts) => {
+    broker.createTopic("live", { persistent: false });
+    broker.subscribe("live", (event) => void got.push(event.payload));
+  };
+  live(parts);
+  await parts.broker.publish("live", "x", 7, { schedule: { delayMs: 10 } });
+  state.refuses = true;
+  await pass(parts, 10);
+  assert.deepEqual(got, [], "after a restart it would come again");
+  state.refuses = false;
+  await pass(parts, 60_000);
+  assert.deepEqual([got, state.load().scheduled], [[7], []]);
+  parts = brokerOn(killed(parts));
+  live(parts);
+  await pass(parts, 60_000);
+  assert.deepEqual(got, [7]);
+  await parts.broker.close();
 });
 
 Deno.test("EventBroker forgets the scheduled events of a topic that is removed", async () => {

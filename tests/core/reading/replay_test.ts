@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import fc from "../../packages/fast_check.ts";
 import type { StoredEvent } from "../../../core/event/event.ts";
-import { compareEvents, lastOf, replay } from "../../../core/reading/replay.ts";
-import { Journal } from "../../../core/store/journal.ts";
+import { lastOf, replay } from "../../../core/reading/replay.ts";
+import { type Commit, Journal } from "../../../core/store/journal.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
 import { Tail } from "../../../core/reading/tail.ts";
 import { newEvent } from "../store/conformance.ts";
@@ -39,6 +39,12 @@ function all(store: MemoryEventStore): StoredEvent[] {
   return topics.flatMap((topic) => store.readPage(topic, { from: 1, to: 1e6, limit: 1e6 }).events);
 }
 
+/** By timestamp, then by topic. */
+function byTime(a: StoredEvent, b: StoredEvent): number {
+  if (a.timestamp !== b.timestamp) return a.timestamp - b.timestamp;
+  return a.topic === b.topic ? a.seq - b.seq : a.topic < b.topic ? -1 : 1;
+}
+
 Deno.test("replay of several topics gives every event once, each topic in order of seq", async () => {
   await fc.assert(
     fc.asyncProperty(someEvents, fc.option(fc.constantFrom("x", "y")), async (events, type) => {
@@ -65,7 +71,7 @@ Deno.test("replay merges by timestamp, then topic, when each topic's times rise"
     const got = parse(
       replay(store, { ranges: topics.map((topic) => ({ topic, from: 1, to: 1e6 })) }),
     );
-    const wanted = all(store).sort(compareEvents).map(({ topic, seq }) => ({ topic, seq }));
+    const wanted = all(store).sort(byTime).map(({ topic, seq }) => ({ topic, seq }));
     assert.deepEqual(got, wanted);
   }));
 });
@@ -78,6 +84,17 @@ Deno.test("replay ends at the limit and at the end of the range", async () => {
   assert.deepEqual(parse(replay(store, { ranges, limit: 3 })).map(({ seq }) => seq), [5, 6, 7]);
   assert.equal(parse(replay(store, { ranges })).at(-1)?.seq, 20);
   assert.deepEqual(parse(replay(store, { ranges, limit: 0 })), []);
+});
+
+Deno.test("lastOf finds the last events of one topic without reading it", async () => {
+  const store = await storeOf(
+    Array.from({ length: 30 }, (_, i) => ({ topic: "a", timestamp: i, type: "x" })),
+  );
+  await store.truncate("a", 11);
+  store.readPage = () => assert.fail("it is read");
+  const last = (count: number) => lastOf(store, { topics: ["a"], count }).next().value;
+  assert.deepEqual(last(3), [{ topic: "a", from: 28, to: 30 }]);
+  assert.deepEqual(last(99), [{ topic: "a", from: 11, to: 30 }]);
 });
 
 Deno.test("lastOf finds the last events that are selected, over all topics together", async () => {
@@ -107,7 +124,7 @@ Deno.test("lastOf finds the latest over all topics when each topic's times rise"
       let step = steps.next();
       while (!step.done) step = steps.next();
       const got = parse(replay(store, { ranges: step.value, types: ["x"] }));
-      const wanted = all(store).filter(({ type }) => type === "x").sort(compareEvents)
+      const wanted = all(store).filter(({ type }) => type === "x").sort(byTime)
         .slice(-count).map(({ topic, seq }) => ({ topic, seq }));
       assert.deepEqual(got, wanted);
     }),
@@ -165,6 +182,39 @@ Deno.test("Tail gives every event once and in order, however its reader is paced
       },
     ),
   );
+});
+
+Deno.test("Tail tells what was deleted before its reader got there, and goes on behind it", async () => {
+  const store = await storeOf(
+    Array.from({ length: 3 }, (_, i) => ({ topic: "a", timestamp: i, type: "x" })),
+  );
+  await store.truncate("a", 2);
+  const missed: unknown[] = [];
+  const tail = new Tail({ store, onCommit: () => () => {} }, {
+    matches: () => true,
+    positions: new Map([["a", 1]]),
+    onMissed: (one) => missed.push(one),
+  });
+  assert.deepEqual(await tail.next(), new Uint8Array(0));
+  assert.deepEqual(missed, [{ topic: "a", from: 1, to: 1, count: 1 }]);
+  assert.deepEqual(parse([(await tail.next())!]).map(({ seq }) => seq), [2, 3]);
+  tail.close();
+});
+
+Deno.test("Tail drops the oldest of what is not stored when its reader is slow, and counts it", async () => {
+  let commit: (commit: Commit) => void = () => {};
+  const tail = new Tail({
+    store: new MemoryEventStore(),
+    onCommit: (listener) => (commit = listener, () => {}),
+  }, { matches: () => true, positions: new Map() });
+  for (let n = 0; n < 70; n++) {
+    const events = [newEvent({ timestamp: n })];
+    commit({ topic: "m", firstSeq: 0, lastSeq: 0, events, ephemeral: true });
+  }
+  assert.equal(tail.dropped, 6);
+  const first = JSON.parse(decoder.decode(await tail.next()));
+  assert.equal(first.timestamp, 6);
+  tail.close();
 });
 
 Deno.test("Tail answers undefined when it is closed while waiting", async () => {

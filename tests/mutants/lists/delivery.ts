@@ -1,8 +1,10 @@
 /** Sabotages of delivery, and of brokers, dead letters, schemas and sourcing around it. */
 import type { Mutant } from "../mutant.ts";
+import { brokerMutants } from "./broker.ts";
 import { deadLetterMutants } from "./dead_letter.ts";
 import { leaseMutants } from "./leases.ts";
 import { retryMutants } from "./retries.ts";
+import { scheduledMutants } from "./scheduled.ts";
 import { settlingMutants } from "./settling.ts";
 
 export const deliveryMutants: Mutant[] = [
@@ -10,4 +12,6 @@ export const deliveryMutants: Mutant[] = [
   ...leaseMutants,
   ...retryMutants,
   ...deadLetterMutants,
+  ...brokerMutants,
+  ...scheduledMutants,
 ];
