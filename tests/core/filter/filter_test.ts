@@ -129,6 +129,13 @@ Deno.test("compileFilter decides each event anew when one before it was too cost
   const filter = await compileFilter("payload.l.exists(a, payload.l.exists(b, a + b < 0))");
   assert.equal(filter(event({ l: new Array(5000).fill(1) })), true);
   assert.equal(filter(event({ l: [1] })), false);
+  // A loop that ends early says no here, which means nothing either.
+  const every = await compileFilter("payload.l.all(a, payload.l.all(b, a + b > 0))");
+  assert.equal(every(event({ l: new Array(5000).fill(1) })), true);
+  assert.equal(every(event({ l: [0] })), false);
+  const pattern = await compileFilter("payload.s.matches('a{450}b')");
+  assert.equal(pattern(event({ s: "a".repeat(20_000) })), true);
+  assert.equal(pattern(event({ s: "a".repeat(500) })), false);
 });
 
 Deno.test("compileFilter says where an expression is wrong", async () => {

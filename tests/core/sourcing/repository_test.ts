@@ -245,6 +245,20 @@ Deno.test("EventSourcedRepository says so when events of an aggregate are lackin
   });
 });
 
+Deno.test("EventSourcedRepository says so when two processes wrote one version of an aggregate", async () => {
+  await using broker = new EventBroker();
+  const accounts = new EventSourcedRepository<Account>(make, { broker });
+  await accounts.update("a", (account) => account.deposit(1));
+  const [first] = await broker.getEventStore().getEvents("aggregates");
+  const { type, payload, metadata } = first!;
+  await broker.publish("aggregates", type, payload, { key: "a", metadata });
+  await assert.rejects(accounts.getById("a"), (error) => {
+    assert.ok(error instanceof BrokenHistoryError);
+    assert.match(error.message, /has event 1 twice/);
+    return true;
+  });
+});
+
 Deno.test("EventSourcedRepository refuses a broker and a store at once", () => {
   assert.throws(
     () =>

@@ -5,7 +5,9 @@ import { deadLetterMutants } from "./dead_letter.ts";
 import { leaseMutants } from "./leases.ts";
 import { retryMutants } from "./retries.ts";
 import { scheduledMutants } from "./scheduled.ts";
+import { schemaMutants } from "./schema.ts";
 import { settlingMutants } from "./settling.ts";
+import { sourcingMutants } from "./sourcing.ts";
 
 export const deliveryMutants: Mutant[] = [
   ...settlingMutants,
@@ -14,4 +16,6 @@ export const deliveryMutants: Mutant[] = [
   ...deadLetterMutants,
   ...brokerMutants,
   ...scheduledMutants,
+  ...schemaMutants,
+  ...sourcingMutants,
 ];
