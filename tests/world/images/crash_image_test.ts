@@ -29,7 +29,7 @@ for (const store of STORES) {
       const dataDir = `${daemon.folder}/image-${n}`;
       const image = await takeImage(daemon, load, { dataDir, keepsShm: random(2) === 0 });
       try {
-        await verifyImage(image, { store });
+        await load.rest(() => verifyImage(image, { store }));
       } catch (cause) {
         throw new Error(`EVS_SEED=${seed}, image ${n}: ${cause}`, { cause });
       }
@@ -65,7 +65,8 @@ for (const [fixture, store] of Object.entries(FIXTURES)) {
     await load.more(1 + randomFrom(seed)(100));
     const dataDir = `${daemon.folder}/image`;
     const image = await takeImage(daemon, load, { dataDir, keepsShm: true });
-    await verifyImage(image, { store, more: ["orders"], also: (at) => hasOld(at, fixture) });
+    const also = (at: TestDaemon) => hasOld(at, fixture);
+    await load.rest(() => verifyImage(image, { store, more: ["orders"], also }));
     await load.end();
     await hasOld(daemon, fixture);
     await daemon.stop();

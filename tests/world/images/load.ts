@@ -49,6 +49,8 @@ export class Load {
   readonly #topics: readonly string[];
   readonly #done: Promise<unknown>;
   #over = false;
+  /** Pending while nothing new is begun. */
+  #going = Promise.withResolvers<void>();
   #changed = Promise.withResolvers<void>();
   #confirmed = 0;
 
@@ -56,6 +58,7 @@ export class Load {
     this.#daemon = daemon;
     this.#random = randomFrom(seed);
     this.#topics = [...KEEPS, ...more, LIMITED];
+    this.#going.resolve();
     this.#done = this.#run();
   }
 
@@ -83,6 +86,7 @@ export class Load {
   async #each(act: (client: Client, turn: number) => Promise<void>): Promise<void> {
     using client = new Client({ socket: this.#daemon.socket });
     for (let turn = 0; !this.#over; turn++) {
+      await this.#going.promise;
       await act(client, turn);
       this.#confirmed++;
       this.#changed.resolve();
@@ -163,6 +167,13 @@ export class Load {
     else await client.putSubscription(name, { topic: "load.*" });
     this.ledger.made.add(name);
     await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  /** Begins nothing new while `work` is under way. */
+  async rest(work: () => Promise<void>): Promise<void> {
+    this.#going = Promise.withResolvers();
+    await work();
+    this.#going.resolve();
   }
 
   /** Ends it; rejects if something failed. */
