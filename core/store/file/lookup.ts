@@ -20,6 +20,7 @@ import {
   type LookupTable,
   makeTable,
   search,
+  storedAtOf,
 } from "./lookup_table.ts";
 import type { FileReader } from "./reader.ts";
 import { indexOfSeq, type SegmentInfo, type TopicView } from "./view.ts";
@@ -77,7 +78,9 @@ export class TopicLookup {
     }
     for (const orphan of this.#orphans) {
       const table = this.#written(orphan);
-      const [seq] = table && table.storedAt > since ? search(table.ids, orphan, id) : [];
+      if (!table || table.storedAt <= since) continue;
+      const seqs = search(table.ids, orphan, id);
+      const seq = seqs.find((seq) => storedAtOf(table, seq) > since);
       if (seq !== undefined) return seq;
     }
     return undefined;
@@ -262,7 +265,9 @@ export class TopicLookup {
     for (const { event } of this.#events(segment, "keyed")) {
       if (event.key !== undefined) keys.set(event.key, event.seq);
     }
-    return makeTable(segment, ids, [...keys]);
+    const { reader, view } = this.#context;
+    const blocks = reader.blocks(view().name, segment).filter(({ given }) => given);
+    return makeTable(segment, { ids, keys: [...keys], blocks });
   }
 
   #table(segment: SegmentInfo): LookupTable {

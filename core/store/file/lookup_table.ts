@@ -10,7 +10,9 @@ import { hash } from "../key_hash.ts";
 export type LookupEntry = readonly [text: string, seq: number];
 
 const MAGIC = 0x4c535645; // "EVSL"
-const FORMAT = 1;
+/** The first format had no {@link LookupTable.ages}. */
+const FORMATS = [1, 2];
+const FORMAT = 2;
 const HEADER = 32;
 /** Numbers per entry: both halves of the hash, and the seq minus the segment's first. */
 const WIDTH = 3;
@@ -22,16 +24,40 @@ export interface LookupTable {
   keys: Uint32Array;
   /** When the latest event of the segment was stored, Unix ms. */
   storedAt: number;
+  /**
+   * When its events were stored: from a seq on, and Unix ms, in pairs, ascending by seq. Empty if
+   * that is not known.
+   */
+  ages: Float64Array<ArrayBuffer>;
 }
 
-/** Builds the table for these ids and keys of a segment. */
+/** Builds the table for these ids and keys of a segment, and of the blocks with ids. */
 export function makeTable(
   segment: { firstSeq: number; storedAt: number },
-  ids: readonly LookupEntry[],
-  keys: readonly LookupEntry[],
+  { ids, keys, blocks }: {
+    ids: readonly LookupEntry[];
+    keys: readonly LookupEntry[];
+    blocks: readonly { firstSeq: number; storedAt: number }[];
+  },
 ): LookupTable {
   const { firstSeq, storedAt } = segment;
-  return { ids: column(firstSeq, ids), keys: column(firstSeq, keys), storedAt };
+  const ages: number[] = [];
+  for (const block of blocks) {
+    if (ages.at(-1) !== block.storedAt) ages.push(block.firstSeq, block.storedAt);
+  }
+  return {
+    ids: column(firstSeq, ids),
+    keys: column(firstSeq, keys),
+    storedAt,
+    ages: Float64Array.from(ages),
+  };
+}
+
+/** When an event of the segment was stored, Unix ms; that of its latest one if it is not known. */
+export function storedAtOf({ ages, storedAt }: LookupTable, seq: number): number {
+  let at = storedAt;
+  for (let i = 0; i < ages.length && ages[i]! <= seq; i += 2) at = ages[i + 1]!;
+  return at;
 }
 
 /** The sorted hashes of some texts, for {@link search}; fewer than 2^21. */
@@ -77,13 +103,12 @@ export function hashesIn(
 }
 
 /** Encodes the table as a file. */
-export function encodeTable({ ids, keys, storedAt }: LookupTable): Uint8Array {
+export function encodeTable({ ids, keys, storedAt, ages }: LookupTable): Uint8Array {
   const header = new Uint8Array(HEADER);
-  const body = concat([bytesOf(ids), bytesOf(keys)]);
+  const body = concat([bytesOf(ids), bytesOf(keys), bytesOf(ages)]);
   const view = new DataView(header.buffer);
-  [MAGIC, FORMAT, ids.length, keys.length, crc32(body, storedAt | 0)].forEach((value, i) =>
-    view.setUint32(i * 4, value, true)
-  );
+  [MAGIC, FORMAT, ids.length, keys.length, crc32(body, storedAt | 0), ages.length]
+    .forEach((value, i) => view.setUint32(i * 4, value, true));
   view.setFloat64(24, storedAt, true);
   return concat([header, body]);
 }
@@ -92,18 +117,26 @@ export function encodeTable({ ids, keys, storedAt }: LookupTable): Uint8Array {
 export function decodeTable(bytes: Uint8Array): LookupTable | undefined {
   if (bytes.length < HEADER) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER);
-  const [magic, format, ids = 0, keys = 0, crc] = [0, 4, 8, 12, 16].map((at) =>
+  const [magic, format = 0, ids = 0, keys = 0, crc, ages = 0] = [0, 4, 8, 12, 16, 20].map((at) =>
     view.getUint32(at, true)
   );
   const body = bytes.slice(HEADER);
-  if (magic !== MAGIC || format !== FORMAT || body.length !== (ids + keys) * 4) return undefined;
+  const end = (ids + keys) * 4;
+  if (magic !== MAGIC || !FORMATS.includes(format) || body.length !== end + ages * 8) {
+    return undefined;
+  }
   if (crc32(body, view.getFloat64(24, true) | 0) !== crc) return undefined;
-  const numbers = new Uint32Array(body.buffer);
-  const storedAt = view.getFloat64(24, true);
-  return { ids: numbers.subarray(0, ids), keys: numbers.subarray(ids), storedAt };
+  const numbers = new Uint32Array(body.buffer, 0, ids + keys);
+  return {
+    ids: numbers.subarray(0, ids),
+    keys: numbers.subarray(ids),
+    storedAt: view.getFloat64(24, true),
+    // Copied, because it need not begin at a multiple of eight.
+    ages: new Float64Array(body.slice(end).buffer),
+  };
 }
 
 /** Little-endian, like every machine that Deno runs on. */
-function bytesOf(numbers: Uint32Array): Uint8Array {
+function bytesOf(numbers: Uint32Array | Float64Array): Uint8Array {
   return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
 }

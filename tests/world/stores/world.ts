@@ -5,7 +5,6 @@
 import assert from "node:assert/strict";
 import { defined } from "../../../core/base/defined.ts";
 import type { NewEvent, StoredEvent } from "../../../core/event/event.ts";
-import { DEFAULT_DEDUP_WINDOW_MS } from "../../../core/store/dedup.ts";
 import { keepFrom } from "../../../core/store/retention_rule.ts";
 import type { JournalStore } from "../../../core/store/store.ts";
 import {
@@ -58,8 +57,6 @@ export class World {
   readonly #subjects: readonly Subject[];
   readonly #books: readonly KeyBook[];
   #made = 0;
-  /** The last seq of each id in a topic. */
-  readonly #seqOfGiven = new Map<string, number>();
   /** When each event of a topic was stored, monotonic ms; `[0]` is that of seq 1. */
   readonly #storedAt = new Map<string, number[]>(TOPICS.map((topic) => [topic, []]));
 
@@ -141,7 +138,7 @@ export class World {
         return (asked) => appended(asked, append);
       }
       case "save": {
-        const { payload: _, metadata, ...event } = this.#event(command.topic, command.event);
+        const { payload: _, metadata, ...event } = this.#event(command.event);
         const whole = { ...event, metadata: JSON.parse(metadata), payload: { saved: this.#made } };
         // It does not tell the event's number, so it has no key.
         return ({ store }) =>
@@ -209,7 +206,7 @@ export class World {
       case "find": {
         const { topic, given } = command;
         const id = typeof given === "number"
-          ? this.#givenId(topic, given)
+          ? `given-${given}`
           : this.#at(topic, this.#seqAt(topic, given))?.id ?? "nobody";
         return (asked) => {
           const event = asked.store.find(topic, id);
@@ -263,25 +260,7 @@ export class World {
   #noteStored(): void {
     for (const [topic, storedAt] of this.#storedAt) {
       const { lastSeq } = this.#reference.head(topic);
-      for (let seq = storedAt.length + 1; seq <= lastSeq; seq++) {
-        storedAt.push(this.#clock.monotonic());
-        this.#seqOfGiven.set(`${topic} ${this.#at(topic, seq)!.id}`, seq);
-      }
-    }
-  }
-
-  /**
-   * A given id. For how long the id of an event that was deleted is known is each store's own: at
-   * least for the dedup window, in files until that of the newest event of its segment is over. In
-   * between it stands for another id.
-   */
-  #givenId(topic: string, given: number): string {
-    for (let generation = 0;; generation++) {
-      const id = `given-${given}${generation === 0 ? "" : `-${generation}`}`;
-      const seq = this.#seqOfGiven.get(`${topic} ${id}`) ?? Infinity;
-      const since = this.#clock.monotonic() - DEFAULT_DEDUP_WINDOW_MS;
-      const isOver = this.#storedAt.get(topic)![seq - 1]! <= since;
-      if (!isOver || seq >= this.#reference.head(topic).firstSeq) return id;
+      while (storedAt.length < lastSeq) storedAt.push(this.#clock.monotonic());
     }
   }
 
@@ -301,7 +280,7 @@ export class World {
   /** What is asked of all, with events that are made once. */
   #append(drafts: readonly RequestDraft[], conditions?: readonly ConditionDraft[]): AskedAppend {
     const requests = drafts.map(({ topic, events, expected, packed }): AskedRequest => {
-      const made = events.map((event) => this.#event(topic, event));
+      const made = events.map((event) => this.#event(event));
       const own = conditions ? undefined : expected;
       const wanted = own && this.#wanted(own, { topic, key: made[0]?.key });
       return { topic, events: made, packed, wanted };
@@ -332,16 +311,13 @@ export class World {
     return Math.max(0, last + draft.seq);
   }
 
-  #event(
-    topic: string,
-    { given, type, key, metadata, timeOff, ttl, size }: EventDraft,
-  ): NewEvent {
+  #event({ given, type, key, metadata, timeOff, ttl, size }: EventDraft): NewEvent {
     const now = this.#clock.now();
     const n = ++this.#made;
     const time = now.toString(16).padStart(12, "0");
     const own = `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-${String(n).padStart(12, "0")}`;
     return defined({
-      id: given === undefined ? own : this.#givenId(topic, given),
+      id: given === undefined ? own : `given-${given}`,
       idGiven: given !== undefined,
       type,
       key,

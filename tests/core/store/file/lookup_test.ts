@@ -1,6 +1,10 @@
-/** Given ids: of a segment that is still open with very many, and of a topic that was removed. */
+/**
+ * Given ids: of a segment that is still open with very many, of a topic that was removed, and of
+ * events that retention deleted.
+ */
 import assert from "node:assert/strict";
 import { FileEventStore } from "../../../../core/store/file/file_event_store.ts";
+import { FakeClock } from "../../../helpers/fake_clock.ts";
 import { MemoryDisk } from "../../../helpers/memory_disk.ts";
 import { newEvent } from "../conformance.ts";
 
@@ -51,4 +55,35 @@ Deno.test("FileEventStore does not know the ids of a removed topic when the powe
     assert.deepEqual(outcome?.ok && outcome.duplicates, [], "it is not there any more");
     await store.close();
   }
+});
+
+Deno.test("FileEventStore knows the id of a deleted event as long as that of any other", async () => {
+  const disk = new MemoryDisk();
+  const clock = new FakeClock();
+  const open = () => new FileEventStore("/data/events", { disk, clock, dedupWindow: 10_000 });
+  let store = open();
+  const append = async (id: string) => {
+    const [outcome] = await store.append([{ topic: "t", events: [newEvent({ id })] }]);
+    assert.ok(outcome?.ok);
+    return outcome.duplicates.map(({ seq }) => seq);
+  };
+  for (const id of ["first", "second", "third"]) {
+    await append(id);
+    await clock.pass(4000);
+  }
+  // 12, 8 and 4 seconds old.
+  await store.truncate("t", 4);
+  for (const reopens of [false, true]) {
+    if (reopens) {
+      await store.close();
+      store = open();
+    }
+    assert.deepEqual(await append("second"), [2]);
+    assert.deepEqual(await append("third"), [3]);
+  }
+  assert.deepEqual(await append("first"), [], "its time is over, and the event is not there");
+  await clock.pass(3000);
+  assert.deepEqual(await append("second"), []);
+  assert.deepEqual(await append("third"), [3]);
+  await store.close();
 });
