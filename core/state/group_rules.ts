@@ -121,11 +121,11 @@ export interface GroupActChange {
  * names or short ids.
  */
 const MOST_ALIKE = 20;
-/** The text of the group for causes for which there is no room. */
+/** The text of the group for causes that have none of their own. */
 const REST = "*";
 /** Without letters that are easily taken for others. */
 const DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";
-/** Digits of an id: 30 bits, so that among a thousand groups two share one once in 2000 times. */
+/** Digits of an id: 30 bits, so that two of a thousand causes have the same once in 2000 times. */
 const ID_LENGTH = 6;
 
 const encoder = new TextEncoder();
@@ -227,19 +227,35 @@ export function redactGroups(table: GroupTable, event: EventIdentity): void {
 function groupFor(table: GroupTable, { reason, diedAt }: GroupMember): GroupRecord {
   const text = foldReason(reason);
   const id = groupId(text);
-  const there = groupUnder(table, id);
-  if (there) return there;
   const wideText = foldReasonWholly(text);
   const wide = groupId(wideText);
-  const whole = table.get(wide);
+  const there = table.get(id);
+  if (there) {
+    // The text of what became a part is gone; what it became a part of tells.
+    const isSame = there.merged === undefined ? there.reason === text : there.wide === wide;
+    return isSame ? groupUnder(table, id)! : restOf(table, diedAt);
+  }
+  const found = table.get(wide);
+  const whole = found?.reason === wideText ? found : undefined;
   if (whole?.whole) return whole;
-  const alike = table.alike(wide).filter(({ merged }) => merged === undefined);
+  const alike = table.alike(wide).filter(({ merged, reason }) =>
+    merged === undefined && foldReasonWholly(reason) === wideText
+  );
   if (alike.length >= MOST_ALIKE) {
+    if (found && !whole) return restOf(table, diedAt);
     const to = whole ?? newGroup({ id: wide, reason: wideText, wide, at: diedAt });
-    if (whole || makeRoom(table)) return merged(table, to);
+    if (whole || makeRoom(table)) return merged(table, to, alike);
   } else if (makeRoom(table)) return newGroup({ id, reason: text, wide, at: diedAt });
+  return restOf(table, diedAt);
+}
+
+/**
+ * The group for what has none of its own: there is no room for one, or another cause has its id, in
+ * which this one would be hidden when a person dismisses that.
+ */
+function restOf(table: GroupTable, at: number): GroupRecord {
   const rest = groupId(REST);
-  return table.get(rest) ?? newGroup({ id: rest, reason: REST, wide: rest, at: diedAt });
+  return table.get(rest) ?? newGroup({ id: rest, reason: REST, wide: rest, at });
 }
 
 function newGroup(
@@ -250,13 +266,17 @@ function newGroup(
 }
 
 /**
- * Makes one group of many that differ only in what turned out to be data. What a person did
+ * Makes one group of those that differ only in what turned out to be data. What a person did
  * something about stays apart.
  */
-function merged(table: GroupTable, to: GroupRecord): GroupRecord {
+function merged(
+  table: GroupTable,
+  to: GroupRecord,
+  alike: readonly GroupRecord[],
+): GroupRecord {
   const whole = { ...to, whole: true };
-  for (const one of table.alike(to.wide)) {
-    if (one.id === whole.id || one.merged !== undefined || isTouched(one)) continue;
+  for (const one of alike) {
+    if (one.id === whole.id || isTouched(one)) continue;
     whole.firstAt = whole.total === 0 ? one.firstAt : Math.min(whole.firstAt, one.firstAt);
     whole.lastAt = whole.total === 0 ? one.lastAt : Math.max(whole.lastAt, one.lastAt);
     whole.total += one.total;

@@ -417,6 +417,45 @@ onBoth(
   },
 );
 
+onBoth("puts a cause whose group id is taken into the rest", async (state, again) => {
+  const first = "the order is empty near the warehouse in Sofia";
+  const second = "the invoice is unknown with the parcel in Lisbon";
+  const [own, rest] = [groupId(first), groupId("*")];
+  assert.equal(groupId(second), own);
+  await state.commit([put("a", first)]);
+  await state.commit([{ op: "group.act", group: own, act: "dismiss", at: 2 }]);
+  await state.commit([put("b", second, 3)]);
+  state = await again();
+  await state.commit([put("c", second, 4), put("d", first, 5)]);
+  assert.deepEqual(present(state), { [own]: 2, [rest]: 2 });
+  const groups = new Map(state.deadLetterGroups().map((one) => [one.id, one]));
+  assert.deepEqual([groups.get(own)!.reason, groups.get(own)!.state], [first, "dismissed"]);
+  assert.deepEqual([groups.get(rest)!.reason, groups.get(rest)!.state], ["*", "open"]);
+});
+
+onBoth("puts a cause that has the id of a part of another group into the rest", async (state) => {
+  const cause = (word: string) =>
+    `no "${word}" for the order that is missing in the basket in Berlin`;
+  const other = "the payment is locked for the customer in Porto";
+  const [wide, rest] = [groupId(cause("").replace('""', "*")), groupId("*")];
+  assert.equal(groupId(other), groupId(cause("g")));
+  for (let i = 0; i < 25; i++) await state.commit([put(`${i}`, cause(letters(i)))]);
+  await state.commit([put("other", other), put("again", cause("g"))]);
+  assert.deepEqual(present(state), { [wide]: 26, [rest]: 1 });
+});
+
+onBoth("makes no group of many whose id another cause has", async (state) => {
+  const other = "the voucher is unknown without the customer in Vienna";
+  const cause = (word: string) => `no ${word} for the order that is locked at the order in Rome`;
+  const [taken, rest] = [groupId(other), groupId("*")];
+  assert.equal(groupId(cause("*")), taken);
+  await state.commit([put("other", other)]);
+  for (let i = 0; i < 25; i++) await state.commit([put(`${i}`, cause(`"${letters(i)}"`))]);
+  const counts = present(state);
+  assert.deepEqual([counts[taken], counts[rest]], [1, 5]);
+  assert.equal(Object.keys(counts).length, 22, "twenty of them have groups of their own");
+});
+
 Deno.test("SqliteState has nothing of a group's text and notes in its files after a redaction", async () => {
   const dir = await Deno.makeTempDir();
   const state = new SqliteState(`${dir}/state.db`);
