@@ -53,7 +53,10 @@ export class JobRun {
   readonly #context: JobContext;
   readonly #over = Promise.withResolvers<void>();
   #list: { part: number; entries: readonly DeadLetterName[] } | undefined;
+  /** No step begins: it is being cancelled, or its process ends. */
   #stopped = false;
+  /** Its process ends. */
+  #closed = false;
   #wake: () => void = () => {};
   #running: Promise<void> | undefined;
   #cancelling: Promise<boolean> | undefined;
@@ -76,8 +79,13 @@ export class JobRun {
     });
   }
 
-  /** Stops after the step that is under way; a later process can go on. */
+  /** Stops for good after the step that is under way; a later process can go on. */
   async stop(): Promise<void> {
+    this.#closed = true;
+    await this.#pause();
+  }
+
+  async #pause(): Promise<void> {
     this.#stopped = true;
     this.#wake();
     await this.#running;
@@ -89,7 +97,7 @@ export class JobRun {
   }
 
   async #cancel(how: ActOptions): Promise<boolean> {
-    await this.stop();
+    await this.#pause();
     if (this.record.state !== "running") return false;
     const { clock, state, makeRoom, atEnd } = this.#context;
     const endedAt = Math.round(clock.now());
@@ -98,8 +106,10 @@ export class JobRun {
       const also = [...auditedJob("job.cancel", record, how), ...atEnd(record)];
       await makeRoom(() => state.commit([{ op: "job.put", record }, ...also]));
     } catch (error) {
-      this.#stopped = false;
-      this.begin();
+      if (!this.#closed) {
+        this.#stopped = false;
+        this.begin();
+      }
       throw error;
     }
     this.#became(record);

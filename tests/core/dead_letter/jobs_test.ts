@@ -11,6 +11,7 @@ import {
   InvalidArgumentError,
   NotFoundError,
 } from "../../../core/base/errors.ts";
+import { turn } from "../../../core/base/in_turns.ts";
 import { afterStep, jobInfo, newJob } from "../../../core/dead_letter/job_record.ts";
 import type { DeadLetterJob } from "../../../core/protocol/dead_letter_jobs.ts";
 import { FakeClock } from "../../helpers/fake_clock.ts";
@@ -248,6 +249,38 @@ Deno.test("a cancelled job leaves the rest, and one that has ended cannot be can
   assert.deepEqual(await waited, over, "whoever waits for its end is told");
   assert.equal(dead(broker, "s"), over.left);
   await assert.rejects(jobs.cancel(job), ConflictError);
+});
+
+Deno.test("a job rests when its cancelling fails while the jobs are closed, and the next process goes on with it", async () => {
+  const clock = new FakeClock();
+  const state = new WatchedState();
+  let name: string;
+  let left: number;
+  {
+    await using broker = new EventBroker({ state, clock });
+    await kill(broker, "s", 5);
+    const { jobs } = broker.deadLetters;
+    name = (await jobs.begin({ action: "remove", all: true, rate: "10/s" })).job;
+    left = (await advance(broker, { clock, job: name, left: 3 })).left;
+    const [asked, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const commit = state.commit.bind(state);
+    state.commit = () => (asked.resolve(), answered.promise);
+    const cancelling = jobs.cancel(name);
+    await asked.promise;
+    state.commit = commit;
+    await jobs.close();
+    answered.reject(new CannotStoreError("it is being closed"));
+    await assert.rejects(cancelling, /it is being closed/);
+    state.commits = [];
+    for (let n = 0; n < 10; n++) {
+      await clock.pass(1000);
+      await turn(); // as a step begins
+    }
+    assert.deepEqual([state.commits, jobs.show(name).left], [[], left]);
+  }
+  await using broker = new EventBroker({ state, clock });
+  const over = await advance(broker, { clock, job: name, left: 0 });
+  assert.deepEqual([over.state, over.done], ["done", 5]);
 });
 
 Deno.test("the last hundred jobs that ended are kept", async () => {
