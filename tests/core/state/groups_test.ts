@@ -5,24 +5,13 @@
 import assert from "node:assert/strict";
 import fc from "../../packages/fast_check.ts";
 import { dose } from "../../helpers/dose.ts";
-import { unpackFixture } from "../../helpers/fixture.ts";
 import { MOST_GROUP_NOTES, MOST_GROUPS } from "../../../core/event/dead_letter_group.ts";
 import { groupId, type GroupRecord } from "../../../core/state/group_rules.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
 import { foldReason } from "../../../core/state/reason.ts";
 import { SqliteState } from "../../../core/state/sqlite.ts";
-import type { DeadLetterRecord, State, StateChange } from "../../../core/state/state.ts";
-
-const line = new TextEncoder().encode('{"payload":1}\n');
-
-function dead(id: string, reason: string, diedAt = 1): DeadLetterRecord {
-  const event = { subscription: "s", topic: "t", seq: 1, id, type: "x" };
-  return { ...event, reason, diedAt, attempts: [], line };
-}
-
-function put(id: string, reason: string, diedAt?: number): StateChange {
-  return { op: "dead.put", record: dead(id, reason, diedAt) };
-}
+import type { State, StateChange } from "../../../core/state/state.ts";
+import { line, present, put } from "./group_letters.ts";
 
 /** Words that stay as they are when reasons are grouped. */
 function letters(i: number): string {
@@ -59,17 +48,6 @@ async function onDisk(body: (open: () => SqliteState) => Promise<void>): Promise
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
-}
-
-/** The dead letters that are there by group, those of parts in the whole. */
-function present(state: State): Record<string, number> {
-  const parts = new Map(state.deadLetterGroups().map(({ id, merged }) => [id, merged]));
-  const counts: Record<string, number> = {};
-  for (const { group, count } of state.deadLetterGroupCounts()) {
-    const id = parts.get(group) ?? group;
-    counts[id] = (counts[id] ?? 0) + count;
-  }
-  return counts;
 }
 
 const reasons = ["timed out after 5 ms", "exit code 3", "refused: 'a'", "no route"] as const;
@@ -455,55 +433,3 @@ onBoth("makes no group of many whose id another cause has", async (state) => {
   assert.deepEqual([counts[taken], counts[rest]], [1, 5]);
   assert.equal(Object.keys(counts).length, 22, "twenty of them have groups of their own");
 });
-
-Deno.test("SqliteState has nothing of a group's text and notes in its files after a redaction", async () => {
-  const dir = await Deno.makeTempDir();
-  const state = new SqliteState(`${dir}/state.db`);
-  try {
-    const group = groupId("no customer 'smithsonian'");
-    await state.commit([
-      put("a", "no customer 'smithsonian'"),
-      { op: "group.note", group, note: { at: 1, text: "smithsonian called" } },
-    ]);
-    const found = () => {
-      const files = [...Deno.readDirSync(dir)].map(({ name }) => `${dir}/${name}`);
-      const texts = files.map((path) => new TextDecoder("latin1").decode(Deno.readFileSync(path)));
-      return texts.some((text) => text.includes("smithsonian"));
-    };
-    assert.ok(found());
-    await state.commit([{ op: "event.redact", topic: "t", seq: 1, id: "a", key: undefined, line }]);
-    await state.scrub();
-    assert.ok(!found());
-  } finally {
-    await state.close();
-    await Deno.remove(dir, { recursive: true });
-  }
-});
-
-for (const fixture of ["format-1", "format-2", "version-0.1.0"]) {
-  Deno.test(`SqliteState groups the dead letters that are in the state of ${fixture}`, async () => {
-    const dir = await Deno.makeTempDir();
-    try {
-      await unpackFixture(fixture, dir);
-      const state = new SqliteState(`${dir}/state.db`);
-      try {
-        const { records } = state.deadLetters({}, { limit: 1000 });
-        assert.ok(records.length > 0);
-        for (const { group, reason } of records) assert.equal(group, groupId(foldReason(reason)));
-        const counts = Object.values(present(state)).reduce((a, b) => a + b);
-        assert.equal(counts, records.length);
-        for (const group of state.deadLetterGroups()) {
-          const own = records.filter((record) => record.group === group.id);
-          assert.deepEqual([group.state, group.total], ["open", own.length]);
-          const times = own.map(({ diedAt }) => diedAt);
-          const { firstAt, lastAt } = group;
-          assert.deepEqual([firstAt, lastAt], [Math.min(...times), Math.max(...times)]);
-        }
-      } finally {
-        await state.close();
-      }
-    } finally {
-      await Deno.remove(dir, { recursive: true });
-    }
-  });
-}
