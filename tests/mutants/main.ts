@@ -4,13 +4,15 @@
  *
  * `--only TEXT`: those whose names or files contain it. `--area AREA`: those of a list.
  * `--jobs 2`: so many beside each other. `--sample 30`: so many, drawn by `--day YYYY-MM-DD`
- * (default: today, UTC). `--list`: says what would run.
+ * (default: today, UTC). `--list`: says what would run. `--check`: only whether they are written with
+ * names that exist.
  */
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { dayOf, drawn } from "./draw.ts";
 import { mutantsOf } from "./list.ts";
 import { needsSystem } from "./mutant.ts";
+import { wronglyWritten } from "./name_check.ts";
 import { lineOf, summaryOf } from "./report.ts";
 import { runMutants } from "./runner.ts";
 
@@ -24,6 +26,7 @@ const { values } = parseArgs({
     sample: { type: "string" },
     day: { type: "string", default: dayOf(Date.now()) },
     list: { type: "boolean", default: false },
+    check: { type: "boolean", default: false },
   },
 });
 
@@ -50,11 +53,17 @@ if (values.list) {
 if (mutants.length === 0) {
   throw new Error("no such mutant");
 }
+const root = fileURLToPath(new URL("../..", import.meta.url));
+if (values.check) {
+  const wrong = await wronglyWritten(root, mutants);
+  say(wrong.length === 0 ? `${mutants.length} mutants are written correctly` : wrong.join("\n"));
+  Deno.exit(wrong.length === 0 ? 0 : 1);
+}
 const ending = new AbortController();
 Deno.addSignalListener("SIGINT", () => ending.abort(new Error("interrupted")));
 Deno.addSignalListener("SIGTERM", () => ending.abort(new Error("interrupted")));
 const results = await runMutants({
-  root: fileURLToPath(new URL("../..", import.meta.url)),
+  root,
   mutants,
   jobs: number(values.jobs, "jobs"),
   say: (result) => say(lineOf(result)),

@@ -8,6 +8,7 @@ import { dose } from "../helpers/dose.ts";
 import { dayOf, drawn } from "./draw.ts";
 import { AREAS, mutantsOf } from "./list.ts";
 import { needsSystem, problemOf } from "./mutant.ts";
+import { wronglyWritten } from "./name_check.ts";
 import { lineOf } from "./report.ts";
 import { runMutants } from "./runner.ts";
 
@@ -33,6 +34,8 @@ Deno.test("every mutant that is drawn today is killed", async () => {
   // What needs root and external tools is left to nightly.
   const isNightly = dose(1) > 1;
   const mutants = isNightly ? all : drawn(all.filter((one) => !needsSystem(one)), 30, day);
+  // One that uses a name that does not exist would be killed by anything.
+  assert.deepEqual(await wronglyWritten(ROOT, mutants), []);
   const results = await runMutants({ root: ROOT, mutants, jobs: 2 });
   const others = results.filter(({ verdict }) => verdict !== "killed");
   assert.equal(

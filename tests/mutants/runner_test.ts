@@ -9,6 +9,7 @@ import { drawn } from "./draw.ts";
 import { MARK } from "./marked.ts";
 import type { Mutant } from "./mutant.ts";
 import { lineOf, summaryOf } from "./report.ts";
+import { wronglyWritten } from "./name_check.ts";
 import { type MutantResult, runMutants, type RunnerOptions } from "./runner.ts";
 import { readTap } from "./test_run.ts";
 import { TreeCopy } from "./tree_copy.ts";
@@ -152,6 +153,25 @@ Deno.test("runMutants ends its run when it is interrupted", async () => {
     signal: interrupt.signal,
   });
   await assert.rejects(run, /enough/);
+});
+
+Deno.test("wronglyWritten names mutants with names that do not exist, and none with wrong types", async () => {
+  await using place = await tree();
+  const wrong = await wronglyWritten(place.root, [
+    mutant("variable", { to: "a + other" }),
+    mutant("member", { to: "a.nothing + b" }),
+    mutant("right", { to: "a - b" }),
+    mutant("type", { from: "a * 2", to: "String(a) * 2" }),
+    mutant("two lines", { from: "setTimeout(resolve, ms)", to: "setTimeout(\n  ready, ms)" }),
+    mutant("never", { from: "=> 1;\n", to: "=> {\n  const a = null; if (a) return a.b;\n};\n" }),
+    mutant("stale", { from: "not there" }),
+  ]);
+  assert.deepEqual(wrong.toSorted(), [
+    "member: Property 'nothing' does not exist on type 'number'.",
+    "two lines: Cannot find name 'ready'.",
+    "variable: Cannot find name 'other'.",
+  ]);
+  assert.equal(await Deno.readTextFile(join(place.root, "code.ts")), CODE);
 });
 
 Deno.test("TreeCopy copies what is in git and no more when there are ignored files", async () => {
