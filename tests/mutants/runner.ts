@@ -69,7 +69,7 @@ export async function runMutants(options: RunnerOptions): Promise<MutantResult[]
 }
 
 /** A module cache that shares what comes from npm with the usual one. */
-async function cacheIn(cache: string): Promise<string> {
+export async function cacheIn(cache: string): Promise<string> {
   const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
   const { npmCache } = JSON.parse(new TextDecoder().decode(stdout));
   await Deno.mkdir(npmCache, { recursive: true });

@@ -1,10 +1,11 @@
 /** All lives, by which a seed can be lived. The first is what is meant where none is named. */
 import type { Life } from "../types.ts";
+import { scenarios } from "../scenarios/life.ts";
 import { randomLife } from "./random_life.ts";
 import { smallestLife } from "./smallest.ts";
 
 /** See above. */
-export const lives: readonly Life[] = [randomLife, smallestLife];
+export const lives: readonly Life[] = [randomLife, scenarios, smallestLife];
 
 /** The life of this name. */
 export function lifeNamed(name: string | undefined): Life {

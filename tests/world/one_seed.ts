@@ -1,0 +1,31 @@
+/**
+ * Runs a seed of the life of scenarios, or the seeds from one to another until one breaks a
+ * promise, and prints what came of the last as a line of JSON. It runs in copies of the tree in
+ * which a file was changed.
+ */
+import { scenarios } from "./scenarios/life.ts";
+import { runWorld } from "./engine/run.ts";
+import type { Violation } from "./types.ts";
+
+/** What came of a seed. */
+export interface SeedResult {
+  seed: number;
+  broke: Pick<Violation, "promise" | "details"> | undefined;
+  /** What the world took, ms. */
+  milliseconds: number;
+}
+
+async function run(seed: number): Promise<SeedResult> {
+  const began = performance.now();
+  const { broke } = await runWorld(scenarios, seed);
+  return { seed, broke, milliseconds: performance.now() - began };
+}
+
+if (import.meta.main) {
+  const [from = 1, to = from] = Deno.args.map(Number);
+  let result = await run(from);
+  for (let seed = from + 1; seed <= to && !result.broke; seed++) result = await run(seed);
+  Deno.stdout.writeSync(new TextEncoder().encode(`${JSON.stringify(result)}\n`));
+  // What the world had opened must not keep this process.
+  Deno.exit();
+}
