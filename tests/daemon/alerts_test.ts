@@ -52,6 +52,30 @@ Deno.test("alertsOf names a subscription whose oldest event is as old as alert.a
   }]);
 });
 
+Deno.test("alertsOf begins at its limits, of dead letters, of what waits and of how long", () => {
+  const dead = (deadLetters: number) =>
+    alertsOf({ ...OFF, alertDeadLetters: 3 }, { ...FACTS, deadLetters });
+  assert.deepEqual(dead(2), []);
+  assert.deepEqual(dead(3), [{
+    name: "dead_letters",
+    value: 3,
+    limit: 3,
+    message: "3 dead letters (alert.dead_letters is 3)",
+  }]);
+  // What is in flight or waits for its retry is behind, too.
+  const behind = { pending: 4, leased: 3, scheduled: 2 };
+  assert.deepEqual(of({ alertLag: 10 }, behind), []);
+  assert.deepEqual(of({ alertLag: 9 }, behind).map(({ message }) => message), [
+    "the subscription s is 9 events behind (alert.lag is 9)",
+  ]);
+  const names = (limits: Partial<AlertLimits>, one: Parameters<typeof of>[1]) =>
+    of(limits, one).map(({ name }) => name);
+  assert.deepEqual(names({ alertAge: 5 * MINUTE }, { oldestAt: 95 * MINUTE }), ["age"]);
+  const lease = { since: 90 * MINUTE, leaseMs: 1000 };
+  assert.deepEqual(names({ alertLeased: 10 * MINUTE }, { lease }), ["leased"]);
+  assert.deepEqual(names({ alertLeased: 10 * MINUTE + 1 }, { lease }), []);
+});
+
 Deno.test("alertsOf names a consumer that holds an event for as long as alert.leased and longer than its lease", () => {
   const limits = { alertLeased: 10 * MINUTE };
   const leased = (minutes: number, leaseMs: number) =>

@@ -80,3 +80,19 @@ Deno.test("commandLine reads as it was typed when nothing in it is special", () 
     '"/opt/100 %% $HOME/evs" "%%s $$HOME" "say \\"hi\\"" "a\\\\b" ";" ""',
   );
 });
+
+Deno.test("a unit file has signs that systemd reads in its own way as it would have them", () => {
+  assert.equal(commandLine(["/a$b", "$c", "50%"]), '"/a$b" "$$c" "50%%"');
+  assert.equal(
+    commandLine(["/a", 'say "x"', "a\\b", "a\nb", ""]),
+    '/a "say \\"x\\"" "a\\\\b" "a\\x0ab" ""',
+  );
+  assert.equal(assignment("A", "1 %h $b"), '"A=1 %%h $b"');
+  assert.equal(description("50% of\na\tb\\ "), "50%% of?a?b");
+  assert.equal(wholePath("/a b/50%"), "/a b/50%%");
+  assert.equal(listedPath("/a b"), '"/a b"');
+  for (const path of ["/a\\", "/a ", "/a\t", "/a\nb", "/a\0"]) {
+    assert.throws(() => wholePath(path), { code: "argument/unusable-path" }, path);
+  }
+  assert.throws(() => listedPath("/a\nb"), { code: "argument/unusable-path" });
+});

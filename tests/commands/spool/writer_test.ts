@@ -1,4 +1,7 @@
-/** How files of the spool change places while others change them, too. */
+/**
+ * How files of the spool change places while others change them, too; how many of them there may be,
+ * and who may read them.
+ */
 import assert from "node:assert/strict";
 import { filesOf, pathNow, selected } from "../../../commands/spool/files.ts";
 import { SpoolWriter } from "../../../commands/spool/writer.ts";
@@ -9,6 +12,7 @@ import { encodeSpooled } from "../../../core/spool/spool_file.ts";
 import { spoolName, writeSpooled } from "../../../core/spool/spool_folder.ts";
 import { testFolder } from "../../helpers/folder.ts";
 import { filesWith } from "../../helpers/leftovers.ts";
+import { modeOf } from "../../helpers/start.ts";
 
 const SECRET = "correct-horse-battery-staple";
 
@@ -67,6 +71,77 @@ Deno.test("pathNow reads no folder while a file is where it was listed", async (
     assert.equal(pathNow(listed[6]!), listed[6]!.path, "as listed when it is gone");
   } finally {
     Deno.readDirSync = readDirSync;
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+/** A writer into a spool with these bounds. */
+function writerInto(
+  folder: string,
+  bounds: { maxBytes?: number; maxEvents?: number },
+): SpoolWriter {
+  const place = {
+    folder: `${folder}/data/spool`,
+    folders: [`${folder}/data/spool`],
+    dataDir: `${folder}/data`,
+    isNamed: false,
+    maxBytes: 1e6,
+    maxEvents: 1000,
+    ...bounds,
+  };
+  const paths = resolvePaths((name) => name === "EVS_DATA_DIR" ? place.dataDir : undefined);
+  return new SpoolWriter({ place, paths, clock: systemClock });
+}
+
+function fileWith(text: string) {
+  const request = { at: 0, topic: "t", query: { type: "x", idPrefix: "p" } };
+  return { request, body: new TextEncoder().encode(text) };
+}
+
+Deno.test("SpoolWriter.put takes as many events and bytes as the bounds say, and adds nothing beyond", async () => {
+  const folder = await testFolder("test");
+  try {
+    const full = { code: "spool/full", exit: 7 };
+    const three = fileWith("1\n2\n3\n");
+    const one = fileWith("4\n");
+    const byEvents = writerInto(`${folder}/a`, { maxEvents: 4 });
+    await byEvents.put(three, 3);
+    await assert.rejects(byEvents.put(fileWith("4\n5\n"), 2), full);
+    await byEvents.put(one, 1);
+    await assert.rejects(byEvents.put(one, 1), full);
+    const [before, size] = [encodeSpooled(three).length, encodeSpooled(one).length];
+    const byBytes = writerInto(`${folder}/b`, { maxBytes: before + size });
+    await byBytes.put(three, 3);
+    await byBytes.put(one, 1);
+    await assert.rejects(byBytes.put(one, 1), full);
+    const tight = writerInto(`${folder}/c`, { maxBytes: before + size - 1 });
+    await tight.put(three, 3);
+    await assert.rejects(tight.put(one, 1), full);
+    const spooled = (name: string) => [...filesOf({ folders: [`${folder}/${name}/data/spool`] })];
+    assert.deepEqual(["a", "b", "c"].map((name) => spooled(name).length), [2, 2, 1]);
+    assert.deepEqual(spooled("a").map(({ events }) => events), [3, 1], "in order");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("SpoolWriter.put makes a spool for its owner alone, and uses none that everybody can write", async () => {
+  const folder = await testFolder("test");
+  const before = Deno.umask(0);
+  try {
+    const writer = writerInto(folder, {});
+    await writer.put(fileWith("1\n"), 1);
+    const spool = `${folder}/data/spool`;
+    const [file] = [...Deno.readDirSync(spool)].map(({ name }) => `${spool}/${name}`);
+    assert.deepEqual([`${folder}/data`, spool, file!].map(modeOf), ["700", "700", "600"]);
+    await Deno.chmod(spool, 0o777);
+    await assert.rejects(writer.put(fileWith("2\n"), 1), { code: "spool/unusable" });
+    await Deno.chmod(spool, 0o770);
+    await writer.put(fileWith("3\n"), 1);
+    const modes = [...Deno.readDirSync(spool)].map(({ name }) => modeOf(`${spool}/${name}`)).sort();
+    assert.deepEqual(modes, ["600", "640"], "a group that may write there may read what is there");
+  } finally {
+    Deno.umask(before);
     await Deno.remove(folder, { recursive: true });
   }
 });

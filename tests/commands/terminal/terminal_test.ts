@@ -21,6 +21,17 @@ Deno.test("escapeText shows control characters, bidi controls and OSC instead of
   assert.equal(escapeText("\ud800x"), "\\ud800x");
 });
 
+Deno.test("escapeText shows every character that Unicode calls a control, turns text around or ends a line", () => {
+  for (let code = 0; code <= 0x10ffff; code++) {
+    const character = String.fromCodePoint(code);
+    if (!/[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}\p{Cs}]/u.test(character)) continue;
+    const shown = escapeText(character);
+    assert.match(shown, /^\\(?:[nrte]|u[0-9a-f]{4}(?:\\u[0-9a-f]{4})?)$/, code.toString(16));
+    assert.equal(escapeText(`(${character},${character})`), `(${shown},${shown})`);
+    assert.equal(escapeLines(character), character === "\n" ? "\n" : shown);
+  }
+});
+
 Deno.test("escapeText shows what cannot be seen, and leaves the joiners of emoji", () => {
   assert.equal(escapeText("a\u200bb\u00adc\u2063"), "a\\u200bb\\u00adc\\u2063");
   assert.equal(escapeText("\u{e0041}"), "\\udb40\\udc41");

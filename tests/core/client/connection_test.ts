@@ -183,8 +183,10 @@ Deno.test("Client turns an error answer into RemoteError with code, hint, detail
 
 Deno.test("Client asks again when the daemon closed an idle connection, for reads only", async () => {
   let requests = 0;
+  let changes = 0;
   await withServer((request) => {
     requests++;
+    if (request.startsWith("POST")) changes++;
     if (request.startsWith("GET /v1/first")) return json("1");
     // The second request on the first connection is cut off, the one on a new connection is
     // answered.
@@ -197,6 +199,7 @@ Deno.test("Client asks again when the daemon closed an idle connection, for read
       ConnectionLostError,
     );
   });
+  assert.equal(changes, 1, "whether it was carried out is not known");
 });
 
 Deno.test("Client asks again when a daemon that stopped left its last reply in an idle connection", async () => {
