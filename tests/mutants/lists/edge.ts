@@ -1,4 +1,15 @@
-/** Sabotages of the edges: HTTP, the commands, schemas, filters. */
+/** Mutants of what stands around the engine: the server, its limits, clients and commands. */
 import type { Mutant } from "../mutant.ts";
+import { cliMutants } from "./cli.ts";
+import { clientMutants } from "./client.ts";
+import { daemonMutants } from "./daemon.ts";
+import { httpMutants } from "./http.ts";
+import { securityMutants } from "./security.ts";
 
-export const edgeMutants: Mutant[] = [];
+export const edgeMutants: Mutant[] = [
+  ...httpMutants,
+  ...daemonMutants,
+  ...securityMutants,
+  ...clientMutants,
+  ...cliMutants,
+];

@@ -1,0 +1,323 @@
+/** Mutants of what clients do: find a daemon again, go on where they were, keep their leases. */
+import type { Mutant } from "../mutant.ts";
+
+const FOUND = "31. The daemon is found, and commands never hang";
+const SURVIVES = "A publisher survives a restart of the daemon";
+const ONCE = "5. At least once";
+const client = "tests/core/client";
+
+const connection = {
+  file: "core/client/connection.ts",
+  tests: [`${client}/connection_test.ts`],
+};
+const message = {
+  promise: "Every request gets an answer",
+  file: "core/client/http_message.ts",
+  tests: [`${client}/http_message_test.ts`],
+};
+const feed = {
+  promise: SURVIVES,
+  file: "core/client/feed.ts",
+  tests: [`${client}/feed_test.ts`],
+};
+const leaseWatch = {
+  promise: FOUND,
+  file: "core/client/lease_watch.ts",
+  tests: [`${client}/lease_watch_test.ts`],
+};
+const watchedLeases = {
+  promise: FOUND,
+  file: "core/client/watched_leases.ts",
+  tests: [`${client}/watched_leases_test.ts`],
+};
+const silence = {
+  promise: FOUND,
+  file: "core/client/silence_watch.ts",
+  tests: [`${client}/silence_watch_test.ts`],
+};
+const consumer = {
+  promise: ONCE,
+  tests: [`${client}/consumer/consumer_test.ts`],
+};
+const actor = {
+  promise: "An act and its record are one",
+  file: "core/protocol/actor.ts",
+  tests: ["tests/core/protocol/actor_test.ts"],
+};
+
+export const clientMutants: Mutant[] = [
+  {
+    name: "client: sends a change again when the connection was lost",
+    promise: SURVIVES,
+    file: "core/client/client.ts",
+    from: 'if (!(error instanceof ConnectionLostError) || request.method !== "GET") throw error;',
+    to: "if (!(error instanceof ConnectionLostError)) throw error;",
+    tests: connection.tests,
+    filter: "for reads only",
+  },
+  {
+    name: "connection: a body that was left early is read for the next answer",
+    promise: message.promise,
+    ...connection,
+    from: "if (!complete || head.headers",
+    to: "if (head.headers",
+  },
+  {
+    name: "connection: a daemon of another protocol is talked to",
+    promise: message.promise,
+    ...connection,
+    from: "    checkProtocol(head);\n",
+    to: "    void checkProtocol;\n",
+  },
+  {
+    name: "connection: a last line without a line feed is dropped",
+    promise: message.promise,
+    ...connection,
+    filter: "splitLines",
+    from: "if (heldLength > 0) yield join(held, heldLength);",
+    to: "",
+  },
+  {
+    name: "http message: an answer that was cut off counts as whole",
+    ...message,
+    filter: "cut off",
+    from: "        if (!(await this.#fill())) throw cutOff();\n      }\n      const part",
+    to: "        if (!(await this.#fill())) return;\n      }\n      const part",
+  },
+  {
+    name: "http message: a chunked answer without its last chunk counts as whole",
+    ...message,
+    filter: "what is no HTTP",
+    from: '      if (size === undefined) throw broken("a chunk without a size");',
+    to: "      if (size === undefined) return;",
+  },
+  {
+    name: "http message: 100 Continue is the answer",
+    ...message,
+    filter: "100 Continue",
+    from: "if (head.status >= 200) return head;",
+    to: "if (head.status >= 100) return head;",
+  },
+  {
+    name: "http message: a head may be of any length",
+    ...message,
+    filter: "heads without an end",
+    from: 'if (have > MAX_HEAD) throw broken("a head of more than 64 KiB");',
+    to: "",
+  },
+  {
+    name: "feed: begins anew after a break",
+    ...feed,
+    from: "    after: positions.toList(),\n    limit: options.left",
+    to: "    limit: options.left",
+  },
+  {
+    name: "feed: reads beyond the end that it had at first",
+    ...feed,
+    from: "? { to: String(options.endSeq) }",
+    to: "? {}",
+  },
+  {
+    name: "feed: follows from the new end after a break",
+    ...feed,
+    from: 'from: fromStart ? "start" : query.from,',
+    to: "from: query.from,",
+  },
+  {
+    name: "feed: asks for no heartbeats",
+    ...feed,
+    from: "    ...(follow ? { heartbeat: HEARTBEAT } : {}),\n",
+    to: "",
+  },
+  {
+    name: "feed: hands heartbeats on as lines",
+    ...feed,
+    from: "      while (piece[from] === LF) from++;\n",
+    to: "",
+  },
+  {
+    name: "feed: does not know what it has missed when it goes on",
+    ...feed,
+    from: "            positions.pass(block.topic, reverse ? block.from : block.to);\n",
+    to: "",
+  },
+  {
+    name: "feed: a missing daemon is waited for at the first request",
+    promise: FOUND,
+    file: feed.file,
+    from: "const response = first && !options.goesOn ? await",
+    to: "const response = first && options.goesOn ? await",
+    tests: feed.tests,
+  },
+  {
+    name: "positions: an id with a quote in it shifts the topic",
+    promise: SURVIVES,
+    file: "core/client/positions.ts",
+    filter: "topicAt",
+    from: "if (slashes % 2 === 0) return end;",
+    to: "if (slashes === 0) return end;",
+    tests: [`${client}/positions_test.ts`],
+  },
+  {
+    name: "positions: the first line of a block is its position",
+    promise: SURVIVES,
+    file: "core/client/positions.ts",
+    from: "const last = block.lastIndexOf(LF, block.length - 2) + 1;",
+    to: "const last = 0;",
+    tests: [`${client}/positions_test.ts`],
+  },
+  {
+    name: "silence watch: a slow reader is taken for a silent daemon",
+    ...silence,
+    from: "        this.#since = undefined;\n        if (done) return;",
+    to: "        if (done) return;",
+  },
+  {
+    name: "silence watch: a standstill of its own process counts",
+    ...silence,
+    from: "this.#cancel = setPatientTimer(clock, () => {",
+    to: "this.#cancel = clock.setTimer(() => {",
+  },
+  {
+    name: "silence watch: never gives up",
+    ...silence,
+    from: "if (left > 0) return this.#wait(left);",
+    to: "return this.#wait(Math.max(left, 1));",
+  },
+  {
+    name: "lease watch: gives up a daemon that only stands still",
+    ...leaseWatch,
+    from: "      if (answered) break;",
+    to: "      break;",
+  },
+  {
+    name: "lease watch: gives no heartbeat time to come once the daemon answers",
+    ...leaseWatch,
+    from: "    await pause(limitMs, { clock, signal });\n",
+    to: "",
+  },
+  {
+    name: "lease watch: asks again all the time",
+    ...leaseWatch,
+    from: "for (let ms = FIRST_INQUIRY_MS;; ms = Math.min(ms * 2, LONGEST_INQUIRY_MS)) {",
+    to: "for (let ms = FIRST_INQUIRY_MS;; ms = FIRST_INQUIRY_MS) {",
+  },
+  {
+    name: "lease watch: tells of the silence again and again",
+    ...leaseWatch,
+    from: "      this.#reported = true;\n",
+    to: "",
+  },
+  {
+    name: "leases: no heartbeat is asked for",
+    ...watchedLeases,
+    from: "{ ...request, heartbeatMs: HEARTBEAT_MS }",
+    to: "{ ...request }",
+  },
+  {
+    name: "leases: an older daemon is refused",
+    ...watchedLeases,
+    from: 'if (!isUnknownField(error, "heartbeatMs")) throw error;',
+    to: "throw error;",
+  },
+  {
+    name: "leases: an older daemon gets no time for its wait",
+    ...watchedLeases,
+    from: "limitMs: quietMs + this.#silenceMs,",
+    to: "limitMs: this.#silenceMs,",
+  },
+  {
+    name: "leases: connects again as soon each time",
+    ...watchedLeases,
+    from: "this.#silenceMs = Math.min(this.#silenceMs * 2, LONGEST_SILENCE_MS);",
+    to: "",
+  },
+  {
+    name: "starvation: time in which the daemon had no processor counts",
+    promise: FOUND,
+    file: "core/client/daemon_address.ts",
+    from: "return Math.max(0, Math.min(STARVED_MS, ms - before.ms));",
+    to: "return 0;",
+    tests: [`${client}/starvation_test.ts`],
+  },
+  {
+    name: "consumer: runs again what it has done when it comes anew",
+    ...consumer,
+    file: "core/client/consumer/in_flight.ts",
+    from: "    this.#done.push(work.key);\n",
+    to: "",
+  },
+  {
+    name: "consumer: settles with the lease that it has lost",
+    ...consumer,
+    file: "core/client/consumer/in_flight.ts",
+    from: "      inHand.lease = delivery.lease;\n",
+    to: "",
+  },
+  {
+    name: "consumer: begins what the daemon has back",
+    ...consumer,
+    file: "core/client/consumer/in_flight.ts",
+    from:
+      "      if (work.stale) {\n        this.#works.delete(work.key);\n        continue;\n      }\n",
+    to: "",
+  },
+  {
+    name: "consumer: takes a failure that was counted for one of the next attempt",
+    ...consumer,
+    file: "core/client/consumer/in_flight.ts",
+    from: "if (inHand !== undefined && wasCounted(inHand, delivery)) {",
+    to: "if (inHand !== undefined && wasCounted(inHand, delivery) && false) {",
+  },
+  {
+    name: "consumer: leases more than it may do",
+    ...consumer,
+    file: "core/client/consumer/demand.ts",
+    from: "permitted, max - started - waiting));",
+    to: "permitted));",
+  },
+  {
+    name: "consumer: leases ahead though it has a rate",
+    promise: ONCE,
+    file: "core/client/consumer/demand.ts",
+    from: "const ahead = limit ? 0 : prefetch",
+    to: "const ahead = prefetch",
+    tests: [`${client}/consumer/rate_test.ts`],
+  },
+  {
+    name: "consumer: ends when the disk is full",
+    promise: "8. A full disk is reported, and the daemon recovers",
+    file: "core/client/consumer/disk_full_retry.ts",
+    from: "if (!isFull(error)) return false;",
+    to: "if (!isFull(error) || true) return false;",
+    tests: consumer.tests,
+    filter: "disk is full",
+  },
+  {
+    name: "prefetch: leases ahead before it knows how long a handler takes",
+    promise: ONCE,
+    file: "core/client/consumer/prefetch.ts",
+    from: "#meanMs = Infinity;",
+    to: "#meanMs = 0;",
+    tests: [`${client}/consumer/prefetch_test.ts`],
+  },
+  {
+    name: "actor: takes parts that it does not have",
+    ...actor,
+    from:
+      "    else throw wrong(`it has way, user, host, pid and command, not ${JSON.stringify(name)}`);\n",
+    to: "",
+  },
+  {
+    name: "actor: a client without the header is the command line",
+    ...actor,
+    from: 'const way = parts.get("way") ?? "http";',
+    to: 'const way = parts.get("way") ?? "cli";',
+  },
+  {
+    name: "actor: a name of any length is recorded",
+    ...actor,
+    from: "if (value.length <= LONGEST) return",
+    to: "if (value.length <= 10 * LONGEST) return",
+  },
+];
