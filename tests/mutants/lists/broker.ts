@@ -239,7 +239,7 @@ export const brokerMutants: Mutant[] = [
     name: "redactor: the store keeps the event",
     promise: REDACTED,
     file: "core/broker/redactor.ts",
-    from: "      if (isStored) await store.redact!(topic, { seq, id, ...content });\n",
+    from: "    if (canRedact(store, topic)) await store.redact!(topic, { seq, id, ...content });\n",
     to: "",
     tests: [REDACT],
   },

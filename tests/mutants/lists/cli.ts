@@ -42,11 +42,6 @@ const machine = {
   tests: [`${commands}/alerting/machine_test.ts`],
   filter: "judge",
 };
-const spoolFile = {
-  promise: SPOOL,
-  file: "core/spool/spool_file.ts",
-  tests: ["tests/core/spool/spool_file_test.ts"],
-};
 const writer = {
   promise: SPOOL,
   file: "commands/spool/writer.ts",
@@ -275,19 +270,6 @@ export const cliMutants: Mutant[] = [
     to: "heldFrom: now.monotonic,",
     tests: machine.tests,
     filter: "wherever it is killed",
-  },
-  {
-    name: "spool file: its checksum is not compared",
-    ...spoolFile,
-    from:
-      "if (sum === undefined || parseInt(sum, 16) !== crc32(bytes.subarray(HEAD_BYTES)) >>> 0) {",
-    to: "if (sum === undefined) {",
-  },
-  {
-    name: "spool file: lines behind one that was left out get its number",
-    ...spoolFile,
-    from: "    parts.push(NEWLINE);\n    length += (isKept ? bytes.length : 0) + 1;",
-    to: "    if (isKept) parts.push(NEWLINE);\n    length += isKept ? bytes.length + 1 : 0;",
   },
   {
     name: "spool: takes one event more than it may have",

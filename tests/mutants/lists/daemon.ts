@@ -39,11 +39,6 @@ const disk = {
   tests: ["tests/daemon/disk_space_test.ts"],
   filter: "DiskSpace",
 };
-const reserve = {
-  promise: FULL,
-  file: "daemon/space_reserve.ts",
-  tests: ["tests/daemon/disk_space_test.ts"],
-};
 const heartbeat = {
   promise: "31. The daemon is found, and commands never hang",
   file: "daemon/http/heartbeat.ts",
@@ -353,13 +348,6 @@ export const daemonMutants: Mutant[] = [
     to: "if (this.#full) return this.#lookLater();",
   },
   {
-    name: "reserve: the log uses it up",
-    ...reserve,
-    filter: "SpaceReserve",
-    from: "if (left < 0 || this.#spared + PIECE > Math.min(this.size / 2, SPARED)) return false;",
-    to: "if (left < 0) return false;",
-  },
-  {
     name: "log: a file that is full pushes out the old ones though no new one can be made",
     promise: "Nothing is swallowed",
     file: "daemon/log.ts",
@@ -463,12 +451,6 @@ export const daemonMutants: Mutant[] = [
     from: "      positions.set(event.topic, event.seq);\n      const line = toWireLine(event);",
     to:
       "      const line = toWireLine(event);\n      setTimeout(() => positions.set(event.topic, event.seq));",
-  },
-  {
-    name: "departed consumers: events are delivered again beside the handlers of a killed consumer",
-    ...departed,
-    from: "if (lingerMs === 0) return this.#release(name);",
-    to: "if (lingerMs >= 0) return this.#release(name);",
   },
   {
     name: "departed consumers: leases go back while the daemon stops",

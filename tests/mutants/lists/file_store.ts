@@ -12,7 +12,6 @@ const FULL = "8. A full disk is reported, and the daemon recovers";
 const DAMAGE = "9. Damage is detected, reported and kept";
 const FORMATS = "12. Older formats are read, newer ones refused";
 const ONE = "13. One daemon per data dir";
-const OWNER = "21. Only the owner has access";
 const WHOLE = "27. Missing files are noticed";
 
 export const fileStoreMutants: Mutant[] = [
@@ -128,14 +127,6 @@ export const fileStoreMutants: Mutant[] = [
     from: "at += file.write(at === 0 ? bytes : bytes.subarray(at), position + at);",
     to: "file.write(bytes, position);\n    at = bytes.length;",
     tests: [ORDER],
-  },
-  {
-    name: "file store: writes through a symbolic link",
-    promise: OWNER,
-    file: "core/store/file/disk.ts",
-    from: "if (lstat(path)?.isSymlink) throw linked(path);",
-    to: "",
-    tests: ["tests/core/store/file/linked_files_test.ts"],
   },
   {
     name: "file store: opens a folder that another store has",

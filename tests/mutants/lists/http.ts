@@ -350,7 +350,7 @@ export const httpMutants: Mutant[] = [
   {
     name: "server: dots in a path lead to another route",
     promise: "24. Names never become paths",
-    file: "daemon/http/server.ts",
+    file: "daemon/http/request_target.ts",
     from: 'const path = (at < 0 ? target : target.slice(0, at)) || "/";\n    return { path, query',
     to:
       'const path = new URL((at < 0 ? target : target.slice(0, at)) || "/", "http://evs").pathname;\n    return { path, query',

@@ -277,14 +277,6 @@ export const retryMutants: Mutant[] = [
     filter: "through jumps of the clock",
   },
   {
-    name: "unanswered: a delivery that ended without an answer is not counted",
-    promise: UNANSWERED_COUNT,
-    file: "core/delivery/unanswered.ts",
-    from: "  return before === 0 ? 2 : (before ?? 0) + 1;",
-    to: "  return before ?? 0;",
-    tests: [UNANSWERED],
-  },
-  {
     name: "unanswered: a suspect that ends again counts once",
     promise: UNANSWERED_COUNT,
     file: "core/delivery/unanswered.ts",

@@ -399,13 +399,6 @@ export const securityMutants: Mutant[] = [
     to: "const named = Deno.statSync(path);",
   },
   {
-    name: "spool: reads a file that has a second name",
-    promise: OWNER,
-    ...spool,
-    from: "named.isFile && (named.nlink ?? 1) === 1 &&",
-    to: "named.isFile &&",
-  },
-  {
     name: "escape: C1 control characters reach the terminal",
     ...escape,
     from: "\\x7f-\\x9f",
