@@ -23,6 +23,7 @@ import { eventOfSlot } from "../store/file/lines.ts";
 import type { JournalStore } from "../store/store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 import { type Clocks, DueList, type ScheduledItem } from "./due_list.ts";
+import { nextWait, publishEach } from "./publish_again.ts";
 import { findPublished, seqsOf } from "./published_before.ts";
 import type { EventWriter } from "./event_writer.ts";
 import type { ExpiryClock } from "./expiry_clock.ts";
@@ -67,9 +68,6 @@ const STEP_MS = 1000;
 /** Most events that are published together, and most bytes. */
 const MOST_TOGETHER = 256;
 const MOST_BYTES = 1024 * 1024;
-/** The first and the longest wait after a failure, ms. */
-const FIRST_WAIT_MS = 1000;
-const LONGEST_WAIT_MS = 60_000;
 
 /** Keeps scheduled events and publishes them when they are due. */
 export class ScheduledEvents {
@@ -417,7 +415,9 @@ export class ScheduledEvents {
   /** Publishes them. A topic that takes none is tried again by itself; the others go on. */
   async #leave(due: readonly { item: ScheduledItem; event: NewEvent }[]): Promise<void> {
     const groups = [...Map.groupBy(due, ({ item }) => item.topic)];
-    const outcomes = await Promise.allSettled(groups.map(([, group]) => this.#publish(group)));
+    const outcomes = await publishEach(groups.map(([, group]) => () => this.#publish(group)), {
+      apart: groups.some(([topic]) => this.#waits.has(topic)),
+    });
     for (const { item } of due) this.#leaving.delete(item);
     for (const [i, outcome] of outcomes.entries()) {
       const [topic, group] = groups[i]!;
@@ -481,10 +481,6 @@ export class ScheduledEvents {
     this.#context.redacted.put(record);
     return [{ op: "redaction.put", record }];
   }
-}
-
-function nextWait(lastMs: number): number {
-  return Math.min(LONGEST_WAIT_MS, lastMs * 2 || FIRST_WAIT_MS);
 }
 
 function contentIn(line: Uint8Array, { id, topic }: ScheduledItem): StoredEvent {

@@ -64,6 +64,24 @@ Deno.test("EventBroker publishes the due events of other topics on time when tho
   await broker.close();
 });
 
+Deno.test("EventBroker publishes the events of other topics that are due together with refused ones a moment later", async () => {
+  const clock = new FakeClock();
+  const eventStore = new RefusingStore(clock);
+  const broker = new EventBroker({ clock, eventStore, onError: () => {} });
+  const waiting = async () =>
+    (await broker.scheduledEvents()).scheduled.map(({ topic }) => topic).sort();
+  for (const topic of ["bad", "good", "fine"]) {
+    await broker.publish(topic, "x", 1, { id: "a", schedule: { delayMs: 1000 } });
+  }
+  await pass(clock, 1000);
+  assert.deepEqual(await waiting(), ["bad", "fine", "good"], "the store refused all of them");
+  await pass(clock, 1000);
+  assert.deepEqual(await waiting(), ["bad"]);
+  const again = await broker.publish("good", "x", 1, { id: "a" });
+  assert.equal(again.seq, 1, "it is stored, and does not wait any more");
+  await broker.close();
+});
+
 Deno.test("DueList gives back all that was put into it, in order, when topics are put aside and taken from", () => {
   const step = fc.oneof(
     fc.record({
