@@ -8,6 +8,7 @@ const AT_LEAST_ONCE = "5. At least once";
 const READS = "docs/shell.md: replay and tail print the events that were asked for, in order";
 
 const SCHEDULED_EVENTS = "tests/core/broker/scheduled_events_test.ts";
+const REFUSED_TOPIC = "tests/core/broker/refused_topic_test.ts";
 const EXPIRY = "tests/core/broker/expiry_test.ts";
 const REPLAY = "tests/core/reading/replay_test.ts";
 
@@ -109,8 +110,17 @@ export const scheduledMutants: Mutant[] = [
     file: "core/broker/scheduled_events.ts",
     from: "        this.#refused(topic, { group, error: outcome.reason });\n        continue;",
     to: "        this.#refused(topic, { group, error: outcome.reason });\n        break;",
-    tests: ["tests/core/broker/refused_topic_test.ts"],
-    filter: "of other topics on time",
+    tests: [REFUSED_TOPIC],
+    filter: "due together with refused",
+  },
+  {
+    name: "scheduled: topics that were refused together go together again",
+    promise: SCHEDULED_ONCE,
+    file: "core/broker/scheduled_events.ts",
+    from: "groups.some(([topic]) => this.#waits.has(topic))",
+    to: "groups.length < 0",
+    tests: [REFUSED_TOPIC],
+    filter: "due together with refused",
   },
   {
     name: "due list: those of the same time go in any order",
