@@ -54,6 +54,7 @@ import "../core/broker/reserved_names.ts";
 import "../core/broker/retention.ts";
 import "../core/broker/scheduled_events.ts";
 import "../core/broker/scheduled_list.ts";
+import "../core/broker/scheduled_row.ts";
 import "../core/broker/schema_gate.ts";
 import "../core/broker/startup.ts";
 import "../core/broker/stats.ts";

@@ -12,19 +12,18 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { defined } from "../base/defined.ts";
-import { DataDirError } from "../base/errors.ts";
 import { type NewEvent, type StoredEvent, storedEvent, toWireLine } from "../event/event.ts";
 import { storedRedactionOf } from "../event/redaction.ts";
 import type { Schedule } from "../event/schedule.ts";
 import type { RedactedEvents } from "../state/redactions.ts";
 import type { ScheduledRecord, State, StateChange, StateSnapshot } from "../state/state.ts";
 import { DEFAULT_DEDUP_WINDOW_MS } from "../store/dedup.ts";
-import { eventOfSlot } from "../store/file/lines.ts";
 import type { JournalStore } from "../store/store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 import { type Clocks, DueList, type ScheduledItem } from "./due_list.ts";
 import { nextWait, publishEach } from "./publish_again.ts";
 import { findPublished, seqsOf } from "./published_before.ts";
+import { contentIn } from "./scheduled_row.ts";
 import type { EventWriter } from "./event_writer.ts";
 import type { ExpiryClock } from "./expiry_clock.ts";
 import { assertStored } from "./expectation.ts";
@@ -215,10 +214,9 @@ export class ScheduledEvents {
   }
 
   async #put(item: ScheduledItem, event: NewEvent): Promise<void> {
-    const { state } = this.#context;
     const { dueMono: _dueMono, ...record } = item;
     const line = toWireLine(storedEvent(event, { topic: item.topic, seq: 0 }));
-    await state.commit([...this.#followClock(), {
+    await this.#store([...this.#followClock(), {
       op: "scheduled.put",
       record: { ...record, line },
     }]);
@@ -320,16 +318,30 @@ export class ScheduledEvents {
     const now = this.#now();
     const byMs = now.wall - now.mono - this.#ahead;
     if (Math.abs(byMs) < STEP_MS) return [];
-    this.#ahead += byMs;
-    if (this.#due.delays.length === 0) return [];
-    for (const item of this.#due.delays) item.dueAt += byMs;
-    return [{ op: "scheduled.shift", byMs }];
+    this.#shift(byMs);
+    return this.#due.delays.length === 0 ? [] : [{ op: "scheduled.shift", byMs }];
   }
 
-  async #commit(changes: StateChange[]): Promise<void> {
-    if (changes.length === 0) return;
+  #shift(byMs: number): void {
+    this.#ahead += byMs;
+    for (const item of this.#due.delays) item.dueAt += byMs;
+  }
+
+  /** Commits changes. A step of the clock that is refused is found again at the next look. */
+  async #store(changes: readonly StateChange[]): Promise<void> {
     try {
       await this.#context.state.commit(changes);
+    } catch (error) {
+      for (const change of changes) if (change.op === "scheduled.shift") this.#shift(-change.byMs);
+      throw error;
+    }
+  }
+
+  /** Never rejects. */
+  async #commit(changes: readonly StateChange[]): Promise<void> {
+    if (changes.length === 0) return;
+    try {
+      await this.#store(changes);
     } catch (error) {
       this.#context.onError(error, "scheduled events");
     }
@@ -480,15 +492,5 @@ export class ScheduledEvents {
     const record = { ...redaction, topic, seq, id, done: true };
     this.#context.redacted.put(record);
     return [{ op: "redaction.put", record }];
-  }
-}
-
-function contentIn(line: Uint8Array, { id, topic }: ScheduledItem): StoredEvent {
-  try {
-    return eventOfSlot(line.subarray(0, -1)); // without the line feed
-  } catch (cause) {
-    const what = `the scheduled event ${id} of ${topic} cannot be read`;
-    const hint = `evs scheduled cancel ${id} gives it up`;
-    throw new DataDirError("datadir/damaged", what, { hint, cause });
   }
 }

@@ -123,6 +123,25 @@ Deno.test("EventBroker keeps a delay whatever the wall clock does, also over a r
   );
 });
 
+Deno.test("EventBroker keeps a delay over a restart when a step of the clock could not be stored at first", async () => {
+  const state = new WatchedState();
+  const parts = brokerOn({ state });
+  await later(parts, "a", { delayMs: HOUR });
+  parts.clock.jump(-DAY);
+  state.refuses = true;
+  await pass(parts, 60_000);
+  assert.ok(parts.errors.length > 0, "told");
+  state.refuses = false;
+  await pass(parts, 60_000);
+  const after = brokerOn(killed(parts));
+  await after.broker.ready;
+  await pass(after, HOUR - 120_001);
+  assert.deepEqual(await ids(after), []);
+  await pass(after, 1);
+  assert.deepEqual(await ids(after), ["a"]);
+  await after.broker.close();
+});
+
 Deno.test("EventBroker puts a delay off by no more than itself when the clock was set back while it was down", async () => {
   const before = brokerOn();
   await later(before, "a", { delayMs: HOUR });
