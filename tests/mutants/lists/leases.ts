@@ -40,7 +40,7 @@ export const leaseMutants: Mutant[] = [
   },
   {
     name: "queue: extending a lease changes nothing",
-    promise: "docs: evs consume extends its leases while the handler runs",
+    promise: "schemas/openapi.json: expiresAt, when the lease ends unless it is extended",
     file: "core/delivery/queue.ts",
     from: "      lease.expiry = expiry;\n      extended",
     to: "      extended",
