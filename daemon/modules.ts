@@ -29,6 +29,7 @@ import "../core/base/thrown_reason.ts";
 import "../core/base/truncate.ts";
 import "../core/base/units.ts";
 import "../core/base/version.ts";
+import "../core/base/when_aborted.ts";
 import "../core/broker/broker.ts";
 import "../core/broker/broker_options.ts";
 import "../core/broker/commit_dispatcher.ts";

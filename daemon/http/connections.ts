@@ -6,6 +6,7 @@
 import type { Clock } from "../../core/base/clock.ts";
 import { EvsError, ExitCode } from "../../core/base/errors.ts";
 import { setPatientTimer } from "../../core/base/standstill.ts";
+import { whenAborted } from "../../core/base/when_aborted.ts";
 import { type ConnectionHost, type Exchange, ServerConnection } from "./connection.ts";
 import { Reply } from "./reply.ts";
 
@@ -96,7 +97,8 @@ export class Connections implements ConnectionHost {
       for (const connection of this.#open) connection.giveUpBody();
     }, REST_OF_BODY);
     const cut = () => this.#open.forEach((connection) => connection.destroy());
-    deadline.addEventListener("abort", cut, { once: true });
+    // It may have passed already, while the last connections were accepted.
+    whenAborted(deadline, cut);
     await promise;
     cancel();
   }

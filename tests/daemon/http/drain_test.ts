@@ -89,3 +89,11 @@ Deno.test("Connections admit as many as the limit says, tell one more that they 
   await connect(get);
   assert.deepEqual([exchanges.length, counts.refused], [2, 1]);
 });
+
+Deno.test("Connections cut what is left when the deadline has passed before they are asked to drain", async () => {
+  const { connections, connect } = serving();
+  const stuck = await connect(get);
+  // As after a standstill: the deadline came while the last ones were accepted.
+  await connections.drain(AbortSignal.abort());
+  assert.deepEqual([stuck.isClosed, connections.size], [true, 0]);
+});
