@@ -4,6 +4,7 @@ import type { SubscriptionInfo } from "../protocol/protocol.ts";
 import { pausedWords } from "../protocol/paused_words.ts";
 import type { Clock } from "../base/clock.ts";
 import { ConflictError, UnsupportedError } from "../base/errors.ts";
+import { whenAborted } from "../base/when_aborted.ts";
 import { type Event, toEvent, toFilterEvent } from "../event/event.ts";
 import { parseOffset, readerStart } from "../event/offset.ts";
 import type { SubscriptionSettings } from "../state/state.ts";
@@ -97,9 +98,9 @@ export class LocalSubscriptions {
       ? this.#ephemeral(topic, { handler, options, settings })
       : this.#named(name, topic, { handler, options, settings });
     if (!this.#subscriptions.has(subscription)) this.#subscriptions.set(subscription, undefined);
-    options.signal?.addEventListener("abort", () => {
+    whenAborted(options.signal, () => {
       subscription.unsubscribe().catch((error) => this.#context.onError(error, "unsubscribe"));
-    }, { once: true });
+    });
     return subscription;
   }
 

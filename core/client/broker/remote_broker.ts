@@ -12,6 +12,7 @@ import { type Publishing, TracedPublisher } from "../../broker/traced_publisher.
 import type { Clock } from "../../base/clock.ts";
 import { refuseUnknown } from "../../base/options.ts";
 import { AwakeTime } from "../../base/standstill.ts";
+import { whenAborted } from "../../base/when_aborted.ts";
 import type { DeadLetterQueue } from "../../dead_letter/queue.ts";
 import { newToken } from "../../delivery/tokens.ts";
 import type { Handler } from "../../delivery/handler.ts";
@@ -315,9 +316,9 @@ export class RemoteBroker<E = any> extends Broker<E> {
       },
       () => this.#subscriptions.delete(subscription),
     );
-    options.signal?.addEventListener("abort", () => {
+    whenAborted(options.signal, () => {
       subscription.unsubscribe().catch((error) => this.#options.onError(error, "unsubscribe"));
-    }, { once: true });
+    });
     return subscription;
   }
 

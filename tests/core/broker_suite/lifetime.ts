@@ -53,6 +53,20 @@ export function lifetime(test: Test): void {
     assert.deepEqual(seen, [1, 2]);
   });
 
+  test("hands nothing to a handler whose signal had aborted before it was subscribed", async ({ broker }) => {
+    const seen: unknown[] = [];
+    const signal = AbortSignal.abort();
+    broker.subscribe("t", (event) => void seen.push(event.payload), { name: "s", signal });
+    broker.subscribe("t", (event) => void seen.push(event.payload), { signal });
+    await broker.publish("t", "x", 1);
+    await broker.idle();
+    assert.equal(seen.length, 0);
+    // A name waits for whoever comes next, as after any end.
+    broker.subscribe("t", (event) => void seen.push(event.payload), { name: "s" });
+    await broker.idle();
+    assert.deepEqual(seen, [1]);
+  });
+
   test("lets a named subscription go on where it was, and an unnamed one begin at the end", async (subject) => {
     const { broker } = subject;
     const seen: string[] = [];
