@@ -71,6 +71,7 @@ export async function* followLog(
   options: { from: number; signal: AbortSignal },
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { from, signal } = options;
+  if (signal.aborted) return;
   const folder = path.slice(0, path.lastIndexOf("/"));
   // Watch before reading, so that nothing written in between is missed.
   const watcher = Deno.watchFs(folder);

@@ -46,3 +46,16 @@ Deno.test("followLog goes on with the new file when the log is rotated", async (
     assert.equal((await last).done, true);
   });
 });
+
+Deno.test("followLog ends at once when whoever follows has gone before it began", async () => {
+  await inFolder(async (log) => {
+    await Deno.writeTextFile(log, "old\n");
+    const from = lastLines(log, 1).size;
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const seen = followLog(log, { from, signal: AbortSignal.abort() });
+    // Far longer than it takes to see that nobody is there.
+    const timer = setTimeout(() => resolve("it follows on"), 20_000);
+    assert.deepEqual(await Promise.race([seen.next(), promise]), { done: true, value: undefined });
+    clearTimeout(timer);
+  });
+});
