@@ -44,6 +44,7 @@ async function next(store: JournalStore, key: string): Promise<number> {
 export function testKeyCounts(test: Register<JournalStore>): void {
   testNumbers(test);
   testKept(test);
+  testRedactedNumbers(test);
   testExpected(test);
 }
 
@@ -90,6 +91,9 @@ function testNumbers(test: Register<JournalStore>): void {
     const store = await again(under);
     assert.deepEqual(stored((await append(store))[0]).keySeqs, [3, 2, 2]);
     assert.deepEqual(numbers(store), [1, 2, 3]);
+    const request = { topic: "t", events: [newEvent({ id: "twice", key: "b" })] };
+    const both = await store.append([request, request]);
+    assert.deepEqual(both.map((outcome) => stored(outcome).keySeqs), [[1], [1]]);
   });
 }
 
@@ -135,6 +139,18 @@ function testKept(test: Register<JournalStore>): void {
     store = await again(under);
     const last = await next(store, "a");
     assert.ok(last > 4, `${last}`);
+  });
+}
+
+function testRedactedNumbers(test: Register<JournalStore>): void {
+  test("gives no number of a redacted event again when those before it were deleted", async (under) => {
+    if (!under.store.redact) return;
+    const events = [newEvent({ id: "one", key: "a" }), newEvent({ id: "two", key: "a" })];
+    await under.store.append([{ topic: "t", events }]);
+    const request = { seq: 2, id: "two", key: "digest", metadata: METADATA };
+    assert.equal(await under.store.redact("t", request), true);
+    await under.store.truncate("t", 2);
+    assert.equal(await next(await again(under), "a"), 3);
   });
 }
 

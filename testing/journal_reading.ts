@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { JournalStore } from "../core/store/store.ts";
 import { fill, newEvent } from "./new_event.ts";
-import type { Register } from "./suite.ts";
+import { again, type Register } from "./suite.ts";
 
 const decoder = new TextDecoder();
 
@@ -108,6 +108,36 @@ export function testReading(test: Register<JournalStore>): void {
     await fill(store, "t", 2100);
     await store.append([{ topic: "t", events: [at(1_900_000_000_000)] }]);
     assert.equal(store.seekTime("t", 1_900_000_000_000), 2105);
+  });
+
+  test("passes over an event that is later than the latest time to look for", async ({ store }) => {
+    const at = (timestamp: number) => newEvent({ timestamp });
+    await store.append([{ topic: "t", events: [at(100), at(9e15), at(200), at(400)] }]);
+    assert.equal(store.seekTime("t", 150, 300), 3);
+    assert.equal(store.seekTime("t", 150, 9e15), 2);
+    assert.equal(store.seekTime("t", 250, 300), 5);
+  });
+
+  test("finds no event that was deleted, by its id, its key or its time", async (under) => {
+    const events = [1, 2, 3, 4].map((n) =>
+      newEvent({ id: `id-${n}`, key: n < 3 ? "gone" : "left", timestamp: n })
+    );
+    await under.store.append([{ topic: "t", events }]);
+    await under.store.truncate("t", 3);
+    for (const reopened of [false, true]) {
+      const store = reopened ? await again(under) : under.store;
+      assert.deepEqual(["id-1", "id-2", "id-3"].map((id) => store.find("t", id)?.seq), [
+        undefined,
+        undefined,
+        3,
+      ]);
+      // Not every store has an index of keys.
+      if (store.lastSeqOfKey?.("t", "left") !== undefined) {
+        assert.deepEqual(["gone", "left"].map((key) => store.lastSeqOfKey!("t", key)), [0, 4]);
+      }
+      assert.deepEqual([store.seekTime("t", 1), store.seekTime("t", 1, 2)], [3, 5]);
+      assert.equal(store.seekBytes("t", 1e9), 3);
+    }
   });
 
   test("tells what to keep for a size when topics are limited by bytes", async ({ store }) => {

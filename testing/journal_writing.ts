@@ -25,6 +25,19 @@ export function testWriting(test: Register<JournalStore>): void {
     assert.deepEqual(store.topics().sort(), ["a", "b"]);
   });
 
+  test("knows a given id when its event was deleted, and the one behind it was not", async (under) => {
+    const events = Array.from({ length: 600 }, (_, i) => newEvent({ id: `id-${i}` }));
+    for (let i = 0; i < 600; i += 20) {
+      await under.store.append([{ topic: "t", events: events.slice(i, i + 20) }]);
+    }
+    await under.store.truncate("t", 301);
+    for (const reopened of [false, true]) {
+      const store = reopened ? await again(under) : under.store;
+      const [repeat] = await store.append([{ topic: "t", events }]);
+      assert.deepEqual(stored(repeat).duplicates, events.map((_, i) => ({ index: i, seq: i + 1 })));
+    }
+  });
+
   test("lists no topic of which nothing was ever stored", async (under) => {
     await under.store.append([{ topic: "a", events: [newEvent()], expected: "exists" }]);
     await under.store.append([{ topic: "b", events: [] }, { topic: "c", events: [newEvent()] }]);

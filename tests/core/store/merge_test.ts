@@ -13,6 +13,7 @@ import { newEvent } from "./conformance.ts";
 const asked = fc.record({
   topic: fc.constantFrom("a", "b"),
   ids: fc.array(fc.constantFrom(null, null, null, null, "1"), { maxLength: 3 }),
+  keys: fc.array(fc.constantFrom(undefined, "k", "l"), { minLength: 3, maxLength: 3 }),
   expected: fc.constantFrom(undefined, undefined, undefined, "any", "none", "exists", 2),
   packed: fc.constantFrom(false, false, true),
 });
@@ -22,10 +23,11 @@ type Asked = typeof asked extends fc.Arbitrary<infer T> ? T : never;
 /** The same requests each time, ids that are ours among them. */
 function requestsOf(all: readonly Asked[]): StoreRequest[] {
   let n = 0;
-  return all.map(({ topic, ids, expected, packed }) => {
-    const events: NewEvent[] = ids.map((id) =>
-      newEvent({ id: id ?? `own-${++n}`, idGiven: id !== null })
-    );
+  return all.map(({ topic, ids, keys, expected, packed }) => {
+    const events: NewEvent[] = ids.map((id, i) => {
+      const key = keys[i] === undefined ? {} : { key: keys[i] };
+      return newEvent({ id: id ?? `own-${++n}`, idGiven: id !== null, ...key });
+    });
     const request = { topic, events, expected } as AppendRequest;
     return packed ? pack(request) : request;
   });
