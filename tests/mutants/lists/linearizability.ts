@@ -27,7 +27,7 @@ export const linearizabilityMutants: Mutant[] = [
     file: "core/store/worker/worker_store.ts",
     from: `    this.learn(answer);
     return answer.result as AppendOutcome[];`,
-    to: `    setTimeout(() => this.learn(answer), 5);
+    to: `    setTimeout(() => this.learn(answer), 200);
     return answer.result as AppendOutcome[];`,
     tests: [LINEARIZABILITY],
     filter: "what clients are told of a topic is linearizable (sqlite)",
