@@ -16,6 +16,7 @@ import { FileEventStore } from "../../../core/store/file/file_event_store.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
 import { SqliteEventStore } from "../../../core/store/sqlite/sqlite_event_store.ts";
 import type { JournalStore } from "../../../core/store/store.ts";
+import { copyFolder } from "../../helpers/copy_folder.ts";
 import { FakeClock, settled } from "../../helpers/fake_clock.ts";
 import { MemoryDisk } from "../../helpers/memory_disk.ts";
 
@@ -31,6 +32,20 @@ export interface Setup {
   drop: "limits" | "consumed";
 }
 
+/** What a broker is made of. */
+interface Parts {
+  eventStore: JournalStore;
+  state: State;
+}
+
+/** Where a broker keeps what it has. */
+interface Home {
+  /** Opens what is there. */
+  open(clock: FakeClock): Parts;
+  /** The process has ended without a word; what it had open is not used any more. */
+  kill(left: Parts): Promise<void>;
+}
+
 /** A broker, its clock, and what its handlers were given. */
 export class Told {
   readonly name: string;
@@ -42,25 +57,30 @@ export class Told {
   readonly handled: Record<string, string[]> = {};
   readonly errors: string[] = [];
   readonly #setup: Setup;
-  readonly #open: (clock: FakeClock) => { eventStore: JournalStore; state: State };
+  readonly #home: Home;
+  #parts: Parts | undefined;
+  #life = { alive: true };
   broker: EventBroker;
   subscriptions: Subscription[] = [];
 
-  constructor(
-    name: string,
-    setup: Setup,
-    open: (clock: FakeClock) => { eventStore: JournalStore; state: State },
-  ) {
+  constructor(name: string, setup: Setup, home: Home) {
     this.name = name;
     this.#setup = setup;
-    this.#open = open;
+    this.#home = home;
     this.broker = this.#start();
   }
 
   #start(): EventBroker {
+    const life = this.#life = { alive: true };
+    this.#parts = this.#home.open(this.clock);
     const broker = new EventBroker({
-      ...this.#open(this.clock),
-      clock: this.clock,
+      ...this.#parts,
+      clock: {
+        now: () => this.clock.now(),
+        monotonic: () => this.clock.monotonic(),
+        // Nothing of a process that was killed happens any more.
+        setTimer: (callback, ms) => this.clock.setTimer(() => life.alive && callback(), ms),
+      },
       random: () => 0.5,
       onError: (error, context) => void this.errors.push(`${context}: ${error}`),
     });
@@ -104,35 +124,94 @@ export class Told {
     await this.broker.close();
     this.broker = this.#start();
   }
+
+  async kill(): Promise<void> {
+    this.#life.alive = false;
+    await this.#home.kill(this.#parts!);
+    this.broker = this.#start();
+  }
 }
 
-/** The three; each keeps what it has through a restart. */
+/** The three; each keeps what it has through a restart and a kill. */
 export function brokers(folder: string, setup: Setup): Told[] {
-  const disk = new MemoryDisk();
-  let memory: { eventStore: JournalStore; state: State } | undefined;
   return [
-    new Told("memory", setup, (clock) =>
-      memory ??= {
+    new Told("memory", setup, inMemory()),
+    new Told("sqlite", setup, inSqlite(`${folder}/sqlite`)),
+    new Told("file", setup, inFiles(`${folder}/file`)),
+  ];
+}
+
+/** The process of a store in memory does not end: the next broker has the same one. */
+function inMemory(): Home {
+  let parts: Parts | undefined;
+  return {
+    open: (clock) =>
+      parts ??= {
         eventStore: unclosed(new MemoryEventStore({ clock })),
         state: unclosed(new MemoryState()),
-      }),
-    new Told("sqlite", setup, (clock) => ({
-      eventStore: new SqliteEventStore(`${folder}/events.db`, {
+      },
+    kill: () => Promise.resolve(),
+  };
+}
+
+function inSqlite(folder: string): Home {
+  const files = new Copies(folder);
+  return {
+    open: (clock) => ({
+      eventStore: new SqliteEventStore(`${files.dir}/events.db`, {
         clock,
         durability: "os",
         lock: false,
       }),
-      state: new SqliteState(`${folder}/sqlite-state.db`, { lock: false }),
-    })),
-    new Told("file", setup, (clock) => ({
+      state: new SqliteState(`${files.dir}/state.db`, { lock: false }),
+    }),
+    async kill({ eventStore, state }) {
+      await files.copy();
+      await eventStore.close();
+      await state.close();
+    },
+  };
+}
+
+function inFiles(folder: string): Home {
+  const files = new Copies(folder);
+  let disk = new MemoryDisk();
+  return {
+    open: (clock) => ({
       eventStore: new FileEventStore("/data/events", {
         disk,
         clock,
         segments: { maxBytes: 6000 },
       }),
-      state: new SqliteState(`${folder}/file-state.db`, { lock: false }),
-    })),
-  ];
+      state: new SqliteState(`${files.dir}/state.db`, { lock: false }),
+    }),
+    async kill({ state }) {
+      disk = disk.kill();
+      await files.copy();
+      await state.close();
+    },
+  };
+}
+
+/** A folder, and the next one with a copy of what it had when its process was killed. */
+class Copies {
+  readonly #folder: string;
+  #n = 0;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+    Deno.mkdirSync(this.dir, { mode: 0o700 });
+  }
+
+  get dir(): string {
+    return `${this.#folder}-${this.#n}`;
+  }
+
+  async copy(): Promise<void> {
+    const from = this.dir;
+    this.#n++;
+    await copyFolder(from, this.dir);
+  }
 }
 
 function unclosed<T extends object>(target: T): T {

@@ -1,6 +1,6 @@
 /**
  * The three stores as each other's oracle below an `EventBroker`: one stream of publishing, retries,
- * dead letters, pauses, schedules, times to live, retention, redaction and restarts. What is
+ * dead letters, pauses, schedules, times to live, retention, redaction, restarts and kills. What is
  * delivered and in which order, every answer and refusal, statistics and dead letters are the same.
  */
 import fc from "../../packages/fast_check.ts";
@@ -25,7 +25,7 @@ type Command =
   | { do: "pass"; ms: number }
   | { do: "pause" | "resume"; subscription: number }
   | { do: "retry dead letter" | "redact"; pick: number }
-  | { do: "retain" | "restart" };
+  | { do: "retain" | "restart" | "kill" };
 
 const draft: fc.Arbitrary<Draft> = fc.record({
   topic: fc.constantFrom("t", "t", "u"),
@@ -69,7 +69,7 @@ const command = fc.oneof<fc.WeightedArbitrary<Command>[]>(
     weight: 2,
     arbitrary: fc.record({ do: fc.constantFrom("retry dead letter", "redact"), pick: fc.nat(30) }),
   },
-  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("retain", "restart") }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("retain", "restart", "kill") }) },
 );
 
 const setup: fc.Arbitrary<Setup> = fc.record({
@@ -127,7 +127,7 @@ function messageOf(event: Draft, n: number) {
 }
 
 function actOfAPerson(
-  command: Extract<Command, { do: "retry dead letter" | "redact" | "retain" | "restart" }>,
+  command: Extract<Command, { do: "retry dead letter" | "redact" | "retain" | "restart" | "kill" }>,
 ): (told: Told) => Promise<unknown> {
   switch (command.do) {
     case "retry dead letter":
@@ -145,6 +145,8 @@ function actOfAPerson(
       return ({ broker }) => broker.retain();
     case "restart":
       return (told) => told.restart();
+    case "kill":
+      return (told) => told.kill();
   }
 }
 
