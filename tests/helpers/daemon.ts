@@ -68,6 +68,8 @@ export class TestDaemon {
     if (ready === undefined) {
       const status = await child.status;
       await stderr;
+      // It has no pid: a signal to 0 would be one to everything that was started with this test.
+      this.#process = undefined;
       throw new Error(`the daemon ended with ${status.code} before it was ready: ${this.#stderr}`);
     }
     this.pid = JSON.parse(ready).pid;
