@@ -113,8 +113,8 @@ async function runRoute(
       text: {
         ...text_en,
         noCommandRegisteredForInput: ({ input, corrections }) =>
-          complain(
-            `\`evs ${word} ${input}\` is no command${didYouMean(corrections)}`,
+          input.startsWith("-") ? formatError(context, flagFirst(input, path)).trimEnd() : complain(
+            `\`${["evs", ...path, input].join(" ")}\` is no command${didYouMean(corrections)}`,
             "argument/unknown-command",
           ),
         exceptionWhileParsingArguments: (error) =>
@@ -185,17 +185,27 @@ const VALUED = new Set([
 ]);
 const COMMON = new Set([...VALUED, "--json", "--quiet", "--verbose"]);
 
+function flagOf(word: string): string {
+  return word.split("=")[0]!;
+}
+
+/** A flag stands where the command, or that of a group, should be named. */
+function flagFirst(word: string, path: readonly string[]): InvalidArgumentError {
+  const flag = flagOf(word);
+  const typed = ["evs", ...path].join(" ");
+  return new InvalidArgumentError(`flags come after the command, and ${flag} came first`, {
+    code: "argument/usage",
+    hint: COMMON.has(flag)
+      ? `${typed} COMMAND ${flag}${VALUED.has(flag) ? " ..." : ""}`
+      : `${typed} --help names the commands`,
+  });
+}
+
 async function unknownVerb(word: string): Promise<InvalidArgumentError> {
   const { nearest } = await load<typeof import("../core/base/suggest.ts")>(
     "../core/base/suggest.ts",
   );
-  const flag = word.split("=")[0]!;
-  if (COMMON.has(flag)) {
-    return new InvalidArgumentError(`flags come after the command, and ${flag} came first`, {
-      code: "argument/usage",
-      hint: `evs COMMAND ${flag}${VALUED.has(flag) ? " ..." : ""}`,
-    });
-  }
+  if (COMMON.has(flagOf(word))) return flagFirst(word, []);
   const words = await groupsWith(word);
   if (word === "version" || word === "-V") words.push("--version");
   else if (word.startsWith("-")) words.push(...nearest(word, ["--version", "--help"]));

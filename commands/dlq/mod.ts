@@ -19,7 +19,7 @@ import { route as show } from "./show.ts";
 export const route = group({
   brief: "Inspect, fix, retry and remove dead letters",
   description:
-    "A dead letter is an event that a subscription gave up on, kept with every attempt. See what went wrong (groups) and why (show), say what is to be done about it (note, dismiss, resolve), redeliver it (retry), or fix it first (edit; export and import for many).",
+    "A dead letter is an event that a subscription gave up on, kept with every attempt. See what went wrong (groups) and why (show), say what is to be done about it (note, dismiss, resolve), redeliver it (retry), or fix it first (edit; export and import for many). A retry or removal of many is a job of the daemon (jobs).",
   routes: {
     list,
     groups,

@@ -87,6 +87,22 @@ Deno.test("a wrong word is told with the nearest right one and exit code 2", asy
       /flags come after the command, and --socket came first\n {2}try: evs COMMAND --socket \.\.\.\n/,
     ],
     [["--quiet"], /flags come after the command, and --quiet came first\n/],
+    [
+      ["dlq", "--json"],
+      /^\{"error":\{"code":"argument\/usage","message":"flags come after the command, and --json came first","hint":"evs dlq COMMAND --json"\}\}\n$/,
+    ],
+    [
+      ["dlq", "jobs", "--data-dir=/x", "list"],
+      /flags come after the command, and --data-dir came first\n {2}try: evs dlq jobs COMMAND --data-dir \.\.\.\n/,
+    ],
+    [
+      ["dlq", "--subscription", "s"],
+      /flags come after the command, and --subscription came first\n {2}try: evs dlq --help names the commands\n/,
+    ],
+    [
+      ["dlq", "jobs", "lst"],
+      /`evs dlq jobs lst` is no command; did you mean `list`\?\n {2}try: evs dlq jobs --help\n/,
+    ],
     [["restart"], /`evs restart` is no command; did you mean `daemon restart`\?\n/],
     [["--verison"], /`evs --verison` is no command; did you mean `--version`\?\n/],
     [["-V"], /`evs -V` is no command; did you mean `--version`\?\n/],
