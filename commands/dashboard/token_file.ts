@@ -17,9 +17,9 @@ export async function scraperTokenIn(path: string): Promise<string> {
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw unusable(path, error);
   }
-  using file = await openFile(path);
-  const { mode, uid, size } = await file.stat();
-  if (size > 4096) throw unusable(path, "it is no small file");
+  using opened = await openFile(path);
+  const { mode, uid, size } = await opened.stat();
+  if (size > 4096) throw unusable(path, "it is larger than a token");
   if (uid !== null && uid !== Deno.uid() && uid !== 0) {
     throw unusable(path, "it belongs to another user");
   }
@@ -27,7 +27,7 @@ export async function scraperTokenIn(path: string): Promise<string> {
   if (((mode ?? 0) & 0o027) !== 0) {
     throw unusable(path, "others can read or write it", `chmod o=,g-wx ${shellQuote(path)}`);
   }
-  const token = (await new Response(file.readable).text()).trim();
+  const token = (await new Response(opened.readable).text()).trim();
   if (token.length >= SHORTEST && /^[\w.~+/=-]+$/.test(token)) return token;
   throw unusable(
     path,
@@ -36,14 +36,15 @@ export async function scraperTokenIn(path: string): Promise<string> {
   );
 }
 
+/** Opens a regular file. A pipe with a name would be waited for until somebody writes to it. */
 async function openFile(path: string): Promise<Deno.FsFile> {
   try {
-    // Opening a FIFO would wait for whoever writes to it.
-    if ((await Deno.stat(path)).isFile) return await Deno.open(path, { read: true });
+    const { isFile } = await Deno.stat(path);
+    if (isFile) return await Deno.open(path, { read: true });
   } catch (error) {
     throw unusable(path, error);
   }
-  throw unusable(path, "it is no small file");
+  throw unusable(path, "it is no regular file");
 }
 
 function unusable(path: string, why: unknown, hint?: string): EvsError {
