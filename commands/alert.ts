@@ -206,6 +206,7 @@ async function alert(this: EvsContext, flags: AlertFlags, ...command: string[]):
       endsUnwatched: !once,
       newId: () => crypto.randomUUID(),
     },
+    subscription,
     name,
     host: Deno.hostname(),
     everyMs: flags.every,

@@ -1,6 +1,7 @@
 /** The loop of `evs alert`: looks, judges, remembers, tells. */
 import type { Clock } from "../../core/base/clock.ts";
 import { EvsError } from "../../core/base/errors.ts";
+import { didYouMean } from "../../core/base/suggest.ts";
 import type { Client } from "../../core/client/client.ts";
 import type { Paths } from "../../core/protocol/paths.ts";
 import { type Notice, noticeOf } from "./notice.ts";
@@ -16,6 +17,8 @@ export interface AlertWatchOptions extends Omit<TellerOptions, "untold" | "onTol
   paths: Paths;
   state: AlertState;
   rules: Rules;
+  /** What is watched, as it was given: a name or a pattern; undefined: all. */
+  subscription: string | undefined;
   /** The name of this `evs alert`. */
   name: string;
   host: string;
@@ -35,6 +38,8 @@ export class AlertWatch {
   #dataDir: string | undefined;
   /** The daemon has answered, and has been asked where its data dir is. */
   #isKnown = false;
+  /** What is watched has been there, or is a pattern, which need not match anything. */
+  #wasThere = false;
   /** What is remembered is not what was saved. */
   #isDirty = false;
   /** What was said of each trouble. */
@@ -100,6 +105,7 @@ export class AlertWatch {
     if (seen.silent !== undefined) this.#isKnown = false;
     // Where --down tells it, that is enough.
     this.#note("down", limits.down === undefined ? seen.silent?.error.message : undefined);
+    this.#noteMissing(seen);
     if (this.#isStopping) return seen;
     const now = this.#now();
     const judged = judge(this.#conditions, lookOf(seen, { limits, now }), { rules, now });
@@ -153,6 +159,15 @@ export class AlertWatch {
     this.#isDirty = true;
   }
 
+  /** The one subscription that is watched was never there: its name may be a wrong one. */
+  #noteMissing({ subscriptions }: Sightings): void {
+    const { subscription } = this.#options;
+    if (subscription === undefined || subscriptions === undefined || this.#wasThere) return;
+    const missing = missingOf(subscription, subscriptions.map(({ name }) => name));
+    this.#wasThere = missing === undefined;
+    this.#note("missing", missing);
+  }
+
   /** Says a trouble once, not at each look. */
   #note(kind: keyof typeof TROUBLES, trouble: string | undefined): void {
     const before = this.#troubles.get(kind);
@@ -191,7 +206,15 @@ export class AlertWatch {
   }
 }
 
+/** Says that there is no subscription of this name; undefined: there is, or it is a pattern. */
+export function missingOf(subscription: string, names: readonly string[]): string | undefined {
+  if (subscription.includes("*") || names.includes(subscription)) return undefined;
+  const near = didYouMean(subscription, names);
+  return `there is no subscription ${subscription}${near === undefined ? "." : `; ${near}`}`;
+}
+
 const TROUBLES = {
+  missing: (trouble: string) => `${trouble} It is watched as soon as it is there`,
   disk: (trouble: string) => `the disk cannot be looked at: ${trouble}`,
   down: (trouble: string) => `nothing is judged until the daemon answers: ${trouble}`,
   state: (trouble: string) => `${trouble}; a restart before that works may tell something twice`,

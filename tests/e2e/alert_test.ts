@@ -166,6 +166,7 @@ async function stop(running: RunningEvs): Promise<void> {
 Deno.test("evs alert runs its command once when a condition begins and once when it ends", async () => {
   await using watched = await Watched.make();
   const { at } = watched;
+  await at.http("PUT", "/v1/subscriptions/s", { topic: "s" });
   const alert = watched.start("--dlq >0 --lag >=2 --subscription s --json");
   await watched.fail("s");
   await watched.fail("other");
@@ -199,6 +200,28 @@ Deno.test("evs alert runs its command once when a condition begins and once when
   const printed = alert.stdout.split("\n").filter(Boolean).map((line) => JSON.parse(line));
   assert.deepEqual(printed, told.map(({ attempt: _attempt, ...facts }) => facts));
   assert.equal(alert.stderr, "");
+});
+
+Deno.test("evs alert says once that the subscription it watches is not there, and watches it when it comes", async () => {
+  await using watched = await Watched.make();
+  const { at } = watched;
+  await at.http("PUT", "/v1/subscriptions/mailer", { topic: "mailer" });
+  const alert = watched.start("--dlq >0 --subscription maler");
+  await alert.said(/\n/);
+  await watched.looks();
+  assert.equal(
+    alert.stderr,
+    "evs: there is no subscription maler; did you mean mailer? It is watched as soon as it is there\n",
+  );
+  await watched.fail("maler");
+  await watched.untilTold("begin dlq maler");
+  assert.equal((await at.http("DELETE", "/v1/subscriptions/maler")).status, 200);
+  await watched.untilTold("begin dlq maler", "end dlq maler");
+  await watched.looks();
+  await stop(alert);
+  assert.equal(alert.stderr.split("\n").length, 2, "its end tells that it was removed");
+  const pattern = await watched.once("--dlq >0 --subscription other.* --name other");
+  assert.deepEqual([pattern.code, pattern.stderr], [0, ""]);
 });
 
 Deno.test("evs alert tells an end when dead letters are dismissed, and begins again when they count", async () => {
