@@ -1,5 +1,6 @@
 /** Bodies of requests: read as a whole, within limits. */
 import type { IncomingMessage } from "node:http";
+import { concat } from "../../core/base/bytes.ts";
 import { refusal } from "./guard.ts";
 
 /** The most bytes of one body. */
@@ -36,18 +37,8 @@ export async function withBody<T>(
       }
       pieces.push(piece);
     }
-    return await use(joined(pieces, length));
+    return await use(concat(pieces));
   } finally {
     held -= length;
   }
-}
-
-function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }

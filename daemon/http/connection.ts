@@ -8,6 +8,7 @@
  * order of the requests. What the connection waits for, and for how long, is one number, {@link
  * ServerConnection.due} (contract row 18).
  */
+import { concat } from "../../core/base/bytes.ts";
 import type { Clock } from "../../core/base/clock.ts";
 import { EvsError } from "../../core/base/errors.ts";
 import { turn } from "../../core/base/in_turns.ts";
@@ -410,13 +411,7 @@ export class ServerConnection {
       length += pieces[count++]!.length;
     }
     if (count < 2) return pieces.shift()!;
-    const joined = new Uint8Array(length);
-    let at = 0;
-    for (const piece of pieces.splice(0, count)) {
-      joined.set(piece, at);
-      at += piece.length;
-    }
-    return joined;
+    return concat(pieces.splice(0, count));
   }
 
   #write(bytes: Uint8Array): void {
