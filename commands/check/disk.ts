@@ -66,11 +66,17 @@ function amount(room: Room): number {
   return "percent" in room ? room.percent : room.bytes;
 }
 
+/** The system's call; a simulated world (tests/world) has a disk of its own. */
+export const roomCall = {
+  async statfs(folder: string): Promise<{ bavail: number; blocks: number; bsize: number }> {
+    return await (await import("node:fs/promises")).statfs(folder);
+  },
+};
+
 /** The free space on the disk of a folder, and its size, bytes. */
 export async function roomAt(folder: string): Promise<{ free: number; size: number }> {
-  const { statfs } = await import("node:fs/promises");
   try {
-    const { bavail, blocks, bsize } = await statfs(folder);
+    const { bavail, blocks, bsize } = await roomCall.statfs(folder);
     return { free: bavail * bsize, size: blocks * bsize };
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);

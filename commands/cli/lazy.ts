@@ -8,11 +8,16 @@ import { programFile } from "../../core/base/program.ts";
 /** Names are relative to this folder; `..` leaves it. */
 const COMMANDS = "file:///commands/";
 
+/** By file. A second import of a module is not at once: simulated worlds (tests/world) load before. */
+const loaded = new Map<string, Promise<unknown>>();
+
 /**
  * The module at `path`, which is relative to the folder `commands`: `load<typeof
  * import("./cli/help.ts")>("./cli/help.ts")`.
  */
-export async function load<MODULE>(path: string): Promise<MODULE> {
+export function load<MODULE>(path: string): Promise<MODULE> {
   const file = new URL(path, COMMANDS).pathname.slice(1);
-  return await import(programFile(file).href) as MODULE;
+  let module = loaded.get(file);
+  if (module === undefined) loaded.set(file, module = import(programFile(file).href));
+  return module as Promise<MODULE>;
 }

@@ -50,6 +50,8 @@ export interface Plan {
 export interface Life {
   /** Names the life in kept files and on the command line: `--life NAME`. */
   name: string;
+  /** Set it if it uses {@link World.evs}: loading all commands takes a second. */
+  usesCommands?: boolean;
   /** Pure: the same seed, the same plan. */
   plan(seed: number, random: Random): Plan;
   /**
@@ -89,6 +91,12 @@ export interface World {
    * it happens any more once it is killed; what it put into arrays of the life before is kept.
    */
   spawn(name: string, program: () => Promise<number | void>): Process;
+  /**
+   * Runs a command line of `evs` in a process of its own, with the daemon's socket and data dir in
+   * its environment: `evs(["backup", "/backup.tar"])`. What it prints is in `output` and `said`.
+   * Commands that start other programs are not simulated: consume, with, daemon start.
+   */
+  evs(args: readonly string[], options?: CommandOptions): CommandProcess;
   /** A daemon: the real `runDaemon`, in a process of the world. Not started yet. */
   daemon(options?: DaemonOptions): Daemon;
   /** A line of the story and of the trace. Objects are written as JSON. */
@@ -130,6 +138,23 @@ export interface Process {
   continue(): void;
   /** Any other signal, to whoever listens for it; without a listener, SIGTERM and SIGINT kill. */
   signal(name: "SIGTERM" | "SIGINT" | "SIGHUP"): void;
+}
+
+/** How a command runs. */
+export interface CommandOptions {
+  /** Default `evs`. */
+  name?: string;
+  env?: Record<string, string>;
+  /** What it reads from standard input. */
+  input?: string;
+}
+
+/** A process that prints. */
+export interface CommandProcess extends Process {
+  /** Standard output so far. */
+  readonly output: string;
+  /** Standard error so far. */
+  readonly said: string;
 }
 
 /** How a daemon is started. */
@@ -207,6 +232,8 @@ export interface NetworkBehaviour {
 
 /** The machine that the processes run on. */
 export interface Machine {
+  /** The folder in which everything lies; longer than `/`, because databases are real files. */
+  readonly root: string;
   /** Of the daemon; of the machine's own disk. */
   readonly dataDir: string;
   readonly socket: string;

@@ -238,26 +238,51 @@ function ofProcess(host: GlobalsHost): Record<string, unknown> {
       throw new Ended();
     },
     kill: (pid: number, signal = "SIGTERM") => host.kill(pid, signal),
-    stdout: { writeSync: (bytes: Uint8Array) => wrote(currentProcess(), bytes) },
-    stderr: {
-      writeSync: (bytes: Uint8Array) => {
-        currentProcess().said += new TextDecoder().decode(bytes);
-        return bytes.length;
-      },
-    },
-    stdin: { read: () => new Promise(() => {}) },
+    ...standardStreams(),
     permissions: {
       query: () => Promise.resolve(granted),
       querySync: () => granted,
       revoke: () => Promise.resolve({ ...granted, state: "denied" }),
     },
-    env: { get: () => undefined, toObject: () => ({}), has: () => false },
+    env: {
+      get: (name: string) => currentProcess().env[name],
+      toObject: () => ({ ...currentProcess().env }),
+      has: (name: string) => name in currentProcess().env,
+    },
+    umask: () => 0o022,
     uid: () => real.Deno.uid(),
     gid: () => real.Deno.gid(),
     hostname: () => "world",
     cwd: () => "/",
     execPath: () => "/usr/bin/evs",
     memoryUsage: () => ({ rss: 64 << 20, heapTotal: 32 << 20, heapUsed: 16 << 20, external: 0 }),
+  };
+}
+
+/** No terminal. A command reads what it was given; a daemon's input never ends. */
+function standardStreams(): Record<string, unknown> {
+  const stream = (take: (process: SimProcess, bytes: Uint8Array) => number) => ({
+    writeSync: (bytes: Uint8Array) => take(currentProcess(), bytes),
+    write: (bytes: Uint8Array) => Promise.try(() => take(currentProcess(), bytes)),
+    isTerminal: () => false,
+  });
+  return {
+    stdout: stream(wrote),
+    stderr: stream((process, bytes) => {
+      process.said += new TextDecoder().decode(bytes);
+      return bytes.length;
+    }),
+    stdin: {
+      isTerminal: () => false,
+      read: (into: Uint8Array) => {
+        const process = currentProcess();
+        if (Object.keys(process.env).length === 0) return new Promise(() => {});
+        const piece = process.input.subarray(0, into.length);
+        process.input = process.input.subarray(piece.length);
+        into.set(piece);
+        return Promise.resolve(piece.length === 0 ? null : piece.length);
+      },
+    },
   };
 }
 

@@ -18,10 +18,14 @@ export function currentThread(): Thread | undefined {
   return threads.getStore();
 }
 
-/** The process that is running. Throws if the engine itself calls. */
+/**
+ * The process that is running. Throws if the engine itself calls, or what was left of a process when
+ * it ended: something that the world does not own has kept it waiting.
+ */
 export function currentProcess(): SimProcess {
   const thread = threads.getStore();
   if (thread === undefined) throw new Error("this was called outside of every process of a world");
+  if (thread.process.state === "dead") throw new Ended();
   return thread.process;
 }
 
@@ -82,6 +86,9 @@ export class SimProcess implements Process {
   readonly signals = new Map<string, Set<() => void>>();
   /** For `error` and `unhandledrejection`. */
   readonly listeners = new Map<string, Set<Listener>>();
+  env: Readonly<Record<string, string>> = {};
+  /** What is left to read on standard input. */
+  input = new Uint8Array(0);
   /** What it wrote to standard output and standard error. */
   output = "";
   said = "";

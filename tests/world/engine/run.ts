@@ -1,7 +1,9 @@
 /** Runs one life in one world, from nothing to the end, and says what came of it. */
 import { simulateThreads } from "../../../core/base/module_state.ts";
+import { roomCall } from "../../../commands/check/disk.ts";
 import { fileSystem } from "../../../daemon/disk_space.ts";
 import type { Life, Plan, Violation } from "../types.ts";
+import { loadCommands } from "./commands.ts";
 import { installGlobals } from "./globals.ts";
 import { currentThread, type Thread } from "./process.ts";
 import { randomStream } from "./random.ts";
@@ -52,6 +54,7 @@ export async function runWorld(
   options: RunOptions = {},
 ): Promise<Result> {
   await prepare();
+  if (life.usesCommands) await loadCommands();
   const plan = options.plan ?? planOf(life, seed);
   // Always as long: paths are written to files.
   const root = `${await shortFolder()}/w${String(++worlds).padStart(6, "0")}`;
@@ -140,15 +143,26 @@ function install(
   real.addEventListener("unhandledrejection", rejected);
   real.addEventListener("error", thrown);
   simulateThreads(() => currentThread()?.moduleState);
-  const { statfsSync } = fileSystem;
-  const space = { bavail: 1 << 20, bfree: 1 << 20, blocks: 1 << 21, bsize: 4096 };
-  fileSystem.statfsSync = (() => space) as unknown as typeof statfsSync;
+  const restoreSpace = simulateSpace();
   return () => {
-    fileSystem.statfsSync = statfsSync;
+    restoreSpace();
     simulateThreads(undefined);
     real.removeEventListener("unhandledrejection", rejected);
     real.removeEventListener("error", thrown);
     uninstall();
+  };
+}
+
+/** What programs are told of the disk: 4 GiB are free, half of it. */
+function simulateSpace(): () => void {
+  const { statfsSync } = fileSystem;
+  const { statfs } = roomCall;
+  const space = { bavail: 1 << 20, bfree: 1 << 20, blocks: 1 << 21, bsize: 4096 };
+  fileSystem.statfsSync = (() => space) as unknown as typeof statfsSync;
+  roomCall.statfs = () => Promise.resolve(space);
+  return () => {
+    fileSystem.statfsSync = statfsSync;
+    roomCall.statfs = statfs;
   };
 }
 

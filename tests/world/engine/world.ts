@@ -1,5 +1,7 @@
 /** One world: what a life works with. See tests/world/types.ts. */
 import type {
+  CommandOptions,
+  CommandProcess,
   Daemon,
   DaemonOptions,
   DiskFault,
@@ -13,6 +15,7 @@ import type {
   Violation,
   World,
 } from "../types.ts";
+import { runCommand } from "./commands.ts";
 import { SimDaemon } from "./daemon.ts";
 import { SimMachine } from "./machine.ts";
 import type { SimProcess } from "./process.ts";
@@ -97,6 +100,15 @@ export class SimWorld implements World {
 
   spawn(name: string, program: () => Promise<number | void>): Process {
     return this.machine.spawn(name, program);
+  }
+
+  evs(args: readonly string[], options: CommandOptions = {}): CommandProcess {
+    const { name = "evs", env = {}, input = "" } = options;
+    const process = this.machine.spawn(name, () => runCommand(args));
+    const { dataDir, socket } = this.machine;
+    process.env = { EVS_DATA_DIR: dataDir, EVS_SOCKET: socket, HOME: this.machine.root, ...env };
+    process.input = new TextEncoder().encode(input);
+    return process;
   }
 
   daemon(options: DaemonOptions = {}): Daemon {
