@@ -33,21 +33,37 @@ export function unreached(folder: string): string[] {
     env: { NO_COLOR: "1" },
   }).outputSync();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
-  const lines = [...unreachedOf(new TextDecoder().decode(stdout))];
+  const lines = [...unreachedOf(new TextDecoder().decode(stdout))].map(withText);
   Deno.removeSync(folder, { recursive: true });
   return [`${lines.length} decisions that no seed has reached:`, ...lines];
 }
 
-/** The branches with a count of 0, from the LCOV format. */
+/** With what stands there. */
+function withText(place: string): string {
+  const [file, line] = place.trim().split(":");
+  const text = Deno.readTextFileSync(new URL(`../../${file}`, import.meta.url)).split("\n");
+  return `${place}  ${text[Number(line) - 1]!.trim()}`;
+}
+
+/**
+ * The branches that were never taken and the functions that were never called, from the LCOV format.
+ * A function that was not called has no branches there.
+ */
 export function* unreachedOf(lcov: string): Generator<string> {
   let file = "";
   const lines = new Set<string>();
+  const functions = new Map<string, string>();
   for (const line of lcov.split("\n")) {
-    if (line.startsWith("SF:")) file = DECIDING.find((one) => line.endsWith(one)) ?? "";
-    const [, at, count] = /^BRDA:(\d+),\d+,\d+,(.*)$/.exec(line) ?? [];
-    if (file !== "" && at !== undefined && (count === "0" || count === "-")) {
-      lines.add(`  ${file}:${at}`);
+    if (line.startsWith("SF:")) {
+      file = DECIDING.find((one) => line.endsWith(one)) ?? "";
+      functions.clear();
     }
+    const [, begins, name] = /^FN:(\d+),(.*)$/.exec(line) ?? [];
+    if (name !== undefined) functions.set(name, begins!);
+    const [, never] = /^FNDA:0,(.*)$/.exec(line) ?? [];
+    const [, branch] = /^BRDA:(\d+),\d+,\d+,(?:0|-)$/.exec(line) ?? [];
+    const at = branch ?? (never === undefined ? undefined : functions.get(never));
+    if (file !== "" && at !== undefined) lines.add(`  ${file}:${at}`);
   }
   yield* lines;
 }

@@ -34,15 +34,22 @@ Deno.test("shrink does not follow another promise that breaks when steps are lef
   assert.equal(smaller.steps.length, 2);
 });
 
-Deno.test("unreachedOf names each line that has a branch that no run took", () => {
+Deno.test("unreachedOf names each line with a branch or a function that no run has reached", () => {
   const lcov = [
     "SF:/somewhere/core/store/append.ts",
     "BRDA:10,1,0,5",
     "BRDA:12,2,0,0",
     "BRDA:12,2,1,-",
+    "FN:20,called",
+    "FN:30,never",
+    "FNDA:3,called",
+    "FNDA:0,never",
     "end_of_record",
     "SF:/somewhere/core/other.ts",
     "BRDA:1,1,0,0",
   ].join("\n");
-  assert.deepEqual([...unreachedOf(lcov)], ["  core/store/append.ts:12"]);
+  assert.deepEqual([...unreachedOf(lcov)], [
+    "  core/store/append.ts:12",
+    "  core/store/append.ts:30",
+  ]);
 });
