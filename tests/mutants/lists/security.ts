@@ -358,8 +358,8 @@ export const securityMutants: Mutant[] = [
   {
     name: "dashboard: waits for whoever writes into a FIFO",
     ...tokenFile,
-    from: "if ((await Deno.stat(path)).isFile) return",
-    to: "if (!(await Deno.stat(path)).isDirectory) return",
+    from: "const { isFile } = await Deno.stat(path);",
+    to: "const isFile = !(await Deno.stat(path)).isDirectory;",
   },
   {
     name: "dashboard: follows one stream too many",
