@@ -174,7 +174,7 @@ export const httpMutants: Mutant[] = [
     name: "drain: nothing is cut at the deadline",
     promise: "19. SIGTERM drains",
     file: "daemon/http/connections.ts",
-    from: 'deadline.addEventListener("abort", cut, { once: true });',
+    from: "whenAborted(deadline, cut);",
     to: "void cut;",
     tests: [`${http}/drain_test.ts`],
   },
