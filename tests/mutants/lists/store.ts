@@ -7,6 +7,7 @@ import { dataDirMutants } from "./data_dir.ts";
 import { fileStoreMutants } from "./file_store.ts";
 import { sqliteStoreMutants } from "./sqlite_store.ts";
 import { stateMutants } from "./state.ts";
+import { threadMutants } from "./threads.ts";
 
 const NUMBERS = "4. Sequence numbers have no gaps";
 const VERSIONS = "The number of an event within its key is never used twice";
@@ -304,4 +305,5 @@ export const storeMutants: Mutant[] = [
   ...sqliteStoreMutants,
   ...dataDirMutants,
   ...stateMutants,
+  ...threadMutants,
 ];
