@@ -83,6 +83,27 @@ Deno.test("TopicCatalog settles each topic in the store that has its events, als
   );
 });
 
+Deno.test("TopicCatalog.update moves no topic to another store, with events or without", async () => {
+  const [memory, file] = [
+    new MemoryEventStore(),
+    new FileEventStore("/events", { disk: new MemoryDisk() }),
+  ];
+  await using broker = new EventBroker({
+    eventStore: memory,
+    stores: { durability: "always", opened: [memory, file], open: () => Promise.reject() },
+  });
+  await broker.publish("some", "x", 1);
+  await broker.topics.create("none");
+  for (const name of ["some", "none"]) {
+    const moved = broker.topics.update(name, { store: "file", maxEvents: 7 });
+    await assert.rejects(moved, { code: "topic/store-fixed" });
+    const { store, maxEvents } = broker.topics.info(name);
+    assert.deepEqual([store, maxEvents], ["memory", 0]);
+    await broker.topics.update(name, { store: "memory", maxEvents: 7 });
+    assert.equal(broker.topics.info(name).maxEvents, 7);
+  }
+});
+
 Deno.test("TopicCatalog leaves the last seq behind when a topic is removed", async () => {
   await using broker = new EventBroker();
   await broker.publish("t", "x", 1);

@@ -308,6 +308,7 @@ export const brokerMutants: Mutant[] = [
     from: "changed.store !== undefined && changed.store !== before.options.store",
     to: "changed.store !== undefined && before.options.store === undefined",
     tests: [CATALOG],
+    filter: "moves no topic",
   },
   {
     name: "topic options: * matches several segments",
@@ -324,6 +325,7 @@ export const brokerMutants: Mutant[] = [
     from: '  if (name === "." || name === "..") return "is reserved";\n',
     to: "",
     tests: [TOPIC_OPTIONS],
+    filter: "says what is wrong and where",
   },
   {
     name: "causation: an event of a handler starts a new correlation",
