@@ -82,6 +82,31 @@ Deno.test("LineReader refuses a line over the limit without keeping it and goes 
   }
 });
 
+Deno.test("LineReader takes a line of exactly the limit, and refuses one over the limit at its first byte too many", () => {
+  for (const cuts of [[], [3], [5], [6]]) {
+    assert.deepEqual(read(cut(encoder.encode("12345\n6"), cuts), { limit: 5 }), {
+      lines: [[1, "12345"], [2, "6"]],
+      faults: [],
+    });
+    assert.deepEqual(read(cut(encoder.encode("123456\n7"), cuts), { limit: 5 }), {
+      lines: [[2, "7"]],
+      faults: [[1, "event/too-large"]],
+    });
+  }
+  const faults: number[] = [];
+  const reader = new LineReader({
+    line: () => assert.fail("there is no whole line"),
+    fault: (number) => faults.push(number) > 0,
+  }, { limit: 5, firstLine: 1 });
+  reader.push(encoder.encode("12345"));
+  assert.deepEqual(faults, [], "it may end here");
+  reader.push(encoder.encode("6"));
+  assert.deepEqual(faults, [1], "whatever follows");
+  reader.push(encoder.encode("7".repeat(100)));
+  reader.end();
+  assert.deepEqual(faults, [1], "once");
+});
+
 Deno.test("LineReader looks at nothing more when the sink ends the reading", () => {
   assert.deepEqual(
     read([encoder.encode("1\n2\n3\n"), encoder.encode("4\n")], { stopAt: 2 }).lines,

@@ -184,8 +184,16 @@ export const daemonMutants: Mutant[] = [
     promise: HIDDEN,
     ...lines,
     filter: "over the limit",
+    from: "    if (bytes.length > this.#limit) {",
+    to: "    if (bytes.length > this.#limit + 1) {",
+  },
+  {
+    name: "lines: what is too long is kept until its end",
+    promise: HIDDEN,
+    ...lines,
+    filter: "over the limit",
     from: "    if (this.#rest.length + part.length > this.#limit) {",
-    to: "    if (this.#rest.length + part.length > this.#limit + 1) {",
+    to: "    if (this.#rest.length + part.length > 100 * this.#limit) {",
   },
   {
     name: "lines: what follows a line that is too long has its number",
