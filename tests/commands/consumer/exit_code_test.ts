@@ -54,6 +54,12 @@ Deno.test("judge retries on every other exit code, signal and time-out, and neve
   ));
 });
 
+Deno.test("judge never acks a handler that timed out or was killed, whatever it ended with", () => {
+  for (const how of [{ timedOutAfter: 5 }, { signal: "SIGTERM" }]) {
+    assert.equal(settlementOf(ended({ exitCode: 0, ...how }), command).kind, "nack");
+  }
+});
+
 Deno.test("showCommand cuts when the command is long", () => {
   assert.equal(showCommand(["x".repeat(500)]).length, 200);
 });

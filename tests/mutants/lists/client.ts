@@ -39,6 +39,10 @@ const consumer = {
   promise: ONCE,
   tests: [`${client}/consumer/consumer_test.ts`],
 };
+const inFlight = {
+  promise: ONCE,
+  tests: [`${client}/consumer/in_flight_test.ts`],
+};
 const actor = {
   promise: "An act and its record are one",
   file: "core/protocol/actor.ts",
@@ -241,35 +245,54 @@ export const clientMutants: Mutant[] = [
     tests: [`${client}/starvation_test.ts`],
   },
   {
+    name: "consumer: runs again what it has done when it comes anew",
+    ...inFlight,
+    file: "core/client/consumer/in_flight.ts",
+    from: "    this.#done.push(work.key);\n",
+    to: "",
+  },
+  {
+    name: "consumer: settles with the lease that it has lost",
+    ...inFlight,
+    file: "core/client/consumer/in_flight.ts",
+    from: "      inHand.lease = delivery.lease;\n",
+    to: "",
+  },
+  {
     name: "consumer: begins what the daemon has back",
-    ...consumer,
+    ...inFlight,
     file: "core/client/consumer/in_flight.ts",
     from:
       "      if (work.stale) {\n        this.#works.delete(work.key);\n        continue;\n      }\n",
     to: "",
   },
   {
-    name: "consumer: takes a failure that was counted for one of the next attempt",
-    ...consumer,
-    filter: "a failure was counted",
+    name: "consumer: begins two events of one id together",
+    ...inFlight,
     file: "core/client/consumer/in_flight.ts",
-    from: "if (inHand !== undefined && wasCounted(inHand, delivery)) {",
-    to: "if (inHand !== undefined && wasCounted(inHand, delivery) && false) {",
+    from: "      if (ids.has(id)) continue;\n",
+    to: "",
+  },
+  {
+    name: "consumer: takes a failure that was counted for one of the next attempt",
+    ...inFlight,
+    file: "core/client/consumer/work.ts",
+    from: 'return work.verdict?.kind === "nack" && delivery.attempt > work.delivery.attempt;',
+    to: 'return work.verdict?.kind === "nack" && delivery.attempt > work.delivery.attempt + 1;',
   },
   {
     name: "consumer: leases more than it may do",
-    ...consumer,
+    ...inFlight,
     file: "core/client/consumer/demand.ts",
     from: "permitted, max - started - waiting));",
     to: "permitted));",
   },
   {
     name: "consumer: leases ahead though it has a rate",
-    promise: ONCE,
+    ...inFlight,
     file: "core/client/consumer/demand.ts",
     from: "const ahead = limit ? 0 : prefetch",
     to: "const ahead = prefetch",
-    tests: [`${client}/consumer/rate_test.ts`],
   },
   {
     name: "consumer: ends when the disk is full",
