@@ -1,6 +1,7 @@
 /** Running a handler: input, environment, output, timeouts and process groups. */
 import assert from "node:assert/strict";
 import {
+  batchEnv,
   handlerEnv,
   type HandlerRequest,
   startHandler,
@@ -185,7 +186,8 @@ Deno.test("handlerEnv gives the facts and hides those of an outer delivery", () 
     delivery: 3,
     subscription: "s",
   };
-  const env = handlerEnv({ HOME: "/h", EVS_KEY: "outer", EVS_SOCKET: "/s" }, facts);
+  const outer = { HOME: "/h", EVS_KEY: "outer", EVS_BATCH: "9", EVS_ID: "outer", EVS_SOCKET: "/s" };
+  const env = handlerEnv(outer, facts);
   assert.deepEqual(env, {
     HOME: "/h",
     EVS_SOCKET: "/s",
@@ -206,4 +208,24 @@ Deno.test("handlerEnv gives the facts and hides those of an outer delivery", () 
   for (const unusable of ["", "x".repeat(1025)]) assert.equal(correlated(unusable), "i");
   assert.equal(correlated("a\0b"), undefined);
   assert.equal("EVS_KEY" in handlerEnv({}, { ...facts, key: "a\0b" }), false);
+});
+
+Deno.test("batchEnv gives what the events have in common, and hides the facts of an outer delivery", () => {
+  const outer = Object.fromEntries(
+    ["ID", "SEQ", "ATTEMPT", "DELIVERY", "KEY", "TYPE", "TOPIC"].map((
+      name,
+    ) => [`EVS_${name}`, "outer"]),
+  );
+  const of = (id: string, type: string) => ({ topic: "t", type, id, seq: 1, correlationId: "c" });
+  const env = batchEnv({ HOME: "/h", ...outer }, {
+    subscription: "s",
+    facts: [of("a", "x"), of("b", "y")],
+  });
+  assert.deepEqual(env, {
+    HOME: "/h",
+    EVS_TOPIC: "t",
+    EVS_SUBSCRIPTION: "s",
+    EVS_BATCH: "2",
+    EVS_CORRELATION_ID: "c",
+  });
 });

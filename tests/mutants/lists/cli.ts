@@ -208,11 +208,11 @@ export const cliMutants: Mutant[] = [
     to: "",
   },
   {
-    name: "handler: only the process is killed, not what it started",
+    name: "handler: a batch inherits the id of an outer delivery",
     ...handler,
-    filter: "whole process group",
-    from: "  return signalTo(-pid, signal);",
-    to: "  return signalTo(pid, signal);",
+    filter: "batchEnv",
+    from: 'for (const name of ["EVS_ID", "EVS_SEQ",',
+    to: 'for (const name of ["EVS_SEQ",',
   },
   {
     name: "alert: an end is told of what never began",
@@ -268,8 +268,7 @@ export const cliMutants: Mutant[] = [
     file: "commands/alerting/state_file.ts",
     from: "heldFrom: now.monotonic - Math.max(0, now.wall - condition.since),",
     to: "heldFrom: now.monotonic,",
-    tests: machine.tests,
-    filter: "wherever it is killed",
+    tests: [`${commands}/alerting/state_file_test.ts`],
   },
   {
     name: "spool: takes one event more than it may have",
