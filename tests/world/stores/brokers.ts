@@ -71,6 +71,7 @@ export class Told {
   }
 
   #start(): EventBroker {
+    const isFirst = this.#parts === undefined;
     const life = this.#life = { alive: true };
     this.#parts = this.#home.open(this.clock);
     const broker = new EventBroker({
@@ -85,7 +86,8 @@ export class Told {
       onError: (error, context) => void this.errors.push(`${context}: ${error}`),
     });
     const { concurrency, maxRetries, maxEvents, keep, drop } = this.#setup;
-    broker.createTopic("t", { maxEvents, keep, drop });
+    // Later its options may be others, or somebody has removed it.
+    if (isFirst) broker.createTopic("t", { maxEvents, keep, drop });
     const options = { concurrency, maxRetries, retryDelay: 50, maxDeliveries: 10 };
     this.subscriptions = [
       broker.subscribe("t", this.#handler("one"), { ...options, name: "one" }),
@@ -259,7 +261,7 @@ async function everythingOf({ broker, handled, errors }: Told): Promise<unknown[
     plain({
       handled,
       errors,
-      topics: topics.map(({ store: _, ...topic }) => topic),
+      topics,
       subscriptions,
       dead: dead.map((one) => JSON.stringify(plain(one))).sort(),
       scheduled,
@@ -269,14 +271,18 @@ async function everythingOf({ broker, handled, errors }: Told): Promise<unknown[
   ];
 }
 
+/** Lists of what subscriptions did in each topic, or of subscriptions: in no promised order. */
+const UNORDERED = ["by", "expired", "missed", "cursors"];
+
 /**
- * Without what is undefined, without the numbers within keys (key_book.ts says why those may
- * differ), and with the names of subscriptions that hold a topic back in one order.
+ * Without what is undefined, the name of the store, and the numbers within keys (key_book.ts says
+ * why those may differ).
  */
 function plain(value: unknown): unknown {
   const text = JSON.stringify(value ?? null, (name, member) => {
-    if (name === "keySeq") return undefined;
-    return name === "by" && Array.isArray(member) ? member.toSorted() : member;
+    if (name === "keySeq" || name === "store") return undefined;
+    if (!UNORDERED.includes(name) || !Array.isArray(member)) return member;
+    return member.map((one) => JSON.stringify(one)).sort();
   });
   return JSON.parse(text);
 }

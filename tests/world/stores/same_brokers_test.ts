@@ -25,7 +25,11 @@ type Command =
   | { do: "pass"; ms: number }
   | { do: "pause" | "resume"; subscription: number }
   | { do: "retry dead letter" | "redact"; pick: number }
-  | { do: "retain" | "restart" | "kill" };
+  | { do: "retain" | "restart" | "kill" }
+  | { do: "seek"; name: string; to: string }
+  | { do: "halt" | "go on"; name: string; forMs: number | undefined }
+  | { do: "limit"; topic: string; maxEvents: number }
+  | { do: "remove topic"; topic: string };
 
 const draft: fc.Arbitrary<Draft> = fc.record({
   topic: fc.constantFrom("t", "t", "u"),
@@ -72,6 +76,36 @@ const command = fc.oneof<fc.WeightedArbitrary<Command>[]>(
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("retain", "restart", "kill") }) },
 );
 
+const name = fc.constantFrom("one", "all", "late");
+const topic = fc.constantFrom("t", "u");
+const administration = fc.oneof<fc.WeightedArbitrary<Command>[]>(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant("seek"),
+      name,
+      to: fc.constantFrom("start", "end", "3", "-2"),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constantFrom("halt", "go on"),
+      name,
+      forMs: fc.constantFrom(undefined, 100, 5000),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("limit"),
+      topic,
+      maxEvents: fc.constantFrom(0, 2, 10),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("remove topic"), topic }) },
+);
+
 const setup: fc.Arbitrary<Setup> = fc.record({
   concurrency: fc.constantFrom(1, 3),
   maxRetries: fc.constantFrom(0, 2),
@@ -116,8 +150,36 @@ function act(command: Command, n: number): (told: Told) => Promise<unknown> {
       return ({ subscriptions }) => Promise.resolve(subscriptions[command.subscription]!.pause());
     case "resume":
       return ({ subscriptions }) => Promise.resolve(subscriptions[command.subscription]!.resume());
+    case "seek":
+    case "halt":
+    case "go on":
+    case "limit":
+    case "remove topic":
+      return administer(command);
     default:
       return actOfAPerson(command);
+  }
+}
+
+function administer(
+  command: Extract<Command, { do: "seek" | "halt" | "go on" | "limit" | "remove topic" }>,
+): (told: Told) => Promise<unknown> {
+  switch (command.do) {
+    case "seek":
+      return ({ broker }) => broker.subscriptions.seek(command.name, { to: command.to });
+    case "halt": {
+      const { name, forMs } = command;
+      const request = defined({ reason: "the mail server moves", forMs });
+      return async ({ broker }) => (await broker.subscriptions.pause(name, request)).paused;
+    }
+    case "go on":
+      return async ({ broker }) => (await broker.subscriptions.resume(command.name)).paused;
+    case "limit": {
+      const { topic, maxEvents } = command;
+      return ({ broker }) => broker.topics.update(topic, { maxEvents });
+    }
+    case "remove topic":
+      return ({ broker }) => broker.topics.remove(command.topic);
   }
 }
 
@@ -153,7 +215,11 @@ function actOfAPerson(
 Deno.test("the brokers on the three stores deliver, refuse and count alike", () =>
   inFolder(async (folder) => {
     let run = 0;
-    const commands = fc.array(command, { minLength: 1, maxLength: 40, size: "max" });
+    const any = fc.oneof(
+      { weight: 5, arbitrary: command },
+      { weight: 1, arbitrary: administration },
+    );
+    const commands = fc.array(any, { minLength: 1, maxLength: 40, size: "max" });
     await assertSeeded(
       fc.asyncProperty(setup, commands, async (setup, commands) => {
         const own = `${folder}/${++run}`;
