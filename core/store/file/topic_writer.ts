@@ -254,7 +254,7 @@ export class TopicWriter {
     checkpoint.strike(name);
     checkpoint.syncNow();
     this.close();
-    this.#known = undefined;
+    this.#known = this.#pending = undefined;
     const isEmpty = segments.every((segment) => segment.lastSeq < segment.firstSeq);
     if (disk.makeFolder(this.#folder)) disk.syncFolder(dir);
     this.#counts.lost(seq);

@@ -121,6 +121,18 @@ Deno.test("FileEventStore keeps numbers that are known to have been given apart 
   }
 });
 
+Deno.test("FileEventStore expects numbers that are known to have been given, after a request that stored nothing", async () => {
+  const store = open(new MemoryDisk());
+  await store.append([{ topic: "t", events: [newEvent()] }]);
+  await store.append([{ topic: "t", events: [newEvent()], expected: "none" }]);
+  await store.raise("t", 9);
+  const requests = ["t", "u"].map((topic) => ({ topic, events: [newEvent()] }));
+  const groups = [{ from: 0, to: 2, conditions: [{ topic: "t", expected: 9 }] }];
+  const [outcome] = await store.append(requests, { groups });
+  assert.equal(outcome?.ok && outcome.firstSeq, 10);
+  await store.close();
+});
+
 for (const sealed of [true, false]) {
   const how = sealed ? "full" : "open";
   Deno.test(`FileEventStore serves every intact block of a ${how} segment that lost or got a line`, async () => {
