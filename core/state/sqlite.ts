@@ -7,7 +7,7 @@ import { assertObject, assertPlace } from "../base/options.ts";
 import type { AuditQuery, AuditRecord } from "../event/audit.ts";
 import { reasonHolds } from "./reason.ts";
 import { withoutTexts } from "./redactions.ts";
-import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
 import { NamedFiles } from "../base/named_files.ts";
 import { CannotStoreError, isDiskFull } from "../base/errors.ts";
 import { nextAfter, pageStart } from "./dead_letter_page.ts";
@@ -70,6 +70,12 @@ const GROWTH = 4 * 1024 * 1024;
 /** Bytes of event lines between two checks of that. */
 const LOOK_EVERY = 512 * 1024;
 
+// The runtime keeps functions of a database for ever, and with them all that they could reach.
+const holds = (text: SQLOutputValue, part: SQLOutputValue) =>
+  reasonHolds(String(text), String(part)) ? 1 : 0;
+const attemptsWithoutTexts = (attempts: SQLOutputValue) =>
+  JSON.stringify(withoutTexts(JSON.parse(String(attempts))));
+
 /**
  * A {@link State} in one SQLite file.
  *
@@ -113,16 +119,8 @@ export class SqliteState implements State {
     this.#scrubber = new PageScrubber(path);
     this.#log = new LogGrowth(this.#database, { path });
     this.#named = new NamedFiles([path, `${path}-wal`]);
-    this.#database.function(
-      "holds",
-      { deterministic: true },
-      (text, part) => reasonHolds(String(text), String(part)) ? 1 : 0,
-    );
-    this.#database.function(
-      "without_texts",
-      { deterministic: true },
-      (attempts) => JSON.stringify(withoutTexts(JSON.parse(String(attempts)))),
-    );
+    this.#database.function("holds", { deterministic: true }, holds);
+    this.#database.function("without_texts", { deterministic: true }, attemptsWithoutTexts);
     this.#groups = new SqliteGroups({
       all: (sql, values) => this.#all(sql, values),
       run: (sql, values) => this.#run({ sql, values }),
