@@ -6,6 +6,8 @@ import type { Life } from "./types.ts";
 const TWICE = 10;
 /** Progress is told this often, ms. */
 const TELL_EVERY = 15_000;
+/** A process that has said nothing for so long computes without end: no world takes a second, ms. */
+const STUCK = 300_000;
 
 /** A world in which something broke. */
 export interface Failure {
@@ -75,10 +77,17 @@ function outcomeOf(result: Result, again: Result): Outcome {
   };
 }
 
-/** Runs all, in as many processes as `jobs` says. `failed` is called at once. */
+/** Whom {@link runBatches} calls at once. */
+export interface Listener {
+  failed?(failure: Failure): void;
+  /** From time to time. */
+  progress?(text: string): void;
+}
+
+/** Runs all, in as many processes as `jobs` says. */
 export async function runBatches(
   args: Share & { life: string; coverage?: string | undefined },
-  failed: (failure: Failure) => void,
+  { failed, progress }: Listener = {},
 ): Promise<Totals> {
   const totals = newTotals();
   const begun = performance.now();
@@ -86,13 +95,11 @@ export async function runBatches(
   const work = Array.from({ length: args.jobs }, async (_, batch) => {
     for await (const outcome of child(args, batch)) {
       add(totals, outcome);
-      if (outcome.failure !== undefined) failed(outcome.failure);
+      if (outcome.failure !== undefined) failed?.(outcome.failure);
       if (performance.now() - told < TELL_EVERY) continue;
       told = performance.now();
       const seconds = (told - begun) / 1000;
-      Deno.stderr.writeSync(new TextEncoder().encode(
-        `${totals.worlds} of ${args.seeds} worlds in ${seconds.toFixed(0)} s\n`,
-      ));
+      progress?.(`${totals.worlds} of ${args.seeds} worlds in ${seconds.toFixed(0)} s`);
     }
   });
   await Promise.all(work);
@@ -138,12 +145,21 @@ async function* child(
     stderr: "inherit",
   });
   const process = command.spawn();
+  const kill = () => process.kill("SIGKILL");
+  let stuck = setTimeout(kill, STUCK);
+  let next = from + batch;
   let text = "";
   for await (const piece of process.stdout.pipeThrough(new TextDecoderStream())) {
+    clearTimeout(stuck);
+    stuck = setTimeout(kill, STUCK);
     const lines = (text + piece).split("\n");
     text = lines.pop()!;
-    for (const line of lines) yield JSON.parse(line);
+    for (const line of lines) {
+      yield JSON.parse(line);
+      next += jobs;
+    }
   }
+  clearTimeout(stuck);
   const { code } = await process.status;
-  if (code !== 0) throw new Error(`a process that ran worlds ended with ${code}`);
+  if (code !== 0) throw new Error(`the process that ran seed ${next} ended with ${code}`);
 }

@@ -27,9 +27,12 @@ const say = (text: string) => {
 /** Runs many; returns whether all were well. */
 async function many(args: ReturnType<typeof parseArgs>): Promise<boolean> {
   const life = lifeNamed(args.life);
-  const totals = await runBatches({ ...args, life: life.name }, (failure) => {
-    say(failureText(failure));
-    say(`  deno task test:world --life ${life.name} --seed ${failure.seed} --story`);
+  const totals = await runBatches({ ...args, life: life.name }, {
+    failed(failure) {
+      say(failureText(failure));
+      say(`  deno task test:world --life ${life.name} --seed ${failure.seed} --story`);
+    },
+    progress: (text) => Deno.stderr.writeSync(new TextEncoder().encode(`${text}\n`)),
   });
   say(totalsText(totals));
   if (args.coverage !== undefined) { for (const line of unreached(args.coverage)) say(line); }
