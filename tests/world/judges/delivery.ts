@@ -14,12 +14,15 @@ interface Beginning {
   text: string;
 }
 
-/** What begins; undefined if it is something else, or of a subscription that was moved. */
+/**
+ * What begins; undefined if it is something else, of a subscription that was moved, or something
+ * that a consumer fetched long ago.
+ */
 function beginning(fact: Fact, model: Model): Beginning | undefined {
   if (fact.is !== "began") return undefined;
   const subscription = model.subscriptions.get(fact.subscription);
   const known = model.events.get(fact.event.n);
-  if (!subscription || !known || subscription.isLoose) return undefined;
+  if (!subscription || !known || subscription.isLoose || !model.isFresh(fact)) return undefined;
   const work = model.look(subscription.find(fact.event.n), fact.at);
   const text = `${
     named(fact.event)

@@ -3,6 +3,9 @@ import type { Ending, Fact, Seen } from "../lives/fact.ts";
 import type { Known, Model } from "../lives/model.ts";
 import type { Judge } from "./judge.ts";
 
+/** After this time a data dir knows how far a topic went, ms. */
+const WRITTEN_DOWN_MS = 2_000;
+
 /** The events that a fact shows to somebody, with their numbers. */
 export function shownBy(fact: Fact, model: Model): Omit<Seen, "id">[] {
   switch (fact.is) {
@@ -43,17 +46,28 @@ const oneNumber: Judge = {
     "event has one number: nobody is shown what is lost later, and no number is given twice.",
   sees(fact, model, report) {
     for (const { n, topic, seq } of shownBy(fact, model)) {
-      const other = model.log(topic).numbers.get(seq);
-      if (other !== undefined && other !== n) {
+      const log = model.log(topic);
+      const isForgotten = !log.isWhole && isRepeated(model, n);
+      const other = log.numbers.get(seq);
+      const isLost = other !== undefined && isJustLost(model, other);
+      if (other !== undefined && other !== n && !isLost) {
         report(`${topic} ${seq} is event ${n}, and was event ${other}`);
       }
-      const before = model.events.get(n)?.seq;
+      // What is gone with its topic or its file is sent as something new.
+      const before = isForgotten ? undefined : model.events.get(n)?.seq;
       if (before !== undefined && before !== seq) {
         report(`${named({ n, topic, seq })} had the number ${before} before`);
       }
     }
   },
 };
+
+/** docs/adr/0023: how far a topic went is written down within a second; a file was lost before. */
+function isJustLost(model: Model, n: number): boolean {
+  const { sent: { topic }, answeredAt = Infinity } = model.events.get(n)!;
+  const { damagedAt = Infinity } = model.log(topic);
+  return answeredAt > damagedAt - WRITTEN_DOWN_MS;
+}
 
 const nothingInvented: Judge = {
   name: "nothing is invented",
@@ -136,7 +150,7 @@ const publishersOrder: Judge = {
       const last = new Map<string, Known>();
       for (const known of model.numbered(topic)) {
         const { publisher, delayMs } = known.request;
-        if (delayMs !== undefined || isRepeated(model, known)) continue;
+        if (delayMs !== undefined || isRepeated(model, known.sent.n)) continue;
         const before = last.get(publisher);
         if (before && before.ask > known.ask) {
           report(`${publisher} sent ${nameOf(known)} before ${nameOf(before)}`);
@@ -148,7 +162,7 @@ const publishersOrder: Judge = {
 };
 
 /** It was sent more than once: the second time may be the one that stored it. */
-function isRepeated(model: Model, { sent: { n } }: Known): boolean {
+function isRepeated(model: Model, n: number): boolean {
   let count = 0;
   for (const request of model.requests.values()) {
     if (request.to === "publish" && request.events.some((event) => event.n === n)) count++;
@@ -167,7 +181,7 @@ const allOrNothing: Judge = {
       if (!request.together || request.events[0]?.n !== known.sent.n) continue;
       if (topicsOf(known).some((topic) => !model.log(topic).isWhole)) continue;
       const all = request.events.map(({ n }) => model.events.get(n)!);
-      if (all.some((one) => isRepeated(model, one))) continue;
+      if (all.some((one) => isRepeated(model, one.sent.n))) continue;
       const there = all.filter(({ sent: { n, topic } }) =>
         ending.topics.find(({ name }) => name === topic)?.events.some((event) => event.n === n)
       );
@@ -188,7 +202,7 @@ const expectedHolds: Judge = {
       const { request: { expected, events }, seq, sent: { topic, key } } = known;
       const isFirst = events.find((event) => event.topic === topic)?.n === known.sent.n;
       if (expected === undefined || seq === undefined || !isFirst) continue;
-      if (!model.log(topic).isWhole || isRepeated(model, known)) continue;
+      if (!model.log(topic).isWhole || isRepeated(model, known.sent.n)) continue;
       const all = key === undefined ? model.numbered(topic) : ofKey(model, topic, key);
       const before = all.filter((one) => one.seq! < seq).at(-1);
       const fault = expectationFault(expected, { before, known });
@@ -308,11 +322,9 @@ const redactedGone: Judge = {
     }
   },
   ends(ending, model, report) {
-    for (const n of ending.contents) {
-      const known = model.events.get(n);
-      if (known?.redaction === "done") {
-        report(`${nameOf(known)} was redacted, and a file has what it said`);
-      }
+    for (const { n, file } of ending.contents) {
+      const known = model.events.get(n)!;
+      report(`${nameOf(known)} was redacted, and ${file} has what it said`);
     }
   },
 };
@@ -326,7 +338,12 @@ const damageIsTold: Judge = {
   ends(ending: Ending, model, report) {
     const damaged = [...model.logs].filter(([, { isDamaged }]) => isDamaged);
     if (damaged.length === 0) {
-      for (const what of ending.damage) report(`nobody damaged anything, and it says: ${what}`);
+      const isRedacting = [...model.events.values()].some(({ redaction }) => redaction === "asked");
+      for (const what of ending.damage) {
+        // One that was refused for want of room is told until somebody asks for it again.
+        if (isRedacting && what.startsWith("the redaction of")) continue;
+        report(`nobody damaged anything, and it says: ${what}`);
+      }
       return;
     }
     if (ending.damage.length > 0) return;
@@ -334,6 +351,7 @@ const damageIsTold: Judge = {
       const there = ending.topics.find((topic) => topic.name === name);
       for (const known of model.numbered(name)) {
         if (known.ask <= log.goneUpTo || log.mayDelete) continue;
+        if (isJustLost(model, known.sent.n)) continue;
         if (there?.events.some(({ n }) => n === known.sent.n)) continue;
         report(`${nameOf(known)} is gone with the damage, and nothing is said of it`);
       }

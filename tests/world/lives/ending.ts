@@ -38,7 +38,11 @@ async function isQuiet({ desk }: Hands): Promise<boolean> {
 /** What is there. `files`: the bytes of all files of the data. */
 export async function endingOf(
   hands: Hands,
-  { place, recorder, files }: { place: Place; recorder: Recorder; files: () => Uint8Array[] },
+  { place, recorder, files }: {
+    place: Place;
+    recorder: Recorder;
+    files: () => ReadonlyMap<string, Uint8Array>;
+  },
 ): Promise<Ending> {
   const { desk } = hands;
   const { model } = recorder;
@@ -66,10 +70,14 @@ export async function endingOf(
   };
 }
 
-/** The events that were redacted and of which the content is in a file. */
-function contentsIn(files: readonly Uint8Array[], events: readonly Known[]): number[] {
+/** Redacted events of which the content is in a file, and in which. */
+function contentsIn(
+  files: ReadonlyMap<string, Uint8Array>,
+  events: readonly Known[],
+): Ending["contents"] {
   const decoder = new TextDecoder("latin1");
-  const texts = files.map((bytes) => decoder.decode(bytes));
-  return events.filter(({ redaction }) => redaction === "done").map(({ sent }) => sent.n)
-    .filter((n) => texts.some((text) => text.includes(contentOf(n))));
+  const texts = [...files].map(([file, bytes]) => ({ file, text: decoder.decode(bytes) }));
+  return events.filter(({ redaction }) => redaction === "done").flatMap(({ sent: { n } }) =>
+    texts.filter(({ text }) => text.includes(contentOf(n))).map(({ file }) => ({ n, file }))
+  );
 }

@@ -145,6 +145,6 @@ export interface Ending {
   scheduled: readonly number[];
   /** What is told of damage. */
   damage: readonly string[];
-  /** Events of which a byte of the content is still somewhere in the files. */
-  contents: readonly number[];
+  /** Redacted events of which the content is still in a file. */
+  contents: readonly { n: number; file: string }[];
 }

@@ -37,7 +37,7 @@ export async function liveLocally(
   let ending: Parameters<Court["end"]>[0] | undefined;
   await settleIn(place, settle(place, { recorder, consuming: life.consuming }));
   await place.as("judge", async (hands) => {
-    const files = () => place.disk.files().map((path) => place.disk.bytes(path));
+    const files = () => new Map(place.disk.files().map((path) => [path, place.disk.bytes(path)]));
     ending = await endingOf(hands, { place, recorder, files });
   });
   return { court, findings: court.end(ending!) };

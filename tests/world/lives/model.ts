@@ -14,6 +14,9 @@ import type { Settings, TopicLimits } from "./act.ts";
 /** An outcome is kept this long after its handler ended, if nothing was disturbed meanwhile, ms. */
 export const COMMIT_MS = 2_000;
 
+/** So long after a disturbance consumers may have events that are not theirs any more, ms. */
+const STALE_MS = 10_000;
+
 /** An event: whether it is stored, and where. */
 export interface Known {
   readonly sent: Sent;
@@ -104,8 +107,12 @@ export class Log {
   readonly limits: TopicLimits[] = [];
   /** What was asked for up to this request may be gone with the topic. */
   goneUpTo = -1;
-  /** Somebody damaged its files. */
-  isDamaged = false;
+  /** When somebody damaged its files, by `at`. */
+  damagedAt?: number;
+
+  get isDamaged(): boolean {
+    return this.damagedAt !== undefined;
+  }
 
   /** True if limits may have deleted events. */
   get mayDelete(): boolean {
@@ -141,9 +148,13 @@ export class Model {
   /** All requests by number, and those that have no answer yet. */
   readonly requests = new Map<number, Request>();
   readonly open = new Set<number>();
+  /** When a consumer began with a subscription, by both, and by `at`. */
+  readonly #begun = new Map<string, number>();
   readonly #positions = new Map<string, number>();
   /** When the connections, processes and disks were last disturbed, and the wall clock stepped. */
   disturbedAt = -Infinity;
+  /** The disk failed at least once: then it may be answered that something unforeseen happened. */
+  hasDiskFailed = false;
   /** How many disturbances last. */
   disturbances = 0;
   steppedAt = -Infinity;
@@ -214,18 +225,30 @@ export class Model {
         return this.#disturbed(fact.at);
       case "disturbed":
         this.disturbances += fact.by ?? 0;
+        this.hasDiskFailed ||= fact.what === "disk fault";
         return this.#disturbed(fact.at);
       case "clock stepped":
         this.steppedAt = fact.at;
         return;
       case "damaged":
-        for (const [name, log] of this.logs) log.isDamaged ||= (fact.topic ?? name) === name;
+        for (const [name, log] of this.logs) {
+          if ((fact.topic ?? name) === name) log.damagedAt = fact.at;
+        }
     }
   }
 
   /** The last number that a follower got, or was told that it missed. */
   position(reader: string, topic: string): number | undefined {
     return this.#positions.get(`${reader} ${topic}`);
+  }
+
+  /**
+   * True if what a consumer begins is what the broker gave it just now. After a disturbance it may
+   * begin what it had fetched before, and what others have had meanwhile.
+   */
+  isFresh({ holder, subscription, at, until }: Fact & { is: "began" }): boolean {
+    const begunAt = this.#begun.get(`${holder} ${subscription}`) ?? -Infinity;
+    return until !== undefined || begunAt > this.disturbedAt || at > this.disturbedAt + STALE_MS;
   }
 
   #disturbed(at: number): void {
@@ -266,7 +289,8 @@ export class Model {
         for (const one of this.subscriptions.values()) one.isLoose ||= one.takes(request.topic);
         return;
       case "subscribe": {
-        const { name } = request;
+        const { name, holder } = request;
+        this.#begun.set(`${holder} ${name}`, at);
         if (!this.subscriptions.has(name)) this.subscriptions.set(name, new Consumption(request));
         return;
       }

@@ -257,10 +257,19 @@ function limits(m: Maker): Act {
 }
 
 function diskFault(m: Maker): Act {
+  const [kind, op] = m.random.pick(
+    [
+      ["EIO", "read"],
+      ["EIO", "write"],
+      ["EIO", "sync"],
+      ["ENOSPC", "write"],
+      ["short", "write"],
+    ] as const,
+  );
   return {
     do: "disk fault",
-    kind: m.random.pick(["EIO", "ENOSPC", "short"]),
-    op: m.random.pick(["write", "sync", "read"]),
+    kind,
+    op,
     after: m.random.int(0, 10),
     times: m.random.pick([1, 3]),
     ms: m.random.pick([200, 3000]),

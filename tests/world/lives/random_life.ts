@@ -65,7 +65,8 @@ async function judged(
   { place, recorder }: { place: WorldPlace; recorder: Recorder },
 ): Promise<Ending> {
   const { machine } = world;
-  const files = () => machine.files(machine.dataDir).map((path) => machine.bytes(path));
+  const files = () =>
+    new Map(machine.files(machine.dataDir).map((path) => [path, machine.bytes(path)]));
   let ending: Ending | undefined;
   let failure: unknown;
   await place.as("judge", async (hands) => {

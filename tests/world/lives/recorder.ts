@@ -78,6 +78,8 @@ export class Recorder {
     work: () => T | Promise<T>,
     receipts?: (reply: T) => Receipt[],
   ): Promise<T | undefined> {
+    // What its code still does in its last moment did not happen.
+    if (this.isGone(holder)) return undefined;
     const ask = ++this.#asks;
     this.#open.set(ask, holder);
     this.note({ is: "asked", ask, request });

@@ -34,6 +34,7 @@ class ActorProcess {
   async work(work: Work): Promise<void> {
     // What is put into a process that stands still waits until it goes on.
     while (this.process.state === "stopped") await this.#place.sleep(AGAIN_MS);
+    if (this.process.state === "dead") return;
     const done = new Promise<void>((resolve) => {
       this.#jobs.push(() => work(this.#hands!).then(resolve));
     });
