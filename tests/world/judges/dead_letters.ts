@@ -75,7 +75,9 @@ const neverLost: Judge = {
   ends(ending, model, report) {
     for (const { name, works, isLoose } of model.subscriptions.values()) {
       for (const work of isLoose ? [] : works.values()) {
-        const { sent: { topic }, seq } = model.events.get(work.n)!;
+        const known = model.events.get(work.n);
+        if (!known) continue;
+        const { sent: { topic }, seq } = known;
         if (work.state !== "dead" || !model.isKept(work, ending.at)) continue;
         if (ending.dead.some(({ subscription, n }) => subscription === name && n === work.n)) {
           continue;

@@ -5,7 +5,7 @@ import type { Recorder } from "./recorder.ts";
 import type { Supervisor } from "./supervisor.ts";
 import type { WorldPlace } from "./world_place.ts";
 
-/** What chaos has its hands on. */
+/** What chaos has its access on. */
 interface Reach {
   world: World;
   place: WorldPlace;

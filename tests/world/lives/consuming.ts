@@ -6,7 +6,7 @@ import type { HandlerContext } from "../../../core/delivery/handler.ts";
 import type { Subscription } from "../../../core/delivery/subscription.ts";
 import type { Act, Behaviour, Settings } from "./act.ts";
 import type { Outcome } from "./fact.ts";
-import type { HandLease, Hands } from "./place.ts";
+import type { Access, HandLease } from "./place.ts";
 import { contentOf } from "./publishing.ts";
 import type { Recorder } from "./recorder.ts";
 
@@ -25,22 +25,22 @@ export class Consuming {
     this.#recorder = recorder;
   }
 
-  async act(act: Act, hands: Hands): Promise<void> {
+  async act(act: Act, access: Access): Promise<void> {
     switch (act.do) {
       case "subscribe":
-        return await this.subscribe(act, hands);
+        return await this.subscribe(act, access);
       case "unsubscribe":
-        return await this.#unsubscribe(act.name, hands);
+        return await this.#unsubscribe(act.name, access);
       case "lease":
-        return await this.#lease(act, hands);
+        return await this.#lease(act, access);
     }
   }
 
   async subscribe(
     { name, topic, settings }: { name: string; topic: string; settings: Settings },
-    hands: Hands,
+    access: Access,
   ): Promise<void> {
-    const place = `${hands.holder} ${name}`;
+    const place = `${access.holder} ${name}`;
     if (this.#live.has(place)) return;
     const { concurrency, maxRetries, maxDeliveries, waitMs, timeoutMs, rate, prefetch } = settings;
     const options = {
@@ -52,12 +52,12 @@ export class Consuming {
       ...(rate === undefined ? {} : { rate }),
       ...(prefetch === undefined ? {} : { prefetch }),
     };
-    const holder = hands.holder;
+    const holder = access.holder;
     const request = { to: "subscribe" as const, name, topic, holder, settings };
     await this.#recorder.ask(holder, request, async () => {
-      const { broker } = hands;
+      const { broker } = access;
       const one = (event: Event, context: HandlerContext) =>
-        this.#handle(event, context, { hands, settings });
+        this.#handle(event, context, { access, settings });
       const all = async (events: Event[], context: HandlerContext) =>
         await Promise.all(events.map((event) => settledAs(one(event, context))));
       const subscription = settings.batch === undefined
@@ -73,7 +73,7 @@ export class Consuming {
     });
   }
 
-  async #unsubscribe(name: string, { holder }: Hands): Promise<void> {
+  async #unsubscribe(name: string, { holder }: Access): Promise<void> {
     const subscription = this.#live.get(`${holder} ${name}`);
     this.#live.delete(`${holder} ${name}`);
     if (!subscription) return;
@@ -85,9 +85,9 @@ export class Consuming {
   async #handle(
     event: Event<Payload>,
     { subscription, signal, ...context }: HandlerContext,
-    { hands, settings }: { hands: Hands; settings: Settings },
+    { access, settings }: { access: Access; settings: Settings },
   ): Promise<unknown> {
-    if (this.#recorder.isGone(hands.holder)) return await new Promise(() => {});
+    if (this.#recorder.isGone(access.holder)) return await new Promise(() => {});
     const run = this.#recorder.nextRun();
     const seen = this.#recorder.seen(event);
     // A batch is told the attempt of its first event only.
@@ -98,12 +98,12 @@ export class Consuming {
       is: "began",
       run,
       subscription,
-      holder: hands.holder,
+      holder: access.holder,
       event: seen,
       attempt,
     });
     const ends = (outcome: Outcome, waitMs = 0) =>
-      this.#recorder.isGone(hands.holder) ||
+      this.#recorder.isGone(access.holder) ||
       this.#recorder.note({ is: "ended", run, outcome, sure: false, waitMs });
     // What a subscription that ends cuts short is not counted.
     const fails = () => {
@@ -116,7 +116,7 @@ export class Consuming {
     // A time-out is the whole batch's.
     const behaviour = script === "hang" && settings.batch !== undefined ? "throw" : script;
     if (event.payload?.takesMs) {
-      await hands.sleep(Math.min(event.payload.takesMs, settings.timeoutMs / 2));
+      await access.sleep(Math.min(event.payload.takesMs, settings.timeoutMs / 2));
     }
     switch (behaviour) {
       case "hang":
@@ -143,13 +143,13 @@ export class Consuming {
   }
 
   /** Leases, and settles all that it got in the same way. */
-  async #lease(act: Act & { do: "lease" }, hands: Hands): Promise<void> {
+  async #lease(act: Act & { do: "lease" }, access: Access): Promise<void> {
     const { name, max, leaseMs } = act;
-    const { desk, holder } = hands;
+    const { operator, holder } = access;
     const askedAt = this.#recorder.now;
     let leases: HandLease[];
     try {
-      leases = await desk.lease(name, { max, leaseMs });
+      leases = await operator.lease(name, { max, leaseMs });
     } catch (error) {
       return this.#recorder.failed(error, "a lease");
     }
@@ -169,11 +169,11 @@ export class Consuming {
       return run;
     });
     if (leases.length === 0) return;
-    await hands.sleep(act.afterMs);
+    await access.sleep(act.afterMs);
     // The daemon decides when a lease is over: nothing is known until long after.
     const isOver = act.then === "nothing" || act.afterMs >= leaseMs;
-    if (isOver) await hands.sleep(Math.max(0, leaseMs + 100 - act.afterMs));
-    const settled = isOver ? undefined : await this.#settle(act, leases, hands);
+    if (isOver) await access.sleep(Math.max(0, leaseMs + 100 - act.afterMs));
+    const settled = isOver ? undefined : await this.#settle(act, leases, access);
     runs.forEach((run, i) => {
       const outcome = settled?.[i] ?? (isOver ? "failed" : outcomeOf(act.then));
       this.#recorder.note({ is: "ended", run, outcome, sure: settled !== undefined, waitMs: 0 });
@@ -184,12 +184,12 @@ export class Consuming {
   async #settle(
     { then, name }: Act & { do: "lease" },
     leases: readonly HandLease[],
-    { desk }: Hands,
+    { operator }: Access,
   ): Promise<Outcome[] | undefined> {
     const tokens = leases.map(({ lease }) => lease);
     try {
       if (then === "ack" || then === "release") {
-        const lost = await desk[then](name, tokens);
+        const lost = await operator[then](name, tokens);
         return tokens.map((token) => lost.includes(token) ? "cut" : outcomeOf(then));
       }
       const items = leases.map(({ lease, event }) => ({
@@ -198,7 +198,7 @@ export class Consuming {
         afterMs: AFTER_MS,
         ...(then === "dead" ? { dead: true } : {}),
       }));
-      const outcomes = await desk.nack(name, items);
+      const outcomes = await operator.nack(name, items);
       const names = { retry: "failed", dead: "dead", lost: "cut", done: "done" } as const;
       return outcomes.map((outcome) => names[outcome]);
     } catch (error) {

@@ -1,7 +1,7 @@
 /** Brings a life to its end: everything heals and settles, and what is there is written down. */
 import type { Known } from "./model.ts";
 import type { Ending } from "./fact.ts";
-import type { Hands, Place } from "./place.ts";
+import type { Access, Place } from "./place.ts";
 import type { Consuming } from "./consuming.ts";
 import { contentOf } from "./publishing.ts";
 import type { Recorder } from "./recorder.ts";
@@ -18,18 +18,18 @@ export async function settle(
   { recorder, consuming }: { recorder: Recorder; consuming: Consuming },
 ): Promise<void> {
   const { subscriptions } = recorder.model;
-  await place.as("drain", async (hands) => {
+  await place.as("drain", async (access) => {
     for (const subscription of subscriptions.values()) {
-      await consuming.subscribe(subscription, hands);
+      await consuming.subscribe(subscription, access);
     }
-    await hands.sleep(SETTLED_MS);
+    await access.sleep(SETTLED_MS);
     const until = place.now() + PATIENCE_MS;
-    while (place.now() < until && !(await isQuiet(hands))) await hands.sleep(LOOK_MS);
+    while (place.now() < until && !(await isQuiet(access))) await access.sleep(LOOK_MS);
   });
 }
 
-async function isQuiet({ desk }: Hands): Promise<boolean> {
-  const all = await desk.subscriptions();
+async function isQuiet({ operator }: Access): Promise<boolean> {
+  const all = await operator.subscriptions();
   return all.every(({ paused, pending, leased, scheduled }) =>
     paused || pending + leased + scheduled === 0
   );
@@ -37,35 +37,35 @@ async function isQuiet({ desk }: Hands): Promise<boolean> {
 
 /** What is there. `files`: the bytes of all files of the data. */
 export async function endingOf(
-  hands: Hands,
+  access: Access,
   { place, recorder, files }: {
     place: Place;
     recorder: Recorder;
     files: () => ReadonlyMap<string, Uint8Array>;
   },
 ): Promise<Ending> {
-  const { desk } = hands;
+  const { operator } = access;
   const { model } = recorder;
   const topics: Ending["topics"][number][] = [];
-  for (const { name, firstSeq, lastSeq } of await desk.topics()) {
-    const events = (await desk.read(name)).map((event) => recorder.seen(event));
+  for (const { name, firstSeq, lastSeq } of await operator.topics()) {
+    const events = (await operator.read(name)).map((event) => recorder.seen(event));
     recorder.note({ is: "read", reader: "the end", topic: name, askedAt: place.now(), events });
     topics.push({ name, firstSeq, lastSeq, events });
   }
-  const dead = (await desk.deadLetters()).map((one) => ({
+  const dead = (await operator.deadLetters()).map((one) => ({
     ...one,
     n: model.log(one.topic).numbers.get(one.seq) ?? -1,
   }));
   const byId = new Map([...model.events.values()].map(({ sent }) => [sent.id, sent.n]));
-  const scheduled = (await desk.scheduled()).map(({ id }) => byId.get(id) ?? -1);
+  const scheduled = (await operator.scheduled()).map(({ id }) => byId.get(id) ?? -1);
   return {
     at: place.now(),
     wall: place.wall(),
     topics,
-    subscriptions: await desk.subscriptions(),
+    subscriptions: await operator.subscriptions(),
     dead,
     scheduled,
-    damage: await desk.damage(),
+    damage: await operator.damage(),
     contents: contentsIn(files(), [...model.events.values()]),
   };
 }

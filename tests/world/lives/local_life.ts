@@ -1,5 +1,5 @@
 /** Lives the plan of a seed in a {@link LocalPlace}, and judges it. */
-import { Court } from "../judges/court.ts";
+import { Judging } from "../judges/all.ts";
 import type { Finding } from "../judges/judge.ts";
 import type { Plan, Random, Step } from "../types.ts";
 import { type Act, actOf } from "./act.ts";
@@ -27,20 +27,20 @@ export const NOT_LOCAL: readonly string[] = [
 export async function liveLocally(
   plan: Plan,
   random: Random,
-): Promise<{ court: Court; findings: readonly Finding[] }> {
+): Promise<{ judging: Judging; findings: readonly Finding[] }> {
   const place = new LocalPlace(random);
-  const court = new Court();
-  const recorder = new Recorder(place, court);
+  const judging = new Judging();
+  const recorder = new Recorder(place, judging);
   const life = new LocalLife(place, recorder);
   for (const step of plan.steps) await life.take(step);
   await life.calm();
-  let ending: Parameters<Court["end"]>[0] | undefined;
+  let ending: Parameters<Judging["end"]>[0] | undefined;
   await settleIn(place, settle(place, { recorder, consuming: life.consuming }));
-  await place.as("judge", async (hands) => {
+  await place.as("judge", async (access) => {
     const files = () => new Map(place.disk.files().map((path) => [path, place.disk.bytes(path)]));
-    ending = await endingOf(hands, { place, recorder, files });
+    ending = await endingOf(access, { place, recorder, files });
   });
-  return { court, findings: court.end(ending!) };
+  return { judging, findings: judging.end(ending!) };
 }
 
 class LocalLife {
@@ -62,10 +62,10 @@ class LocalLife {
     await this.#place.sleep(Math.max(0, step.at - this.#place.now()));
     const act = actOf(step);
     if (step.actor === "chaos") return await this.#chaos(act);
-    void this.#place.as(step.actor, async (hands) => {
-      await this.#publishing.act(act, hands);
-      await this.consuming.act(act, hands);
-      await this.#operating.act(act, hands);
+    void this.#place.as(step.actor, async (access) => {
+      await this.#publishing.act(act, access);
+      await this.consuming.act(act, access);
+      await this.#operating.act(act, access);
     });
     await this.#place.sleep(0);
   }

@@ -12,8 +12,8 @@ import type { State } from "../../../core/state/state.ts";
 import { FakeClock } from "../../helpers/fake_clock.ts";
 import { MemoryDisk } from "../../helpers/memory_disk.ts";
 import type { Random } from "../types.ts";
-import { LocalDesk } from "./local_desk.ts";
-import type { Hands, Place } from "./place.ts";
+import { LocalOperator } from "./local_operator.ts";
+import type { Access, Place } from "./place.ts";
 
 /** One life of the process. */
 interface Life {
@@ -65,14 +65,17 @@ export class LocalPlace implements Place {
     await turn();
   }
 
-  async as(actor: string, work: (hands: Hands) => Promise<void>): Promise<void> {
+  async as(actor: string, work: (access: Access) => Promise<void>): Promise<void> {
     const { number, ended } = this.#life;
     const holder = `${actor}#${number}`;
     this.#holders.add(holder);
     const broker = this.#broker;
     const sleep = (ms: number) =>
       new Promise<void>((resolve) => void this.clock.setTimer(resolve, ms));
-    await Promise.race([work({ holder, broker, desk: new LocalDesk(broker), sleep }), ended]);
+    await Promise.race([
+      work({ holder, broker, operator: new LocalOperator(broker), sleep }),
+      ended,
+    ]);
   }
 
   /** The broker is closed in order, and opened again. */

@@ -1,6 +1,6 @@
 /** Operators and readers. */
 import type { Act } from "./act.ts";
-import type { Hands } from "./place.ts";
+import type { Access } from "./place.ts";
 import type { Recorder } from "./recorder.ts";
 
 /** Does what operators and readers do. */
@@ -12,62 +12,62 @@ export class Operating {
     this.#recorder = recorder;
   }
 
-  async act(act: Act, hands: Hands): Promise<void> {
-    const { holder, desk } = hands;
+  async act(act: Act, access: Access): Promise<void> {
+    const { holder, operator } = access;
     const ask = this.#recorder.ask.bind(this.#recorder, holder);
     switch (act.do) {
       case "create topic": {
         const { topic, limits } = act;
-        await ask({ to: act.do, topic, limits }, () => desk.createTopic(topic, limits));
+        await ask({ to: act.do, topic, limits }, () => operator.createTopic(topic, limits));
         return;
       }
       case "change topic": {
         const { topic, limits } = act;
-        await ask({ to: act.do, topic, limits }, () => desk.changeTopic(topic, limits));
+        await ask({ to: act.do, topic, limits }, () => operator.changeTopic(topic, limits));
         return;
       }
       case "remove topic":
-        await ask({ to: act.do, topic: act.topic }, () => desk.removeTopic(act.topic));
+        await ask({ to: act.do, topic: act.topic }, () => operator.removeTopic(act.topic));
         return;
       case "remove subscription":
-        await ask({ to: act.do, name: act.name }, () => desk.removeSubscription(act.name));
+        await ask({ to: act.do, name: act.name }, () => operator.removeSubscription(act.name));
         return;
       case "pause":
         await ask(
           { to: act.do, name: act.name, forMs: act.forMs },
-          () => desk.pause(act.name, act.forMs),
+          () => operator.pause(act.name, act.forMs),
         );
         return;
       case "resume":
-        await ask({ to: act.do, name: act.name }, () => desk.resume(act.name));
+        await ask({ to: act.do, name: act.name }, () => operator.resume(act.name));
         return;
       case "seek":
-        await ask({ to: act.do, name: act.name }, () => desk.seek(act.name, act.to));
+        await ask({ to: act.do, name: act.name }, () => operator.seek(act.name, act.to));
         return;
       case "retry now":
-        await ask({ to: act.do, name: act.name }, () => desk.retryNow(act.name));
+        await ask({ to: act.do, name: act.name }, () => operator.retryNow(act.name));
         return;
       case "retry dead":
       case "remove dead":
-        return await this.#deadLetters(act, hands);
+        return await this.#deadLetters(act, access);
       case "redact":
-        return await this.#redact(act.pick, hands);
+        return await this.#redact(act.pick, access);
       case "cancel":
-        return await this.#cancel(act.pick, hands);
+        return await this.#cancel(act.pick, access);
       case "read":
-        return await this.read(act.topic, hands);
+        return await this.read(act.topic, access);
       case "tail":
-        return await this.#tail(act.topic, hands);
+        return await this.#tail(act.topic, access);
     }
   }
 
   async #deadLetters(
     { do: to, pick, all }: Act & { do: "retry dead" | "remove dead" },
-    { holder, desk }: Hands,
+    { holder, operator }: Access,
   ): Promise<void> {
     let listed;
     try {
-      listed = await desk.deadLetters();
+      listed = await operator.deadLetters();
     } catch (error) {
       return this.#recorder.failed(error, "the list of dead letters");
     }
@@ -81,32 +81,32 @@ export class Operating {
     await this.#recorder.ask(
       holder,
       { to, entries },
-      () => to === "retry dead" ? desk.retryDead(names) : desk.removeDead(names),
+      () => to === "retry dead" ? operator.retryDead(names) : operator.removeDead(names),
     );
   }
 
-  async #redact(pick: number, { holder, desk }: Hands): Promise<void> {
+  async #redact(pick: number, { holder, operator }: Access): Promise<void> {
     const known = [...this.#recorder.model.events.values()].filter(({ seq }) => seq !== undefined);
     const { sent: { n, topic }, seq } = known[pick % known.length] ?? { sent: {} };
     if (n === undefined || topic === undefined || seq === undefined) return;
-    await this.#recorder.ask(holder, { to: "redact", topic, n }, () => desk.redact(topic, seq));
+    await this.#recorder.ask(holder, { to: "redact", topic, n }, () => operator.redact(topic, seq));
   }
 
-  async #cancel(pick: number, { holder, desk }: Hands): Promise<void> {
+  async #cancel(pick: number, { holder, operator }: Access): Promise<void> {
     const known = [...this.#recorder.model.events.values()].filter(({ state, sent }) =>
       state === "scheduled" && sent.id !== undefined
     );
     const { sent: { n, topic, id } } = known[pick % known.length] ?? { sent: {} };
     if (n === undefined || topic === undefined || id === undefined) return;
-    await this.#recorder.ask(holder, { to: "cancel", n }, () => desk.cancel(topic, id));
+    await this.#recorder.ask(holder, { to: "cancel", n }, () => operator.cancel(topic, id));
   }
 
   /** Reads a topic from its start to its end. */
-  async read(topic: string, { holder, desk }: Hands): Promise<void> {
+  async read(topic: string, { holder, operator }: Access): Promise<void> {
     const askedAt = this.#recorder.now;
     const reader = `${holder} read ${++this.#readers}`;
     try {
-      const events = (await desk.read(topic)).map((event) => this.#recorder.seen(event));
+      const events = (await operator.read(topic)).map((event) => this.#recorder.seen(event));
       this.#recorder.note({ is: "read", reader, topic, askedAt, events });
     } catch (error) {
       this.#recorder.failed(error, `a read of ${topic}`);
@@ -114,7 +114,7 @@ export class Operating {
   }
 
   /** Follows a topic until the process ends. */
-  async #tail(topic: string, { holder, broker }: Hands): Promise<void> {
+  async #tail(topic: string, { holder, broker }: Access): Promise<void> {
     const reader = `${holder} tail ${++this.#readers}`;
     const onMissed = ({ topic, from, to }: { topic: string; from: number; to: number }) =>
       this.#recorder.note({ is: "missed", reader, topic, from, to });

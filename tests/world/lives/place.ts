@@ -16,7 +16,7 @@ export interface HandLease {
 }
 
 /** What an operator, and a program without the library, can do. */
-export interface Desk {
+export interface Operator {
   topics(): Promise<{ name: string; firstSeq: number; lastSeq: number }[]>;
   createTopic(name: string, limits: TopicLimits): Promise<unknown>;
   changeTopic(name: string, limits: TopicLimits): Promise<unknown>;
@@ -49,11 +49,11 @@ export interface Desk {
 }
 
 /** What a process of a life has at hand. */
-export interface Hands {
+export interface Access {
   /** The process: its actor, and which of its lives it is. */
   holder: string;
   broker: Broker;
-  desk: Desk;
+  operator: Operator;
   sleep(ms: number): Promise<void>;
 }
 
@@ -68,7 +68,7 @@ export interface Place {
    * Runs `work` in the process of this actor, which is started if it is not there. Resolves when
    * the work has ended, or the process: then nothing more of it happens.
    */
-  as(actor: string, work: (hands: Hands) => Promise<void>): Promise<void>;
+  as(actor: string, work: (access: Access) => Promise<void>): Promise<void>;
   /** Called when a process of an actor has ended. */
   onGone: (holder: string) => void;
   /** Called with errors for which no caller waits. */

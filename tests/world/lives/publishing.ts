@@ -4,7 +4,7 @@ import type { Expected } from "../../../core/store/store.ts";
 import type { Act, NewOne } from "./act.ts";
 import type { Expectation, Receipt, Request, Sent } from "./fact.ts";
 import type { Known } from "./model.ts";
-import type { Hands } from "./place.ts";
+import type { Access } from "./place.ts";
 import type { Recorder } from "./recorder.ts";
 
 /** What an event says, so that it can be found wherever a byte of it lies. */
@@ -24,42 +24,42 @@ export class Publishing {
     this.#recorder = recorder;
   }
 
-  async act(act: Act, hands: Hands): Promise<void> {
+  async act(act: Act, access: Access): Promise<void> {
     switch (act.do) {
       case "publish":
-        return await this.#publish(act, hands);
+        return await this.#publish(act, access);
       case "repeat":
-        return await this.#repeat(act.pick, hands);
+        return await this.#repeat(act.pick, access);
       case "publish all":
-        return await this.#publishAll(act.events, hands);
+        return await this.#publishAll(act.events, access);
     }
   }
 
-  async #publish(act: Act & { do: "publish" }, hands: Hands): Promise<void> {
+  async #publish(act: Act & { do: "publish" }, access: Access): Promise<void> {
     const { topic, events, together = false, delayMs, ttlMs } = act;
     const expected = this.#expectation(act);
     for (const one of events) this.#sent.set(one.n, one);
     if (together && events.length > 1) {
-      const request = requestOf(hands, { topic, events, together, expected, ttlMs });
+      const request = requestOf(access, { topic, events, together, expected, ttlMs });
       const messages = events.map((one) => ({ ...messageOf(one), ...given({ ttlMs }) }));
       const work = () =>
-        hands.broker.publishBatch(topic, messages, given({ expected: wireOf(expected) }));
-      await this.#recorder.ask(hands.holder, request, work, receiptsOf(request.events));
+        access.broker.publishBatch(topic, messages, given({ expected: wireOf(expected) }));
+      await this.#recorder.ask(access.holder, request, work, receiptsOf(request.events));
       return;
     }
     await Promise.all(
-      events.map((one) => this.#one(one, { topic, expected, delayMs, ttlMs }, hands)),
+      events.map((one) => this.#one(one, { topic, expected, delayMs, ttlMs }, access)),
     );
   }
 
   async #one(
     one: NewOne,
     how: { topic: string; expected?: Expectation; delayMs?: number; ttlMs?: number },
-    hands: Hands,
+    access: Access,
   ): Promise<void> {
     const { topic, expected, delayMs, ttlMs } = how;
     const { payload, id, key } = messageOf(one);
-    const request = requestOf(hands, { ...how, events: [one], together: false });
+    const request = requestOf(access, { ...how, events: [one], together: false });
     const schedule = delayMs === undefined ? undefined : { delayMs };
     const options = given({
       id,
@@ -68,31 +68,34 @@ export class Publishing {
       ttlMs,
       schedule,
     });
-    const work = () => hands.broker.publish(topic, TYPE, payload, options);
+    const work = () => access.broker.publish(topic, TYPE, payload, options);
     const receipts = receiptsOf(request.events);
-    await this.#recorder.ask(hands.holder, request, work, (event) => receipts([event]));
+    await this.#recorder.ask(access.holder, request, work, (event) => receipts([event]));
   }
 
-  async #repeat(pick: number, hands: Hands): Promise<void> {
+  async #repeat(pick: number, access: Access): Promise<void> {
     const named = [...this.#recorder.model.events.values()].filter(({ sent }) =>
       sent.id !== undefined && this.#sent.has(sent.n)
     );
     const known = named[pick % named.length];
     if (!known) return;
-    await this.#one(this.#sent.get(known.sent.n)!, { topic: known.sent.topic }, hands);
+    await this.#one(this.#sent.get(known.sent.n)!, { topic: known.sent.topic }, access);
   }
 
-  async #publishAll(events: readonly (NewOne & { topic: string })[], hands: Hands): Promise<void> {
+  async #publishAll(
+    events: readonly (NewOne & { topic: string })[],
+    access: Access,
+  ): Promise<void> {
     for (const one of events) this.#sent.set(one.n, one);
     const request: Request & { to: "publish" } = {
       to: "publish",
-      publisher: hands.holder,
+      publisher: access.holder,
       together: true,
       events: events.map((one) => sentOf(one, one.topic)),
     };
     const messages = events.map((one) => ({ ...messageOf(one), topic: one.topic }));
-    const work = () => hands.broker.publishAll(messages);
-    await this.#recorder.ask(hands.holder, request, work, receiptsOf(request.events));
+    const work = () => access.broker.publishAll(messages);
+    await this.#recorder.ask(access.holder, request, work, receiptsOf(request.events));
   }
 
   /** What the publisher expects, by what it can know. */
@@ -120,7 +123,7 @@ function keySeqOf(before: Known | undefined): number {
 }
 
 function requestOf(
-  { holder }: Hands,
+  { holder }: Access,
   { topic, events, ...how }: {
     topic: string;
     events: readonly NewOne[];

@@ -3,7 +3,7 @@
  * and whatever happens to machine, network and processes. What they see is judged by tests/world/
  * judges.
  */
-import { Court } from "../judges/court.ts";
+import { Judging } from "../judges/all.ts";
 import type { Life, Plan, Random, Step, World } from "../types.ts";
 import { actOf } from "./act.ts";
 import { Chaos } from "./chaos.ts";
@@ -23,8 +23,8 @@ const HEALED_MS = 2_000;
 
 async function run(world: World, plan: Plan): Promise<void> {
   const place = new WorldPlace(world);
-  const court = new Court();
-  const recorder = new Recorder(place, court);
+  const judging = new Judging();
+  const recorder = new Recorder(place, judging);
   recorder.onFact = (fact) => {
     world.note(...factText(fact));
     if (fact.is === "asked" && fact.request.to === "publish") {
@@ -42,10 +42,10 @@ async function run(world: World, plan: Plan): Promise<void> {
     const act = actOf(step);
     if (step.actor === "chaos") return await chaos.act(act);
     // Some wait for long, and a tail for ever.
-    void place.as(step.actor, async (hands) => {
-      await publishing.act(act, hands);
-      await consuming.act(act, hands);
-      await operating.act(act, hands);
+    void place.as(step.actor, async (access) => {
+      await publishing.act(act, access);
+      await consuming.act(act, access);
+      await operating.act(act, access);
     });
   });
   chaos.calm();
@@ -53,7 +53,7 @@ async function run(world: World, plan: Plan): Promise<void> {
   await settle(place, { recorder, consuming });
   const ending = await judged(world, { place, recorder });
   world.count("dead letters", ending.dead.length);
-  const [first, ...others] = court.end(ending);
+  const [first, ...others] = judging.end(ending);
   if (!first) return;
   for (const { judge, what } of others.slice(0, 20)) world.note("judge", `${judge}: ${what}`);
   world.violated(`${first.judge} (${first.promise})`, first.what);
@@ -69,9 +69,9 @@ async function judged(
     new Map(machine.files(machine.dataDir).map((path) => [path, machine.bytes(path)]));
   let ending: Ending | undefined;
   let failure: unknown;
-  await place.as("judge", async (hands) => {
+  await place.as("judge", async (access) => {
     try {
-      ending = await endingOf(hands, { place, recorder, files });
+      ending = await endingOf(access, { place, recorder, files });
     } catch (error) {
       failure = error;
     }

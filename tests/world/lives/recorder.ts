@@ -1,8 +1,8 @@
-/** Writes down what happens in a life, as facts, and tells the court. */
+/** Writes down what happens in a life, as facts, and tells the judging. */
 import { CannotStoreError, EvsError } from "../../../core/base/errors.ts";
 import { redactionOf } from "../../../core/event/redaction.ts";
 import type { Event } from "../../../core/event/event.ts";
-import type { Court } from "../judges/court.ts";
+import type { Judging } from "../judges/all.ts";
 import type { Fact, Happening, Receipt, Request, Seen } from "./fact.ts";
 import type { Place } from "./place.ts";
 
@@ -24,7 +24,7 @@ function isRefusal(error: unknown): boolean {
 
 /** Records one life. */
 export class Recorder {
-  readonly court: Court;
+  readonly judging: Judging;
   readonly #place: Place;
   /** Requests without an answer, by the process that asked. */
   readonly #open = new Map<number, string>();
@@ -34,15 +34,15 @@ export class Recorder {
   /** Called with each fact, for the story. */
   onFact: (fact: Fact) => void = () => {};
 
-  constructor(place: Place, court: Court) {
+  constructor(place: Place, judging: Judging) {
     this.#place = place;
-    this.court = court;
+    this.judging = judging;
     place.onGone = (holder) => this.gone(holder);
     place.onReport = (error, context) => this.reported(error, context);
   }
 
   get model() {
-    return this.court.model;
+    return this.judging.model;
   }
 
   get now(): number {
@@ -51,7 +51,7 @@ export class Recorder {
 
   note(happening: Happening): void {
     const fact: Fact = { at: this.#place.now(), wall: this.#place.wall(), ...happening };
-    this.court.take(fact);
+    this.judging.take(fact);
     this.onFact(fact);
   }
 

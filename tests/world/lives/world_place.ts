@@ -2,13 +2,13 @@
 import { connect } from "../../../core/client/broker/connect.ts";
 import { Client } from "../../../core/client/client.ts";
 import type { Process, World } from "../types.ts";
-import type { Hands, Place } from "./place.ts";
-import { RemoteDesk } from "./remote_desk.ts";
+import type { Access, Place } from "./place.ts";
+import { RemoteOperator } from "./remote_operator.ts";
 
 /** When to look again for a daemon, or for a process that is stopped, ms. */
 const AGAIN_MS = 100;
 
-type Work = (hands: Hands) => Promise<void>;
+type Work = (access: Access) => Promise<void>;
 
 /** One life of an actor. */
 class ActorProcess {
@@ -17,7 +17,7 @@ class ActorProcess {
   readonly #place: WorldPlace;
   readonly #socket: string;
   readonly #jobs: (() => Promise<void>)[] = [];
-  #hands: Hands | undefined;
+  #access: Access | undefined;
   #wake: () => void = () => {};
 
   constructor(
@@ -36,14 +36,14 @@ class ActorProcess {
     while (this.process.state === "stopped") await this.#place.sleep(AGAIN_MS);
     if (this.process.state === "dead") return;
     const done = new Promise<void>((resolve) => {
-      this.#jobs.push(() => work(this.#hands!).then(resolve));
+      this.#jobs.push(() => work(this.#access!).then(resolve));
     });
     this.#wake();
     await Promise.race([done, this.process.ended]);
   }
 
   async #main(): Promise<void> {
-    this.#hands = await this.#connected();
+    this.#access = await this.#connected();
     for (;;) {
       const job = this.#jobs.shift();
       if (job) void job();
@@ -51,7 +51,7 @@ class ActorProcess {
     }
   }
 
-  async #connected(): Promise<Hands> {
+  async #connected(): Promise<Access> {
     const sleep = (ms: number) => new Promise<void>((resolve) => void setTimeout(resolve, ms));
     for (;;) {
       try {
@@ -60,8 +60,8 @@ class ActorProcess {
           onNotice: () => {},
           onError: (error, context) => this.#place.onReport(error, `${this.holder}: ${context}`),
         });
-        const desk = new RemoteDesk(new Client({ socket: this.#socket }));
-        return { holder: this.holder, broker, desk, sleep };
+        const operator = new RemoteOperator(new Client({ socket: this.#socket }));
+        return { holder: this.holder, broker, operator, sleep };
       } catch (error) {
         // It is down, or its disk fails: it will be back.
         if (!(error instanceof Error) || !("code" in error)) throw error;

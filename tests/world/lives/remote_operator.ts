@@ -5,10 +5,10 @@ import { eventOfLine } from "../../../core/event/event_lines.ts";
 import { unansweredOf } from "../../../core/event/attempt.ts";
 import type { DeadLetterDetail, SettleReply } from "../../../core/protocol/protocol.ts";
 import type { TopicLimits } from "./act.ts";
-import type { Desk, HandLease } from "./place.ts";
+import type { HandLease, Operator } from "./place.ts";
 
 /** The daemon that a client is connected to. */
-export class RemoteDesk implements Desk {
+export class RemoteOperator implements Operator {
   readonly #client: Client;
 
   constructor(client: Client) {

@@ -18,7 +18,7 @@ export const judges: readonly Judge[] = [
 ];
 
 /** Judges one life. */
-export class Court {
+export class Judging {
   readonly model: Model = new Model();
   readonly facts: Fact[] = [];
   readonly findings: Finding[] = [];

@@ -7,10 +7,10 @@ import { unansweredOf } from "../../../core/event/attempt.ts";
 import { type Event, toEvent } from "../../../core/event/event.ts";
 import { damageText } from "../../../core/store/damage.ts";
 import type { TopicLimits } from "./act.ts";
-import type { Desk, HandLease } from "./place.ts";
+import type { HandLease, Operator } from "./place.ts";
 
 /** The broker itself. */
-export class LocalDesk implements Desk {
+export class LocalOperator implements Operator {
   readonly #broker: EventBroker;
 
   constructor(broker: EventBroker) {
