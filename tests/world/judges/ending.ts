@@ -102,6 +102,30 @@ const oneState: Judge = {
   },
 };
 
+const restartChangesNothing: Judge = {
+  name: "a restart changes nothing",
+  promise: "19. SIGTERM drains",
+  holds: "After an orderly stop and a start, topics have the events that they had, and the same " +
+    "dead letters are listed; what limits delete is left aside.",
+  ends({ topics, dead, again }, model, report) {
+    if (!again) return;
+    for (const { name, events, lastSeq } of topics) {
+      const later = again.topics.find((topic) => topic.name === name);
+      if (later?.lastSeq !== lastSeq) {
+        report(`${name} ended at ${lastSeq}, and at ${later?.lastSeq}`);
+      }
+      if (model.log(name).mayDelete) continue;
+      const [before, after] = [events, later?.events ?? []].map((all) => JSON.stringify(all));
+      if (before !== after) report(`${name} had ${before}, and has ${after}`);
+    }
+    const namesOf = (all: Ending["dead"]) =>
+      all.filter(({ topic }) => !model.log(topic).limits.some((one) => one.deadMax))
+        .map(({ subscription, topic, seq }) => `${subscription} ${topic} ${seq}`).sort().join();
+    if (namesOf(dead) === namesOf(again.dead)) return;
+    report(`the dead letters were ${namesOf(dead)}, and are ${namesOf(again.dead)}`);
+  },
+};
+
 const everythingIsAnswered: Judge = {
   name: "every request is answered",
   promise: "Every request gets an answer",
@@ -133,6 +157,7 @@ export const endJudges: readonly Judge[] = [
   everythingIsHandled,
   countsAgree,
   oneState,
+  restartChangesNothing,
   everythingIsAnswered,
   nothingUnexpected,
 ];

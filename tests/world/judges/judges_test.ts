@@ -3,6 +3,7 @@
  * one thing. A judge without such a history could be one that never finds anything.
  */
 import assert from "node:assert/strict";
+import type { Seen } from "../lives/fact.ts";
 import { judges } from "./all.ts";
 import { deadLetter, History, infoOf } from "./history.ts";
 
@@ -168,6 +169,15 @@ const BREACHES: Readonly<Record<string, (h: History) => void>> = {
     h.published(1, { seq: 1 });
     h.handled(1, { seq: 1 }, "done");
     h.end.dead = [deadLetter(1)];
+  },
+  "a restart changes nothing": (h) => {
+    h.published(1, { seq: 1 });
+    const events: Seen[] = [];
+    h.end.again = {
+      topics: [{ name: "a", firstSeq: 1, lastSeq: 1, events }],
+      dead: [],
+      scheduled: [],
+    };
   },
   "every request is answered": (h) => void h.asked({ to: "resume", name: "s" }),
   "no bug of ours is reported": (h) => {

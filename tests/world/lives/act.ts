@@ -54,6 +54,8 @@ export interface TopicLimits {
   drop?: "limits" | "consumed";
   deadMax?: number;
   deadRetention?: number;
+  /** Where it lives, for good. */
+  store?: "file" | "sqlite";
 }
 
 /** One act. The actor says who does it: a publisher, a consumer, a reader, an operator, `chaos`. */

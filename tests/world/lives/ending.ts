@@ -1,4 +1,6 @@
 /** Brings a life to its end: everything heals and settles, and what is there is written down. */
+import type { Client } from "../../../core/client/client.ts";
+import { examine } from "../../../core/doctor/doctor.ts";
 import type { Known } from "./model.ts";
 import type { Ending } from "./fact.ts";
 import type { Access, Place } from "./place.ts";
@@ -68,6 +70,24 @@ export async function endingOf(
     damage: await operator.damage(),
     contents: contentsIn(files(), [...model.events.values()]),
   };
+}
+
+/** What `evs doctor` calls damage in the data dir of a daemon that runs, or of none. */
+export async function diagnose(
+  { dataDir, socket }: { dataDir: string; socket: string },
+  client: Client | undefined,
+): Promise<string[]> {
+  const asked = client && {
+    status: await client.status(),
+    ask: (path: string) => client.call<unknown>({ method: "GET", path }),
+  };
+  const room = () => Promise.resolve({ free: 1e12, size: 1e13 });
+  const found: string[] = [];
+  const context = { dataDir, socket, room, quick: false, now: Date.now(), ...asked };
+  for await (const { level, where, what } of examine(context)) {
+    if (level === "damage") found.push(`${where}: ${what}`);
+  }
+  return found;
 }
 
 /** Redacted events of which the content is in a file, and in which. */

@@ -145,6 +145,8 @@ export interface Ending {
   scheduled: readonly number[];
   /** What is told of damage. */
   damage: readonly string[];
+  /** The same after the daemon was stopped in order, and started again. */
+  again?: Pick<Ending, "topics" | "dead" | "scheduled">;
   /** Redacted events of which the content is still in a file. */
   contents: readonly { n: number; file: string }[];
 }

@@ -23,7 +23,9 @@ export class LocalOperator implements Operator {
   }
 
   createTopic(name: string, limits: TopicLimits) {
-    return this.#broker.topics.create(name, limits);
+    // There is one store.
+    const { store: _store, ...rest } = limits;
+    return this.#broker.topics.create(name, rest);
   }
 
   changeTopic(name: string, limits: TopicLimits) {

@@ -253,7 +253,9 @@ function limits(m: Maker): Act {
     drop: m.random.pick(["limits", "limits", "consumed"]),
     deadMax: m.random.pick([0, 0, 2]),
   };
-  return { do: m.random.pick(["create topic", "change topic"]), topic: m.topic, limits };
+  if (m.random.chance(0.5)) return { do: "change topic", topic: m.topic, limits };
+  const store = m.random.pick([undefined, "file", "sqlite"] as const);
+  return { do: "create topic", topic: m.topic, limits: { ...limits, ...(store ? { store } : {}) } };
 }
 
 function diskFault(m: Maker): Act {

@@ -3,12 +3,13 @@
  * and whatever happens to machine, network and processes. What they see is judged by tests/world/
  * judges.
  */
+import { Client } from "../../../core/client/client.ts";
 import { Judging } from "../judges/all.ts";
 import type { Life, Plan, Random, Step, World } from "../types.ts";
 import { actOf } from "./act.ts";
 import { Chaos } from "./chaos.ts";
 import { Consuming } from "./consuming.ts";
-import { endingOf, settle } from "./ending.ts";
+import { diagnose, endingOf, settle } from "./ending.ts";
 import type { Ending } from "./fact.ts";
 import { Operating } from "./operating.ts";
 import { planLife } from "./plan.ts";
@@ -51,7 +52,7 @@ async function run(world: World, plan: Plan): Promise<void> {
   chaos.calm();
   await world.sleep(HEALED_MS);
   await settle(place, { recorder, consuming });
-  const ending = await judged(world, { place, recorder });
+  const ending = await endOf(world, { place, recorder, supervisor });
   world.count("dead letters", ending.dead.length);
   const [first, ...others] = judging.end(ending);
   if (!first) return;
@@ -59,11 +60,35 @@ async function run(world: World, plan: Plan): Promise<void> {
   world.violated(`${first.judge} (${first.promise})`, first.what);
 }
 
-/** What is there at the end. */
-async function judged(
-  world: World,
-  { place, recorder }: { place: WorldPlace; recorder: Recorder },
-): Promise<Ending> {
+interface Living {
+  place: WorldPlace;
+  recorder: Recorder;
+  supervisor: Supervisor;
+}
+
+/** What is there at the end, while the daemon runs, when it has stopped, and when it runs again. */
+async function endOf(world: World, living: Living): Promise<Ending> {
+  const { supervisor: { daemon } } = living;
+  const ending = await now(world, living);
+  const found = await inProcess(world, "doctor", async () => {
+    using client = new Client({ socket: daemon.socket });
+    return await diagnose(daemon, client);
+  });
+  const exit = await living.supervisor.stop();
+  if (exit.how !== "exited" || exit.code !== 0) {
+    world.violated("19. SIGTERM drains", `the daemon ended with ${JSON.stringify(exit)}`);
+  }
+  const later = await inProcess(world, "doctor", () => diagnose(daemon, undefined));
+  const started = await daemon.start();
+  if (started !== "ready") {
+    world.violated("2. kill -9 loses nothing and invents nothing", `no start: ${started.said}`);
+  }
+  const again = await now(world, living);
+  return { ...ending, damage: [...ending.damage, ...found, ...later], again };
+}
+
+/** What is there. */
+async function now(world: World, { place, recorder }: Living): Promise<Ending> {
   const { machine } = world;
   const files = () =>
     new Map(machine.files(machine.dataDir).map((path) => [path, machine.bytes(path)]));
@@ -78,6 +103,14 @@ async function judged(
   });
   if (ending) return ending;
   throw failure ?? new Error("the judge's process ended");
+}
+
+async function inProcess<T>(world: World, name: string, work: () => Promise<T>): Promise<T> {
+  let result: { value: T } | undefined;
+  const { ended } = world.spawn(name, async () => void (result = { value: await work() }));
+  const exit = await ended;
+  if (result) return result.value;
+  throw exit.how === "threw" ? exit.error : new Error(`${name} ${exit.how}`);
 }
 
 /** See above. */

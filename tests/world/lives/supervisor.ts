@@ -10,6 +10,7 @@ export class Supervisor {
   readonly daemon: Daemon;
   readonly #world: World;
   readonly #recorder: Recorder;
+  #isOver = false;
   /** The next end of the daemon is by this. */
   cause: "power cut" | "killed" | undefined;
 
@@ -17,6 +18,12 @@ export class Supervisor {
     this.daemon = daemon;
     this.#world = world;
     this.#recorder = recorder;
+  }
+
+  /** Stops it for good; resolves with how it ended. */
+  async stop(): Promise<Exit> {
+    this.#isOver = true;
+    return await this.daemon.shutDown();
   }
 
   /** Starts it, and again whenever it has ended. Resolves when it has been ready once. */
@@ -36,7 +43,8 @@ export class Supervisor {
     this.cause = undefined;
     const words = exit.how === "threw" ? String(exit.error) : said;
     this.#recorder.note({ is: "down", how, ...(words ? { said: words } : {}) });
+    if (this.#isOver) return;
     await this.#world.sleep(RESTART_MS);
-    await this.run();
+    if (!this.#isOver) await this.run();
   }
 }
