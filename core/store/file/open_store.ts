@@ -76,7 +76,7 @@ function openLocked(
   dir: string,
   { now, lookAtMost }: OpenOptions,
 ): Omit<OpenedStore, "lock"> {
-  const marked = readFormat(disk, dir);
+  const mark = readFormat(disk, dir);
   const { topics: folders, foreign } = listStore(disk, dir);
   const few = folders.length <= lookAtMost;
   // A checkpoint that is not read gets no strikes, so it would become wrong.
@@ -85,12 +85,12 @@ function openLocked(
   const { checkpoint, views: known } = few
     ? { checkpoint: Checkpoint.empty(disk, dir), views: new ViewTable() }
     : Checkpoint.open(disk, dir);
-  if (!marked) {
+  if (mark !== "whole") {
     if (folders.length > 0 && foreign.length > 0) refuseForeign(dir);
     replaceFile(disk, { folder: dir, name: FORMAT_FILE }, encoder.encode(formatText()));
   }
   const topics: OpenedTopic[] = [];
-  const notes: string[] = [];
+  const notes = mark === "damaged" ? [`${FORMAT_FILE}: was damaged, and was written anew`] : [];
   const lost: Found[] = [];
   for (const { name, folder } of folders) {
     if (known.has(name)) continue;
@@ -128,12 +128,16 @@ function formatText(): string {
     "Events lie in NAME/*.ndjson, one a line: jq -c .payload NAME/*.ndjson\n";
 }
 
-/** True if the folder is marked as a store; throws if a newer version marked it. */
-export function readFormat(disk: Disk, dir: string): boolean {
+/**
+ * Whether the folder is marked as a store: a mark that is damaged is ours all the same. Throws if a
+ * newer version marked it, or somebody else did.
+ */
+export function readFormat(disk: Disk, dir: string): "whole" | "damaged" | "none" {
   const bytes = readWhole(disk, `${dir}/${FORMAT_FILE}`);
-  if (!bytes) return false;
+  if (!bytes) return "none";
   const format = Number(MARK.exec(decoder.decode(bytes))?.[1]);
-  if (format <= FILE_STORE_FORMAT) return true;
+  if (isNearlyMark(bytes) && !(format > FILE_STORE_FORMAT)) return "damaged";
+  if (format <= FILE_STORE_FORMAT) return "whole";
   if (Number.isNaN(format)) refuseForeign(dir);
   throw new DataDirError(
     "datadir/newer-format",
@@ -143,6 +147,14 @@ export function readFormat(disk: Disk, dir: string): boolean {
       details: { format, supported: FILE_STORE_FORMAT },
     },
   );
+}
+
+/** True if a byte or two are not as we write them: flipped bits make no other file out of it. */
+function isNearlyMark(bytes: Uint8Array): boolean {
+  const mark = encoder.encode(formatText());
+  if (bytes.length !== mark.length) return false;
+  const differences = mark.filter((byte, i) => byte !== bytes[i]).length;
+  return differences === 1 || differences === 2;
 }
 
 function refuseForeign(dir: string): never {
