@@ -22,6 +22,9 @@ import { WorldPlace } from "./world_place.ts";
 /** How long the first things take after everything has healed, ms. */
 const HEALED_MS = 2_000;
 
+/** How long a daemon may be away when all faults are over, ms. */
+const START_MS = 60_000;
+
 async function run(world: World, plan: Plan): Promise<void> {
   const place = new WorldPlace(world);
   const judging = new Judging();
@@ -50,6 +53,10 @@ async function run(world: World, plan: Plan): Promise<void> {
     });
   });
   chaos.calm();
+  await world.until(() => daemon.isReady, {
+    what: "the daemon starts when all faults are over (9. Damage is detected, reported and kept)",
+    withinMs: START_MS,
+  });
   await world.sleep(HEALED_MS);
   await settle(place, { recorder, consuming });
   const ending = await endOf(world, { place, recorder, supervisor });
