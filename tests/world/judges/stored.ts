@@ -337,7 +337,7 @@ const damageIsTold: Judge = {
     "nobody damaged anything, none is.",
   ends(ending: Ending, model, report) {
     const damaged = [...model.logs].filter(([, { isDamaged }]) => isDamaged);
-    if (damaged.length === 0) {
+    if (!model.isDamaged) {
       const isRedacting = [...model.events.values()].some(({ redaction }) => redaction === "asked");
       for (const what of ending.damage) {
         // One that was refused for want of room is told until somebody asks for it again.

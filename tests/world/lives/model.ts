@@ -155,6 +155,8 @@ export class Model {
   disturbedAt = -Infinity;
   /** The disk failed at least once: then it may be answered that something unforeseen happened. */
   hasDiskFailed = false;
+  /** Somebody damaged a file. */
+  isDamaged = false;
   /** How many disturbances last. */
   disturbances = 0;
   steppedAt = -Infinity;
@@ -231,6 +233,7 @@ export class Model {
         this.steppedAt = fact.at;
         return;
       case "damaged":
+        this.isDamaged = true;
         for (const [name, log] of this.logs) {
           if ((fact.topic ?? name) === name) log.damagedAt = fact.at;
         }
