@@ -289,6 +289,8 @@ const scheduledOnce: Judge = {
       const known = model.events.get(event.n);
       const delayMs = known?.request.delayMs;
       if (!known || delayMs === undefined || known.seq !== undefined) continue;
+      // Sent again after an answer was lost, it is for now.
+      if (isRepeated(model, event.n)) continue;
       if (known.cancel === "done") report(`${named(event)} was cancelled before`);
       const early = known.askedAt + delayMs - fact.at;
       if (model.steppedAt < known.askedAt && early > 0) {
