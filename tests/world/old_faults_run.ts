@@ -74,7 +74,7 @@ async function find(fault: OldFault, place: Place): Promise<FoundFault> {
   await copy.change(mutant.file, text);
   let run: SeedResult;
   try {
-    run = await runSeeds(upTo === undefined ? [fault.seed] : [1, upTo], place);
+    run = await runSeeds(fault, { ...place, seeds: upTo === undefined ? [fault.seed] : [1, upTo] });
   } finally {
     await copy.restore();
   }
@@ -82,19 +82,19 @@ async function find(fault: OldFault, place: Place): Promise<FoundFault> {
   if (run.broke.promise !== fault.promise) {
     return result(`broke something else: ${run.broke.promise}`, run);
   }
-  const clean = await runSeeds([run.seed], place);
+  const clean = await runSeeds(fault, { ...place, seeds: [run.seed] });
   return result(clean.broke && `breaks without it, too: ${clean.broke.details}`, run);
 }
 
 async function runSeeds(
-  seeds: readonly number[],
-  { copy, cache }: Pick<Place, "copy" | "cache">,
+  { scenario }: OldFault,
+  { copy, cache, seeds }: Place & { seeds: readonly number[] },
 ): Promise<SeedResult> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "-A", "--quiet", "--no-check", "--lock=tests/deno.lock", "--frozen"],
       "tests/world/one_seed.ts",
-      ...seeds.map(String),
+      ...[scenario, ...seeds.map(String)],
     ],
     cwd: copy.root,
     env: { DENO_DIR: cache, NO_COLOR: "1" },
@@ -106,8 +106,8 @@ async function runSeeds(
 
 /** A line about what came of a fault. */
 export function lineOf({ fault, wrong, details, seconds }: FoundFault): string {
-  const { fault: entry, mutant, seed } = fault;
-  const head = `${entry.padEnd(4)} ${mutant}: seed ${seed}`;
+  const { fault: entry, mutant, scenario, seed } = fault;
+  const head = `${entry.padEnd(4)} ${mutant}: ${scenario}, seed ${seed}`;
   return wrong === undefined
     ? `${head}, ${seconds.toFixed(1)} s: ${details.split("\n")[0]}`
     : `${head}: NOT FOUND, ${wrong.split("\n")[0]}`;

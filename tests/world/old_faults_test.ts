@@ -13,7 +13,7 @@ Deno.test("at least fifteen old faults have a mutant, and a seed of their own", 
   for (const { fault, mutant } of OLD_FAULTS) {
     assert.equal(mutants.get(mutant)?.fault, fault, mutant);
   }
-  const seeds = OLD_FAULTS.map(({ seed }) => seed);
+  const seeds = OLD_FAULTS.map(({ scenario, seed }) => `${scenario} ${seed}`);
   assert.equal(new Set(seeds).size, seeds.length, "two have the same seed");
   assert.ok(new Set(OLD_FAULTS.map(({ fault }) => fault)).size >= 15);
 });

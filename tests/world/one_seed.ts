@@ -1,11 +1,11 @@
 /**
- * Runs a seed of the life of scenarios, or the seeds from one to another until one breaks a
- * promise, and prints what came of the last as a line of JSON. It runs in copies of the tree in
- * which a file was changed.
+ * Runs a seed of a scenario, or the seeds from one to another until one breaks a promise, and prints
+ * what came of the last as a line of JSON: `one_seed.ts SCENARIO FROM [TO]`. It runs in copies of
+ * the tree in which a file was changed.
  */
-import { scenarios } from "./scenarios/life.ts";
+import { lifeOf } from "./scenarios/life.ts";
 import { runWorld } from "./engine/run.ts";
-import type { Violation } from "./types.ts";
+import type { Life, Violation } from "./types.ts";
 
 /** What came of a seed. */
 export interface SeedResult {
@@ -15,16 +15,18 @@ export interface SeedResult {
   milliseconds: number;
 }
 
-async function run(seed: number): Promise<SeedResult> {
+async function run(life: Life, seed: number): Promise<SeedResult> {
   const began = performance.now();
-  const { broke } = await runWorld(scenarios, seed);
+  const { broke } = await runWorld(life, seed);
   return { seed, broke, milliseconds: performance.now() - began };
 }
 
 if (import.meta.main) {
-  const [from = 1, to = from] = Deno.args.map(Number);
-  let result = await run(from);
-  for (let seed = from + 1; seed <= to && !result.broke; seed++) result = await run(seed);
+  const [name, ...seeds] = Deno.args;
+  const life = lifeOf(name!);
+  const [from = 1, to = from] = seeds.map(Number);
+  let result = await run(life, from);
+  for (let seed = from + 1; seed <= to && !result.broke; seed++) result = await run(life, seed);
   Deno.stdout.writeSync(new TextEncoder().encode(`${JSON.stringify(result)}\n`));
   // What the world had opened must not keep this process.
   Deno.exit();

@@ -1,6 +1,7 @@
 /** Lives of a few scenarios, which the machine disturbs as far as they tolerate it. */
 import type { Json, Life, Plan, Random, Step, World } from "../types.ts";
 import { ages } from "./ages.ts";
+import { cutLines } from "./cut_lines.ts";
 import { dyingHandlers } from "./dying_handlers.ts";
 import { expectations } from "./expectations.ts";
 import { followers } from "./followers.ts";
@@ -14,14 +15,16 @@ import { oddErrors } from "./odd_errors.ts";
 import { parameters } from "./parameters.ts";
 import { pauses } from "./pauses.ts";
 import { payloads } from "./payloads.ts";
+import { restores } from "./restores.ts";
 import { standingStill } from "./standing_still.ts";
 import { streams } from "./streams.ts";
 import { twoBrokers } from "./two_brokers.ts";
 import { waitingHandlers } from "./waiting_handlers.ts";
 
-/** All scenarios. A new one goes to the end: seeds draw by the place in this list. */
+/** All scenarios. */
 export const SCENARIOS: readonly Scenario[] = [
   ages,
+  cutLines,
   dyingHandlers,
   expectations,
   followers,
@@ -33,6 +36,7 @@ export const SCENARIOS: readonly Scenario[] = [
   parameters,
   pauses,
   payloads,
+  restores,
   standingStill,
   streams,
   twoBrokers,
@@ -42,24 +46,51 @@ export const SCENARIOS: readonly Scenario[] = [
 const EVERYTHING: readonly Disturbance[] = ["kill", "stop", "clock", "network"];
 const HOUR = 3_600_000;
 
-/** A life of scenarios. */
-export const scenarios: Life = { name: "scenarios", plan, run };
+type Store = "file" | "sqlite";
 
-function plan(seed: number, random: Random): Plan {
-  const first = random.pick(SCENARIOS);
-  const store = first.store ?? random.pick(["file", "sqlite"] as const);
-  // One that tolerates little is alone: others would have to tolerate what it does.
-  const isAlone = first.tolerates?.length === 0;
-  const others = SCENARIOS.filter((scenario) =>
-    scenario !== first && scenario.tolerates?.length !== 0 && (scenario.store ?? store) === store
-  );
-  const chosen = new Set([first]);
-  if (!isAlone) { for (let i = random.int(0, 2); i > 0; i--) chosen.add(random.pick(others)); }
-  const steps: Omit<Step, "id">[] = [...chosen].flatMap((scenario) =>
+/** Lives of one to three scenarios, which the seed picks. */
+export const scenarios: Life = {
+  name: "scenarios",
+  plan(seed, random) {
+    const first = random.pick(SCENARIOS);
+    const store = storeOf(first, random);
+    const others = SCENARIOS.filter((one) => !isAlone(one) && (one.store ?? store) === store);
+    const chosen = new Set([first]);
+    if (!isAlone(first)) {
+      for (let i = random.int(0, 2); i > 0; i--) chosen.add(random.pick(others));
+    }
+    return planOf([...chosen], { seed, store, random });
+  },
+  run,
+};
+
+/** Lives of one scenario. Its seeds stay the same when there are more scenarios. */
+export function lifeOf(name: string): Life {
+  const scenario = SCENARIOS.find((one) => one.name === name);
+  if (scenario === undefined) throw new Error(`there is no scenario ${name}`);
+  const plan = (seed: number, random: Random) =>
+    planOf([scenario], { seed, store: storeOf(scenario, random), random });
+  return { name, plan, run };
+}
+
+/** One that tolerates nothing is alone: others would have to tolerate what it does. */
+function isAlone({ tolerates }: Scenario): boolean {
+  return tolerates?.length === 0;
+}
+
+function storeOf({ store }: Scenario, random: Random): Store {
+  return store ?? random.pick(["file", "sqlite"]);
+}
+
+function planOf(
+  chosen: readonly Scenario[],
+  { seed, store, random }: { seed: number; store: Store; random: Random },
+): Plan {
+  const steps: Omit<Step, "id">[] = chosen.flatMap((scenario) =>
     scenario.plan(random).map((act) => ({ ...act, actor: scenario.name }))
   );
   const tolerated = EVERYTHING.filter((one) =>
-    [...chosen].every(({ tolerates = EVERYTHING }) => tolerates.includes(one))
+    chosen.every(({ tolerates = EVERYTHING }) => tolerates.includes(one))
   );
   for (const one of tolerated) {
     for (let i = random.int(0, 3); i > 0; i--) steps.push(...disturbances(one, random));
@@ -67,7 +98,7 @@ function plan(seed: number, random: Random): Plan {
   steps.sort((a, b) => a.at - b.at);
   return {
     seed,
-    settings: { store, scenarios: [...chosen].map(({ name }) => name) },
+    settings: { store, scenarios: chosen.map(({ name }) => name) },
     steps: steps.map((step, id) => ({ ...step, id })),
   };
 }
@@ -107,7 +138,7 @@ function disturbances(one: Disturbance, random: Random): Omit<Step, "id">[] {
 }
 
 async function run(world: World, { settings, steps, seed }: Plan): Promise<void> {
-  const store = settings["store"] as "file" | "sqlite";
+  const store = settings["store"] as Store;
   const names = settings["scenarios"] as string[];
   const daemon = world.daemon({ store });
   if (await daemon.start() !== "ready") {
