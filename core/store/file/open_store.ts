@@ -123,8 +123,8 @@ function openLocked(
   return { checkpoint, topics, known, notes, lost, foreign };
 }
 
-function formatText(): string {
-  return `env-event-stream file store, format ${FILE_STORE_FORMAT}\n` +
+function formatText(format = FILE_STORE_FORMAT): string {
+  return `env-event-stream file store, format ${format}\n` +
     "Events lie in NAME/*.ndjson, one a line: jq -c .payload NAME/*.ndjson\n";
 }
 
@@ -136,7 +136,7 @@ export function readFormat(disk: Disk, dir: string): "whole" | "damaged" | "none
   const bytes = readWhole(disk, `${dir}/${FORMAT_FILE}`);
   if (!bytes) return "none";
   const format = Number(MARK.exec(decoder.decode(bytes))?.[1]);
-  if (isNearlyMark(bytes) && !(format > FILE_STORE_FORMAT)) return "damaged";
+  if (!(format > FILE_STORE_FORMAT) && isNearlyMark(bytes, format)) return "damaged";
   if (format <= FILE_STORE_FORMAT) return "whole";
   if (Number.isNaN(format)) refuseForeign(dir);
   throw new DataDirError(
@@ -149,9 +149,12 @@ export function readFormat(disk: Disk, dir: string): "whole" | "damaged" | "none
   );
 }
 
-/** True if a byte or two are not as we write them: flipped bits make no other file out of it. */
-function isNearlyMark(bytes: Uint8Array): boolean {
-  const mark = encoder.encode(formatText());
+/**
+ * True if a byte or two are not as we write them: flipped bits make no other file out of it. What an
+ * earlier version wrote is as it should be.
+ */
+function isNearlyMark(bytes: Uint8Array, format: number): boolean {
+  const mark = encoder.encode(formatText(format >= 1 ? format : FILE_STORE_FORMAT));
   if (bytes.length !== mark.length) return false;
   const differences = mark.filter((byte, i) => byte !== bytes[i]).length;
   return differences === 1 || differences === 2;

@@ -140,8 +140,8 @@ export const fileStoreMutants: Mutant[] = [
     name: "file store: reads a folder of a newer format",
     promise: FORMATS,
     file: "core/store/file/open_store.ts",
-    from: "if (format <= FILE_STORE_FORMAT) return true;",
-    to: "if (!Number.isNaN(format)) return true;",
+    from: 'if (format <= FILE_STORE_FORMAT) return "whole";',
+    to: 'if (!Number.isNaN(format)) return "whole";',
     tests: ["tests/core/store/file/open_store_test.ts"],
   },
   {
