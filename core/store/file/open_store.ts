@@ -56,7 +56,11 @@ export interface OpenOptions {
  * again.
  */
 export function openStore(disk: Disk, dir: string, options: OpenOptions): OpenedStore {
-  makeFolders(disk, dir);
+  try {
+    makeFolders(disk, dir);
+  } catch (error) {
+    throw asOpenError(error, dir);
+  }
   const lock = disk.lock(dir);
   if (!lock) {
     throw new DataDirError("datadir/locked", `another store uses the folder ${dir}`, {

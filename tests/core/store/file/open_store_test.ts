@@ -80,3 +80,11 @@ Deno.test("FileEventStore refuses an index of a newer format before it repairs a
   assert.throws(() => new FileEventStore(DIR, { disk }), { code: "datadir/newer-format" });
   assert.deepEqual(contentOf(disk), before);
 });
+
+Deno.test("FileEventStore says in words that the disk is full when its folder cannot be made", () => {
+  const disk = new MemoryDisk();
+  disk.makeFolder = () => {
+    throw Object.assign(new Error("No space left on device (os error 28)"), { code: "ENOSPC" });
+  };
+  assert.throws(() => new FileEventStore(DIR, { disk }), { code: "store/disk-full" });
+});
