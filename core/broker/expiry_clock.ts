@@ -37,7 +37,10 @@ export class ExpiryClock {
     this.#clock = new AgeClock(context.clock, {
       skew: this.#skew,
       newest: expiryClock?.newest ?? 0,
-      save: (skew) => this.#skew = skew,
+      save: (skew) => {
+        this.#skew = skew;
+        return true;
+      },
     });
   }
 

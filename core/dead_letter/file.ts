@@ -82,7 +82,7 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
     this.#dir = assertPlace(dir, "the folder of a FileDeadLetterQueue");
     this.#options = assertObject(options, "the options of FileDeadLetterQueue");
     const wall = { ...systemClock, now: options.now ?? systemClock.now };
-    this.#clock = new AgeClock(wall, { skew: 0, newest: 0, save: () => {} });
+    this.#clock = new AgeClock(wall, { skew: 0, newest: 0, save: () => true });
   }
 
   /**

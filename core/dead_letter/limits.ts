@@ -157,7 +157,10 @@ export class DeadLetterLimits {
     this.#clock ??= new AgeClock(clock, {
       skew,
       newest: this.#ages.marks.at(-1)?.at ?? 0,
-      save: (changed) => skew = changed,
+      save: (changed) => {
+        skew = changed;
+        return true;
+      },
     });
     const now = this.#clock.now();
     skew = now - clock.now();

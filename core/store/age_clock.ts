@@ -13,15 +13,16 @@ export interface AgeClockStart {
   skew: number;
   /** The latest time it returned before, Unix ms; 0 if there is none. */
   newest: number;
-  /** Stores a skew. */
-  save(skew: number): void;
+  /** Stores a skew; false if there is no room for it now: it is tried again at the next look. */
+  save(skew: number): boolean;
 }
 
 /** Measures how long ago events were stored. */
 export class AgeClock {
   readonly #clock: Clock;
-  readonly #save: (skew: number) => void;
+  readonly #save: (skew: number) => boolean;
   #skew: number;
+  #isSaved: boolean;
   #wall: number;
   #mono: number;
 
@@ -33,7 +34,7 @@ export class AgeClock {
     // The clock was set back while we were not running: count the time in between as zero.
     const behind = Math.max(0, newest - (this.#wall + skew));
     this.#skew = skew + behind;
-    if (behind > 0) save(this.#skew);
+    this.#isSaved = behind === 0 || save(this.#skew);
   }
 
   /** Unix ms, as the wall clock would show without its steps. */
@@ -46,8 +47,9 @@ export class AgeClock {
     this.#mono = mono;
     if (Math.abs(step) > STEP_MS + passed * DRIFT) {
       this.#skew -= step;
-      this.#save(this.#skew);
+      this.#isSaved = false;
     }
+    if (!this.#isSaved) this.#isSaved = this.#save(this.#skew);
     return wall + this.#skew;
   }
 }

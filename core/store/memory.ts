@@ -65,7 +65,7 @@ export class MemoryEventStore implements JournalStore {
   /** Creates an empty store. */
   constructor(options: { clock?: Clock } & DedupWindow = {}) {
     assertObject(options, "the options of MemoryEventStore");
-    const start = { skew: 0, newest: 0, save: () => {} };
+    const start = { skew: 0, newest: 0, save: () => true };
     this.#age = new AgeClock(options.clock ?? systemClock, start);
     this.#dedupWindow = options.dedupWindow ?? DEFAULT_DEDUP_WINDOW_MS;
   }

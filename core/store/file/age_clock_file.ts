@@ -3,10 +3,12 @@
  * (core/store/age_clock.ts) after the clock was stepped. It does not exist until that happens. A
  * corrupt one is ignored.
  */
+import { isDiskFull } from "../../base/errors.ts";
 import { crc32 } from "../../base/checksum.ts";
 import type { Clock } from "../../base/clock.ts";
 import { AgeClock } from "../age_clock.ts";
 import { type Disk, readWhole, replaceFile } from "./disk.ts";
+import { asFileStoreError } from "./faults.ts";
 import { SKEW_FILE } from "./layout.ts";
 
 /** The age clock of the store in `dir`, whose latest time is `newest`. */
@@ -21,7 +23,14 @@ export function openAgeClock(
     save(skew) {
       const text = String(skew);
       const bytes = encoder.encode(`${sumOf(text)} ${text}\n`);
-      replaceFile(disk, { folder: dir, name: SKEW_FILE }, bytes);
+      try {
+        replaceFile(disk, { folder: dir, name: SKEW_FILE }, bytes);
+        return true;
+      } catch (error) {
+        // Looking at ages, as retention does to make room, must work on a full disk.
+        if (isDiskFull(asFileStoreError(error))) return false;
+        throw error;
+      }
     },
   });
 }

@@ -251,11 +251,11 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
     requests: readonly StoreRequest[],
     { beside = false, groups }: { beside?: boolean; groups?: readonly AtomicGroup[] } = {},
   ): Promise<{ outcomes: AppendOutcome[]; written: TopicWriter[] }> {
-    const now = this.#age.now();
     const touched = new Set<TopicWriter>();
     let outcomes: AppendOutcome[];
     let written: TopicWriter[];
     try {
+      const now = this.#age.now();
       outcomes = appendInGroups(requests, groups, {
         store: (request) => {
           const writer = this.#topics.writerOf(this.#context, request.topic);

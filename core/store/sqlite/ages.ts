@@ -3,11 +3,13 @@
  * topic received events, written in the same transaction as the events. See
  * core/store/age_marks.ts.
  */
+import { isDiskFull } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import { timeOfId } from "../../event/id.ts";
 import { AgeClock } from "../age_clock.ts";
 import { type AgeMark, beginsStretch, MOST_MARKS, seekMarks, thinMarks } from "../age_marks.ts";
 import { valuesSum } from "./row_checksum.ts";
+import { asSqliteStoreError } from "./sqlite_error.ts";
 import type { Prepare } from "./statements.ts";
 import type { TopicRow } from "./topics.ts";
 
@@ -40,8 +42,16 @@ export class SqliteAges {
     this.#clock = new AgeClock(clock, {
       skew: row && row.sum === valuesSum(row.skew) ? row.skew : 0,
       newest,
-      save: (skew) =>
-        prepare("INSERT OR REPLACE INTO age_clock VALUES (1, ?, ?)").run(skew, valuesSum(skew)),
+      save: (skew) => {
+        try {
+          prepare("INSERT OR REPLACE INTO age_clock VALUES (1, ?, ?)").run(skew, valuesSum(skew));
+          return true;
+        } catch (error) {
+          // Looking at ages, as retention does to make room, must work on a full disk.
+          if (isDiskFull(asSqliteStoreError(error, { path: "" }))) return false;
+          throw error;
+        }
+      },
     });
   }
 
