@@ -1,7 +1,7 @@
 /** Shows that the commands of evs run in a world: what they print, and what they do to its disk. */
 import assert from "node:assert/strict";
 import { runWorld } from "./engine/run.ts";
-import type { World } from "./types.ts";
+import type { Process, World } from "./types.ts";
 
 async function inWorld(run: (world: World) => Promise<void>): Promise<string> {
   const life = {
@@ -56,3 +56,40 @@ Deno.test("a second daemon at a data dir is refused, and takes it when the first
     assert.equal((await second.shutDown()).how, "exited");
   });
 });
+
+Deno.test("evs consume runs the programs of a world, and its guard ends those of one that is killed", async () => {
+  const run = async (world: World) => {
+    const daemon = world.daemon();
+    await daemon.start();
+    await evs(world, ["publish", "orders", "placed", "--ndjson"], "1\n2\n3\n");
+    const handled: number[] = [];
+    const ends: number[] = [];
+    const path = `${world.machine.root}/handler`;
+    world.program(path, async ({ input, env }) => {
+      let text = "";
+      for await (const piece of input) text += new TextDecoder().decode(piece);
+      const n = Number(text);
+      handled.push(n);
+      if (n === 2 && env["EVS_ATTEMPT"] === "1") return 75;
+      if (n === 3) await world.sleep(60_000);
+      ends.push(n);
+      return 0;
+    });
+    const flags = ["--name", "c", "--from", "start", "--concurrency", "2"];
+    const consumer = world.evs(["consume", "orders", ...flags, "--", path]);
+    await world.until(() => handled.includes(3) && ends.includes(2), {
+      what: "events are handled, and retried",
+      withinMs: 20_000,
+    });
+    consumer.kill();
+    await world.sleep(5000);
+    assert.equal(world.machine.processes.filter(isHandler).length, 0, "no handler is left");
+    assert.deepEqual(ends.toSorted(), [1, 2], "the third did not come to its end");
+    assert.equal((await daemon.shutDown()).how, "exited");
+  };
+  assert.equal(await inWorld(run), await inWorld(run));
+});
+
+function isHandler({ name, state }: Process): boolean {
+  return name === "handler" && state !== "dead";
+}

@@ -94,9 +94,12 @@ export interface World {
   /**
    * Runs a command line of `evs` in a process of its own, with the daemon's socket and data dir in
    * its environment: `evs(["backup", "/backup.tar"])`. What it prints is in `output` and `said`.
-   * Commands that start other programs are not simulated: consume, with, daemon start.
+   * `evs consume` starts what {@link World.program} has put there. Commands that start a daemon are
+   * not simulated: with, daemon start.
    */
   evs(args: readonly string[], options?: CommandOptions): CommandProcess;
+  /** Puts a program at a path, for commands to start: `program("/bin/handler", ({ input }) => ...)`. */
+  program(path: string, run: Program): void;
   /** A daemon: the real `runDaemon`, in a process of the world. Not started yet. */
   daemon(options?: DaemonOptions): Daemon;
   /** A line of the story and of the trace. Objects are written as JSON. */
@@ -139,6 +142,16 @@ export interface Process {
   /** Any other signal, to whoever listens for it; without a listener, SIGTERM and SIGINT kill. */
   signal(name: "SIGTERM" | "SIGINT" | "SIGHUP"): void;
 }
+
+/** A program that a command starts; resolves with its exit code. */
+export type Program = (run: {
+  args: readonly string[];
+  env: Readonly<Record<string, string>>;
+  /** Standard input. */
+  input: AsyncIterable<Uint8Array>;
+  /** Writes to standard error. */
+  print(text: string): void;
+}) => Promise<number>;
 
 /** How a command runs. */
 export interface CommandOptions {
@@ -237,6 +250,8 @@ export interface Machine {
   /** Of the daemon; of the machine's own disk. */
   readonly dataDir: string;
   readonly socket: string;
+  /** All that were ever started. */
+  readonly processes: readonly Process[];
   /** Lets a fault of the disk wait for its call. */
   fault(fault: DiskFault): void;
   clearFaults(): void;

@@ -41,7 +41,6 @@ const HARMLESS = [
   "args",
   "mainModule",
   "noColor",
-  "Command",
 ];
 
 /** Replaces them; returns what puts them back. */

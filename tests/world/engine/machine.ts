@@ -3,7 +3,8 @@ import { DiskCalls } from "../disk/calls.ts";
 import { DatabaseFiles, isDatabase, watchDatabases } from "../disk/databases.ts";
 import { FileSystem } from "../disk/file_system.ts";
 import { FileNode } from "../disk/inode.ts";
-import type { DiskFault, Machine, NetworkBehaviour, Random } from "../types.ts";
+import type { DiskFault, Machine, NetworkBehaviour, Program, Random } from "../types.ts";
+import { commandClass } from "./child.ts";
 import { fileCalls } from "./file_calls.ts";
 import { Network } from "./network.ts";
 import { currentProcess, currentThread, SimProcess } from "./process.ts";
@@ -32,6 +33,7 @@ export class SimMachine implements Machine {
   readonly root: string;
   readonly fileSystem: FileSystem;
   readonly processes: SimProcess[] = [];
+  readonly programs = new Map<string, Program>();
   readonly #host: MachineHost;
   readonly #calls: DiskCalls;
   readonly #network: Network;
@@ -92,6 +94,11 @@ export class SimMachine implements Machine {
         random: random("disk"),
         wallClock: () => this.wallClock(),
       }),
+      Command: commandClass({
+        scheduler,
+        programs: this.programs,
+        spawn: (name, program) => this.spawn(name, program),
+      }),
       listen: (options: { path: string }) => network.listen(options),
       connect: (options: { path: string }) => network.connect(options),
     };
@@ -110,6 +117,16 @@ export class SimMachine implements Machine {
     tell(name, `starts as process ${pid}`);
     process.begin(program);
     return process;
+  }
+
+  /** A signal from one process to another, or to a group. */
+  signal(pid: number, signal: string): void {
+    const process = this.processes.find((one) => one.pid === Math.abs(pid));
+    if (process === undefined || process.state === "dead") {
+      throw new Deno.errors.NotFound("No such process (os error 3)");
+    }
+    if (signal === "SIGKILL") process.kill();
+    else process.signal(signal as "SIGTERM");
   }
 
   /** The living process of this name. */

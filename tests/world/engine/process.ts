@@ -81,6 +81,8 @@ export class SimProcess implements Process {
   readonly ended: Promise<Exit>;
   state: "running" | "stopped" | "dead" = "running";
   exit: Exit | undefined;
+  /** The signal that killed it, if that was not SIGKILL. */
+  killedBy: "SIGTERM" | "SIGINT" | "SIGHUP" | undefined;
   /** What would have happened while it was stopped. */
   readonly missed: SimEvent[] = [];
   readonly signals = new Map<string, Set<() => void>>();
@@ -170,7 +172,10 @@ export class SimProcess implements Process {
       thread: this.main,
       run: () => {
         const listeners = [...this.signals.get(name) ?? []];
-        if (listeners.length === 0) this.kill();
+        if (listeners.length === 0) {
+          this.killedBy = name;
+          this.kill();
+        }
         for (const listener of listeners) listener();
       },
     });

@@ -1,6 +1,7 @@
 /** Runs one life in one world, from nothing to the end, and says what came of it. */
 import { simulateThreads } from "../../../core/base/module_state.ts";
 import { roomCall } from "../../../commands/check/disk.ts";
+import { ifThere } from "../../../core/base/if_there.ts";
 import { fileSystem } from "../../../daemon/disk_space.ts";
 import type { Life, Plan, Violation } from "../types.ts";
 import { loadCommands } from "./commands.ts";
@@ -123,11 +124,7 @@ function install(
     deno: machine.deno(),
     tell: (who, what) => world.note(who, what),
     failed: (error) => failed(currentThread(), error),
-    kill: (pid, signal) => {
-      const process = machine.processes.find((one) => one.pid === pid && one.state !== "dead");
-      if (process === undefined) throw new Deno.errors.NotFound("No such process (os error 3)");
-      process.signal(signal as "SIGTERM");
-    },
+    kill: (pid, signal) => machine.signal(pid, signal),
   });
   const rejected = (event: PromiseRejectionEvent) => {
     event.preventDefault();
@@ -188,13 +185,15 @@ function prepare(): Promise<void> {
   })();
 }
 
+/** Linux has it; elsewhere databases lie where temporary files do. */
+const SHARED_MEMORY = "/dev/shm";
+
 let folder: string | undefined;
 
 /** Where databases lie: memory, where there is such a folder. */
 function shortFolder(): Promise<string> {
   if (folder === undefined) {
-    const shared = "/dev/shm";
-    const dir = real.Deno.statSync(shared).isDirectory ? shared : undefined;
+    const dir = ifThere(() => real.Deno.statSync(SHARED_MEMORY)) ? SHARED_MEMORY : undefined;
     const made = folder = real.Deno.makeTempDirSync({ prefix: "evs-world-", dir });
     real.addEventListener("unload", () => real.Deno.removeSync(made, { recursive: true }));
   }

@@ -10,6 +10,7 @@ import type {
   NetworkBehaviour,
   Plan,
   Process,
+  Program,
   Random,
   Step,
   Violation,
@@ -109,6 +110,12 @@ export class SimWorld implements World {
     process.env = { EVS_DATA_DIR: dataDir, EVS_SOCKET: socket, HOME: this.machine.root, ...env };
     process.input = new TextEncoder().encode(input);
     return process;
+  }
+
+  program(path: string, run: Program): void {
+    this.machine.put(path, new TextEncoder().encode("a program of this world"));
+    this.machine.fileSystem.find(path)!.mode = 0o755;
+    this.machine.programs.set(path, run);
   }
 
   daemon(options: DaemonOptions = {}): Daemon {
