@@ -3,6 +3,7 @@ import type { Mutant } from "./mutant.ts";
 import { deliveryMutants } from "./lists/delivery.ts";
 import { edgeMutants } from "./lists/edge.ts";
 import { faultMutants } from "./lists/faults.ts";
+import { linearizabilityMutants } from "./lists/linearizability.ts";
 import { storeMutants } from "./lists/store.ts";
 
 /** The lists by their areas; an area may have several files. */
@@ -10,6 +11,7 @@ export const AREAS: Readonly<Record<string, readonly Mutant[]>> = {
   store: storeMutants,
   delivery: deliveryMutants,
   edge: edgeMutants,
+  linearizability: linearizabilityMutants,
   faults: faultMutants,
 };
 

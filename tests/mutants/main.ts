@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { dayOf, drawn } from "./draw.ts";
 import { mutantsOf } from "./list.ts";
-import { needsSystem } from "./mutant.ts";
+import { isForNightly } from "./mutant.ts";
 import { wronglyWritten } from "./name_check.ts";
 import { lineOf, summaryOf } from "./report.ts";
 import { runMutants } from "./runner.ts";
@@ -42,8 +42,8 @@ if (values.only !== undefined) {
   mutants = mutants.filter(({ name, file }) => name.includes(only) || file.includes(only));
 }
 if (values.sample !== undefined) {
-  // What needs root is left to the run of all.
-  const quick = mutants.filter((mutant) => !needsSystem(mutant));
+  // As in the suite.
+  const quick = mutants.filter((mutant) => !isForNightly(mutant));
   mutants = drawn(quick, number(values.sample, "sample"), values.day);
 }
 if (values.list) {

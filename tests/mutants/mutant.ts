@@ -70,7 +70,10 @@ async function textOf(
   }
 }
 
-/** True if one of its tests needs root and external tools: it runs at nightly only. */
-export function needsSystem({ tests }: Mutant): boolean {
-  return tests.some((test) => test.startsWith("tests/system/"));
+/**
+ * True if one of its tests needs root and external tools, or several processes that race with each
+ * other, which takes long and is not the same each time: it runs at nightly only.
+ */
+export function isForNightly({ tests }: Mutant): boolean {
+  return tests.some((test) => /^tests\/(?:system|e2e)\//.test(test));
 }

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { dose } from "../helpers/dose.ts";
 import { dayOf, drawn } from "./draw.ts";
 import { AREAS, mutantsOf } from "./list.ts";
-import { needsSystem, problemOf } from "./mutant.ts";
+import { isForNightly, problemOf } from "./mutant.ts";
 import { wronglyWritten } from "./name_check.ts";
 import { lineOf } from "./report.ts";
 import { runMutants } from "./runner.ts";
@@ -31,9 +31,8 @@ Deno.test("every mutant changes one place of the code and has its tests", async 
 Deno.test("every mutant that is drawn today is killed", async () => {
   const all = mutantsOf();
   const day = dayOf(Date.now());
-  // What needs root and external tools is left to nightly.
   const isNightly = dose(1) > 1;
-  const mutants = isNightly ? all : drawn(all.filter((one) => !needsSystem(one)), 30, day);
+  const mutants = isNightly ? all : drawn(all.filter((one) => !isForNightly(one)), 30, day);
   // One that uses a name that does not exist would be killed by anything.
   assert.deepEqual(await wronglyWritten(ROOT, mutants), []);
   const results = await runMutants({ root: ROOT, mutants, jobs: 2 });
