@@ -182,7 +182,9 @@ export class WatermarkKeeper {
       this.#growth += bytes.length;
       this.#unwritten.clear();
     } catch (error) {
-      // The file is now behind but not wrong; the next event triggers another write.
+      // The file is now behind but not wrong; the next event triggers another write. It writes all
+      // anew: the last line may be there in part, and would ruin the one behind it.
+      this.#growth = MOST_GROWTH;
       this.#onError(error);
     }
   }
