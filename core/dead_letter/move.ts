@@ -77,25 +77,45 @@ export function holdingAll<T>(
   return holding(there.map((name) => subscriptions.require(name)), action);
 }
 
+/** What one subscription gets. */
+interface Move {
+  driver: SubscriptionDriver;
+  plan: Plan;
+}
+
 async function commitTogether(
-  moves: readonly { driver: SubscriptionDriver; plan: Plan }[],
+  moves: readonly Move[],
   state: State,
   also: readonly StateChange[] = [],
 ): Promise<void> {
+  const lasting = moves.filter(({ driver }) => driver.ledger.lasts);
+  const others = moves.filter(({ driver }) => !driver.ledger.lasts);
   try {
-    const lasting = moves.filter(({ driver }) => driver.ledger.lasts);
     await state.commit([...lasting.flatMap(({ plan }) => plan.changes), ...also]);
   } catch (error) {
-    for (const { driver, plan } of moves) {
-      plan.rollback();
-      // Read again the events that the plan had dropped.
-      driver.reread();
-    }
+    undo(moves);
     throw error;
   }
-  for (const { driver, plan } of moves) {
-    if (!driver.ledger.lasts) await driver.ledger.commit(plan.changes, []);
+  for (const { plan } of lasting) plan.apply();
+  // Each of these is kept by itself: what is stored by then is delivered, whatever becomes of it.
+  while (others.length > 0) {
+    const { driver, plan } = others[0]!;
+    try {
+      await driver.ledger.commit(plan.changes, []);
+    } catch (error) {
+      undo(others);
+      throw error;
+    }
     plan.apply();
+    others.shift();
+  }
+}
+
+function undo(moves: readonly Move[]): void {
+  for (const { driver, plan } of moves) {
+    plan.rollback();
+    // Read again the events that the plan had dropped.
+    driver.reread();
   }
 }
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { holdingAll, moveDeadLetters, removeDeadLetters } from "../../../core/dead_letter/move.ts";
 import { redeliveryOf } from "../../../core/delivery/redeliver.ts";
 import type { SubscriptionManager } from "../../../core/delivery/manager.ts";
-import { EventBroker, MemoryState } from "../../../mod.ts";
+import { CannotStoreError, EventBroker, MemoryState } from "../../../mod.ts";
 import { settled } from "../../helpers/fake_clock.ts";
 
 async function withSubscriptions(
@@ -72,4 +72,39 @@ Deno.test("moveDeadLetters to another subscription and a removal of the same do 
   assert.equal(moved.length + removed.length, 3);
   assert.equal(subscriptions.info("other").scheduled, moved.length);
   assert.equal(broker.deadLetters.count(), 0);
+});
+
+Deno.test("moveDeadLetters delivers what is stored when another subscription's part of it is refused", async () => {
+  const state = new MemoryState();
+  await using broker = new EventBroker({ state, onError: () => {} });
+  let isWell = false;
+  const handled: unknown[] = [];
+  // Its retries are kept in memory, apart from the others.
+  broker.subscribe("t", ({ payload }) => {
+    if (!isWell) throw new Error("no");
+    handled.push(payload);
+  }, { maxRetries: 0 });
+  await broker.publish("t", "x", 1);
+  await broker.idle();
+  const { subscriptions } = broker;
+  await subscriptions.put("named", { topic: "t" });
+  const lease = async () =>
+    (await subscriptions.lease("named", { max: 1 }, { consumer: "c" })).deliveries;
+  const [first] = await lease();
+  const failed = [{ lease: first!.token, error: "no", dead: true }];
+  await subscriptions.nack("named", failed);
+  assert.equal(broker.deadLetters.count(), 2);
+  const commit = state.commit.bind(state);
+  state.commit = (changes) =>
+    changes.every(({ op }) => op === "dead.remove")
+      ? Promise.reject(new CannotStoreError("the disk is full"))
+      : commit(changes);
+  await assert.rejects(broker.deadLetters.retry({ all: true }), CannotStoreError);
+  state.commit = commit;
+  assert.equal((await lease()).length, 1, "its retry is stored");
+  isWell = true;
+  assert.equal(broker.deadLetters.count(), 1);
+  await broker.deadLetters.retry({ all: true });
+  await broker.idle();
+  assert.deepEqual(handled, [1]);
 });
