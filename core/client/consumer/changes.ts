@@ -28,12 +28,4 @@ export class Changes {
     await Promise.race([timer, this.next()]);
     cancel();
   }
-
-  /** Waits so many ms, whatever changes, unless a change makes it over. */
-  async sleep(ms: number, isOver: () => boolean): Promise<void> {
-    const end = this.#clock.monotonic() + ms;
-    for (let left = ms; left > 0 && !isOver(); left = end - this.#clock.monotonic()) {
-      await this.nextWithin(left);
-    }
-  }
 }

@@ -16,7 +16,6 @@ import { DEFAULT_LEASE_MS, MOST_DELIVERIES } from "../../event/limits.ts";
 import { missedText } from "../../reading/missed.ts";
 import { BeginAhead } from "../../delivery/begin_ahead.ts";
 import { Changes } from "./changes.ts";
-import { DaemonFailures, isDaemonFailure } from "./daemon_failures.ts";
 import { demand, mayStart } from "./demand.ts";
 import { InFlight } from "./in_flight.ts";
 import type { ConsumerOptions, ConsumerResult } from "./options.ts";
@@ -32,8 +31,6 @@ export type { ConsumerOptions, ConsumerResult };
 const WAIT_MS = 30_000;
 /** Time between two attempts to reconnect, ms. */
 const RECONNECT_MS = 200;
-/** A daemon that failed at a request, and ends because of that, has ended after this time, ms. */
-const FAILED_MS = 1000;
 /** The daemon closes connections that are idle for long; after this time, ms, open new ones. */
 const IDLE_MS = 60_000;
 /** How long handlers may go on after the consumer was stopped, ms. */
@@ -58,7 +55,6 @@ export class Consumer {
   /** From a reconnection to the first lease response: finished stale works wait for a new lease. */
   #awaitingLeases = false;
   #failure: { error: unknown } | undefined;
-  readonly #failures = new DaemonFailures();
   readonly #begins = new BeginAhead();
   #marking = false;
   #held = false;
@@ -210,7 +206,6 @@ export class Consumer {
         continue;
       }
       this.#awaitingLeases = false;
-      this.#failures.clear();
       for (const missed of leased.missed ?? []) this.#options.say(missedText(missed));
       const done = this.#works.doneOf(leased.deliveries);
       // They are not begun again; where somebody wants that they come with the next answer.
@@ -456,7 +451,7 @@ export class Consumer {
 
   /** After a lost connection, waits until the daemon answers again. Rethrows other errors. */
   #recover(error: unknown): Promise<void> {
-    if (!isGone(error) && !this.#failures.mayPass(error)) throw error;
+    if (!isGone(error)) throw error;
     if (this.#halted()) return Promise.resolve();
     this.#reconnecting ??= this.#reconnect(error).finally(() => this.#reconnecting = undefined);
     return this.#reconnecting;
@@ -467,10 +462,7 @@ export class Consumer {
     for (const work of this.#works.all()) work.stale = true;
     this.#awaitingLeases = true;
     const isDead = error instanceof DeadConnectionError;
-    if (isDaemonFailure(error)) {
-      say("the daemon failed at a request, which is tried again");
-      await this.#changes.sleep(FAILED_MS, () => this.#halted());
-    } else say(isDead ? error.message : "lost the daemon; waiting for it to come back");
+    say(isDead ? error.message : "lost the daemon; waiting for it to come back");
     while (!this.#halted()) {
       try {
         await port.reconnect();

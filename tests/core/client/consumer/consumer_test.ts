@@ -197,39 +197,6 @@ Deno.test("Consumer throws and ends its handlers when the daemon answers with an
   assert.deepEqual(handlers.signals, ["2 SIGTERM"]);
 });
 
-const bug = () =>
-  Promise.reject(new RemoteError({ code: "internal/bug", message: "the daemon failed" }, 500));
-
-Deno.test("Consumer goes on when the daemon fails at a request, ends and is started again", async () => {
-  const daemon = new FakeDaemon(2);
-  const handlers = new Handlers((seq) => seq === 1 ? exit(0) : undefined);
-  const ack = daemon.ack.bind(daemon);
-  daemon.ack = () => {
-    daemon.crash();
-    daemon.ack = ack;
-    return bug();
-  };
-  const { it, said } = consumer(daemon, handlers, { concurrency: 2 });
-  const run = it.run();
-  await until(() => said.some((text) => /failed at a request/.test(text)));
-  daemon.up = true;
-  handlers.running.get(2)?.(exit(0));
-  assert.equal((await run).done, 2);
-  assert.deepEqual(handlers.started, [1, 2]);
-});
-
-Deno.test("Consumer throws when the daemon fails at each request and does not end", async () => {
-  const daemon = new FakeDaemon(2);
-  let leases = 0;
-  daemon.lease = () => {
-    leases++;
-    return bug();
-  };
-  const { it } = consumer(daemon, new Handlers(() => exit(0)));
-  await assert.rejects(it.run(), /the daemon failed/);
-  assert.equal(leases, 3);
-});
-
 for (const code of ["request/timeout", "daemon/stopping", "daemon/busy", "broker/closed"]) {
   Deno.test(`Consumer connects again and goes on when a request ends with ${code}`, async () => {
     const daemon = new FakeDaemon(2);
