@@ -313,6 +313,7 @@ import "./http/connections.ts";
 import "./http/departed_consumers.ts";
 import "./http/descriptors.ts";
 import "./http/draining_error.ts";
+import "./http/failed_error.ts";
 import "./http/heartbeat.ts";
 import "./http/json_route.ts";
 import "./http/lines_reply.ts";

@@ -17,6 +17,7 @@ import {
   type Lack,
 } from "./descriptors.ts";
 import { DepartedConsumers } from "./departed_consumers.ts";
+import { orFailed } from "./failed_error.ts";
 import { drainingError } from "./draining_error.ts";
 import type { Services } from "../services.ts";
 import { checkBody } from "./json_route.ts";
@@ -204,7 +205,7 @@ class RequestHandler {
     else services.disk.note(error);
     // The rest of a refused body is not read, so the connection cannot be used again.
     if (!raw.body.isComplete) reply.keepAlive = false;
-    sendError(reply, error);
+    sendError(reply, orFailed(error, services));
   }
 }
 

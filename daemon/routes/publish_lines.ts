@@ -6,6 +6,7 @@
  * the connection. Bare payloads that need no inspection are passed on packed
  * (daemon/ingest/line_packer.ts), others as events.
  */
+import { orFailed } from "../http/failed_error.ts";
 import { moduleState } from "../../core/base/module_state.ts";
 import { turn as otherWork } from "../../core/base/in_turns.ts";
 import { eventBytes } from "../../core/event/event_size.ts";
@@ -247,7 +248,7 @@ class LinesPublish {
     }
     answerLines(reply, {
       tally: this.#tally,
-      failure: this.#failure,
+      failure: orFailed(this.#failure, this.#request.services),
       stopped: lines.ended,
       durable: this.#request.services.broker.isDurable(this.#request.params["topic"]!),
     });

@@ -73,7 +73,7 @@ export interface ConsumerPort {
 /** A connection on which nothing comes, though the daemon answers on others. */
 export class DeadConnectionError extends ConnectionLostError {}
 
-/** True for errors that end once the daemon is back: nobody answers, or it is stopping. */
+/** True for errors that end once the daemon is back: nobody answers, it is stopping or failed. */
 export function isGone(error: unknown): boolean {
   return error instanceof ConnectionLostError || error instanceof NoDaemonError ||
     error instanceof NotAnsweringError ||
@@ -91,6 +91,8 @@ const goneCodes: ReadonlySet<string> = new Set([
   "daemon/stopping",
   "daemon/busy",
   "broker/closed",
+  // Its disk failed: it ends, and whoever watches over it starts it again.
+  "daemon/failed",
   // The daemon stood still in the middle of the request, and then gave up on it.
   "request/timeout",
 ]);
