@@ -77,3 +77,8 @@ async function textOf(
 export function isForNightly({ tests }: Mutant): boolean {
   return tests.some((test) => /^tests\/(?:system|e2e)\//.test(test));
 }
+
+/** False for a script of a shell, whose faults only a shell can tell. */
+export function isModule(path: string): boolean {
+  return path.endsWith(".ts");
+}

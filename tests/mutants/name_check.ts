@@ -6,7 +6,7 @@
  */
 import { join } from "node:path";
 import { testFolder } from "../helpers/folder.ts";
-import type { Mutant } from "./mutant.ts";
+import { isModule, type Mutant } from "./mutant.ts";
 import { TreeCopy } from "./tree_copy.ts";
 
 /** The compiler's numbers for names that do not exist: variables, members, exports, modules. */
@@ -33,9 +33,10 @@ export async function wronglyWritten(root: string, mutants: readonly Mutant[]): 
   try {
     const copy = await TreeCopy.of(root, join(folder, "tree"));
     const texts = new Map<string, string>();
-    for (const { file } of mutants) texts.set(file, await copy.read(file));
+    const checked = mutants.filter(({ file }) => isModule(file));
+    for (const { file } of checked) texts.set(file, await copy.read(file));
     const wrong: string[] = [];
-    for (const round of roundsOf(mutants, texts)) {
+    for (const round of roundsOf(checked, texts)) {
       wrong.push(...await checkRound(copy.root, round, texts));
     }
     return wrong;

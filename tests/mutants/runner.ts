@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { testFolder } from "../helpers/folder.ts";
-import { type Mutant, mutated, problemOf } from "./mutant.ts";
+import { isModule, type Mutant, mutated, problemOf } from "./mutant.ts";
 import { runTest, type TestRun } from "./test_run.ts";
 import { TreeCopy } from "./tree_copy.ts";
 
@@ -150,6 +150,7 @@ function runOne(
  * it, and that is no merit of the test.
  */
 async function syntaxError(path: string): Promise<string | undefined> {
+  if (!isModule(path)) return undefined;
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--json", "--no-lock", path],
     stderr: "null",
