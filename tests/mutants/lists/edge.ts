@@ -4,6 +4,7 @@ import { cliMutants } from "./cli.ts";
 import { clientMutants } from "./client.ts";
 import { daemonMutants } from "./daemon.ts";
 import { httpMutants } from "./http.ts";
+import { packagingMutants } from "./packaging.ts";
 import { securityMutants } from "./security.ts";
 
 export const edgeMutants: Mutant[] = [
@@ -12,4 +13,5 @@ export const edgeMutants: Mutant[] = [
   ...securityMutants,
   ...clientMutants,
   ...cliMutants,
+  ...packagingMutants,
 ];

@@ -187,14 +187,6 @@ export const httpMutants: Mutant[] = [
     tests: [`${http}/drain_test.ts`],
   },
   {
-    name: "drain: what comes behind the last request is carried out",
-    promise: "19. SIGTERM drains",
-    file: "daemon/http/server.ts",
-    from: "      if (stopping.aborted) {\n",
-    to: '      if (stopping.aborted && raw.method === "") {\n',
-    tests: [`${http}/stopping_test.ts`],
-  },
-  {
     name: "drain: forgets what was stored of a body that did not end",
     promise: "19. SIGTERM drains",
     file: "daemon/http/connection.ts",
