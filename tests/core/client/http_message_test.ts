@@ -168,6 +168,21 @@ Deno.test("MessageReader refuses what is no HTTP and heads without an end", asyn
   }
 });
 
+Deno.test("MessageReader gives up a head without an end, long before that comes", async () => {
+  let taken = 0;
+  const endless: ByteSource = {
+    read(buffer) {
+      if (taken > 16 * 1024 * 1024) return Promise.resolve(null);
+      const begin = taken === 0 ? "HTTP/1.1 200 OK\r\nx: " : "";
+      encoder.encodeInto(begin, buffer.fill("y".charCodeAt(0)));
+      taken += buffer.length;
+      return Promise.resolve(buffer.length);
+    },
+  };
+  await assert.rejects(readAll(endless), /a head of more than 64 KiB/);
+  assert.ok(taken < 1024 * 1024, `${taken} bytes of it were taken`);
+});
+
 Deno.test("encodeRequest writes a small body along with its head and a large one behind it", () => {
   const small = encodeRequest({ method: "POST", path: "/v1/x", body: "{}" }, "1");
   assert.equal(small.length, 1);

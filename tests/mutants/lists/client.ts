@@ -105,7 +105,7 @@ export const clientMutants: Mutant[] = [
   {
     name: "http message: a head may be of any length",
     ...message,
-    filter: "heads without an end",
+    filter: "without an end",
     from: 'if (have > MAX_HEAD) throw broken("a head of more than 64 KiB");',
     to: "",
   },
@@ -144,14 +144,6 @@ export const clientMutants: Mutant[] = [
     ...feed,
     from: "            positions.pass(block.topic, reverse ? block.from : block.to);\n",
     to: "",
-  },
-  {
-    name: "feed: a missing daemon is waited for at the first request",
-    promise: FOUND,
-    file: feed.file,
-    from: "const response = first && !options.goesOn ? await",
-    to: "const response = first && options.goesOn ? await",
-    tests: feed.tests,
   },
   {
     name: "positions: an id with a quote in it shifts the topic",
