@@ -120,7 +120,10 @@ function freeName(folder: string, name: string): string {
 }
 
 function addLine(folder: string, entry: QuarantineEntry): void {
-  Deno.writeTextFileSync(`${folder}/${INDEX}`, `${JSON.stringify(entry)}\n`, {
+  const before = ifThere(() => Deno.readTextFileSync(`${folder}/${INDEX}`)) ?? "";
+  // A crash or a full disk may have cut the last line short: this one is not to end it.
+  const begin = before === "" || before.endsWith("\n") ? "" : "\n";
+  Deno.writeTextFileSync(`${folder}/${INDEX}`, `${begin}${JSON.stringify(entry)}\n`, {
     append: true,
     mode: 0o600,
   });

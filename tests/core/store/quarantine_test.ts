@@ -76,7 +76,7 @@ Deno.test("readQuarantine skips a line that a crash cut short, and reads on", ()
     put(path, "a");
     keepCopy(path, WHAT);
     const index = `${folder}/quarantine/index.ndjson`;
-    Deno.writeTextFileSync(index, '{"file":"b","copy\n', { append: true });
+    Deno.writeTextFileSync(index, '{"file":"b","copy', { append: true });
     keepCopy(path, { ...WHAT, now: NOW + 1 });
     assert.deepEqual(readQuarantine(`${folder}/quarantine`).map(({ file }) => file), ["a", "a"]);
   }));
