@@ -290,6 +290,14 @@ const sharedMutants: Mutant[] = [
     tests: ["tests/core/store/quarantine_test.ts"],
   },
   {
+    name: "quarantine: ends a line that a crash cut short with the next entry",
+    promise: "9. Damage is detected, reported and kept",
+    file: "core/store/quarantine.ts",
+    from: 'before.endsWith("\\n") ? "" : "\\n";',
+    to: 'before !== "" ? "" : "\\n";',
+    tests: ["tests/core/store/quarantine_test.ts"],
+  },
+  {
     name: "quarantine: tells of the same loss at every start",
     promise: "27. Missing files are noticed",
     file: "core/store/quarantine.ts",

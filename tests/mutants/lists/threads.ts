@@ -17,6 +17,14 @@ export const threadMutants: Mutant[] = [
     filter: "findDataDir keeps the log",
   },
   {
+    name: "watermarks: end a line that found room for a part with the next one",
+    promise: WHOLE,
+    file: "core/data_dir/watermarks.ts",
+    from: "      this.#growth = MOST_GROWTH;\n",
+    to: "",
+    tests: ["tests/core/data_dir/watermarks_test.ts"],
+  },
+  {
     name: "whole: does not count its starts in the state",
     promise: WHOLE,
     file: "daemon/whole.ts",
