@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "../../packages/fast_check.ts";
 import {
+  AggregateRoot,
   BrokenHistoryError,
   CannotStoreError,
   ConflictError,
@@ -215,6 +216,24 @@ Deno.test("EventSourcedRepository refuses an event of an unknown type in words, 
     });
   }
   assert.equal((await broker.getEventStore().getEvents("aggregates")).length, 2);
+});
+
+Deno.test("EventSourcedRepository refuses a type that eventTypes leaves out, though the aggregate would pass over it", async () => {
+  class Lax extends AggregateRoot<{ seen: number }> {
+    constructor(id: string) {
+      super(id, { seen: 0 });
+    }
+    protected applyEvent(): void {
+      this.state.seen++;
+    }
+  }
+  await using broker = new EventBroker();
+  for (const type of ["known", "unknown"]) await broker.publish("lax", type, {}, { key: "a" });
+  const repository = (eventTypes?: string[]) =>
+    new EventSourcedRepository((id) => new Lax(id), { broker, topic: "lax", eventTypes });
+  assert.equal((await repository().getById("a"))?.getState().seen, 2);
+  assert.equal((await repository(["known", "unknown"]).getById("a"))?.version, 2);
+  await assert.rejects(repository(["known"]).getById("a"), UnknownEventTypeError);
 });
 
 Deno.test("EventSourcedRepository reads old events upcast", async () => {

@@ -83,6 +83,7 @@ Deno.test("EventSourcedRepository passes over a snapshot that is ahead of the st
     { eventId: "another" },
     { version: -1 },
     { state: null },
+    { state: "text" },
     { eventId: undefined },
   ];
   for (const change of bad) {

@@ -74,7 +74,7 @@ export const sourcingMutants: Mutant[] = [
     from: "  const result = (ofStore.get(name) ?? Promise.resolve()).then(work);",
     to: "  const result = Promise.resolve().then(work);",
     tests: [REPOSITORY],
-    filter: "update loses nothing",
+    filter: "on a store with three methods reads",
   },
   {
     name: "repository: an update does not load again after a conflict",
@@ -101,6 +101,7 @@ export const sourcingMutants: Mutant[] = [
     from: "      this.#assertKnown(aggregate, event);\n",
     to: "",
     tests: [REPOSITORY],
+    filter: "that eventTypes leaves out",
   },
   {
     name: "repository: skips a redacted event without being told to",
@@ -171,12 +172,13 @@ export const sourcingMutants: Mutant[] = [
     tests: [SNAPSHOT],
   },
   {
-    name: "snapshot: a broken one fails the load",
+    name: "snapshot: a state that is no object is used",
     promise: CACHE,
     file: "core/sourcing/snapshot.ts",
     from: '    typeof snapshot.state === "object" && snapshot.state !== null;',
     to: "    snapshot.state !== null;",
     tests: [SNAPSHOT],
+    filter: "not whole, and says so",
   },
   {
     name: "snapshot: events before it are applied again",
