@@ -56,7 +56,16 @@ export interface WorkerStoreOptions {
 export class WorkerEventStore extends WorkerStore<StoreAnswer> implements JournalStore {
   readonly kind = "sqlite";
   readonly #database: DatabaseSync;
+  /** Topics as the writer told of them last. */
+  readonly #told = new Map<string, TopicRow>();
+  /** The same for readers, without what is being deleted. */
   readonly #topics = new Map<string, TopicRow>();
+  /**
+   * What is being deleted: events of a topic below a seq. Readers see the database as it is, so
+   * those may be gone before the writer's answer is here; a reader would pass over them and tell
+   * nobody.
+   */
+  readonly #deletions = new Set<{ topic: string; seq: number }>();
   readonly #reader: SqliteReader;
   readonly #onDamage: (damage: Damage) => void;
   /** Damage found here that the worker has not confirmed yet. */
@@ -118,11 +127,49 @@ export class WorkerEventStore extends WorkerStore<StoreAnswer> implements Journa
   }
 
   protected override learn(answer: StoreAnswer): void {
-    for (const row of answer.topics) this.#topics.set(row.name, row);
+    for (const row of answer.topics) {
+      this.#told.set(row.name, row);
+      this.#show(row.name);
+    }
     if (!answer.damage) return;
     const known = new Set(this.#damage.map(keyOf));
     this.#damage = answer.damage;
     for (const damage of answer.damage) if (!known.has(keyOf(damage))) this.#onDamage(damage);
+  }
+
+  override truncate(topic: string, seq: number): Promise<number> {
+    return this.#deletingBelow(topic, { seq, work: () => super.truncate(topic, seq) });
+  }
+
+  override removeTopic(topic: string): Promise<void> {
+    const seq = (this.#told.get(topic)?.lastSeq ?? 0) + 1;
+    return this.#deletingBelow(topic, { seq, work: () => super.removeTopic(topic) });
+  }
+
+  async #deletingBelow<T>(
+    topic: string,
+    { seq, work }: { seq: number; work: () => Promise<T> },
+  ): Promise<T> {
+    const deletion = { topic, seq };
+    this.#deletions.add(deletion);
+    this.#show(topic);
+    try {
+      return await work();
+    } finally {
+      // If the writer refused, everything is there again.
+      this.#deletions.delete(deletion);
+      this.#show(topic);
+    }
+  }
+
+  #show(topic: string): void {
+    const row = this.#told.get(topic);
+    if (row === undefined) return;
+    let { firstSeq } = row;
+    for (const { topic: name, seq } of this.#deletions) {
+      if (name === topic) firstSeq = Math.max(firstSeq, Math.min(seq, row.lastSeq + 1));
+    }
+    this.#topics.set(topic, firstSeq > row.firstSeq ? { ...row, firstSeq } : row);
   }
 
   /** The damage found so far; see `evs doctor`. */

@@ -164,6 +164,14 @@ export const faultMutants: Mutant[] = [
     filter: "tail of",
   },
   {
+    name: "SQLite worker: readers see what is deleted until its writer has answered",
+    promise: "5. At least once",
+    file: "core/store/worker/sqlite_worker_store.ts",
+    from: "    this.#deletions.add(deletion);\n",
+    to: "",
+    tests: ["tests/core/store/worker/deleting_test.ts"],
+  },
+  {
     name: "daemon: delivers anew at once what a killed consumer's handlers still work on",
     fault: "A8",
     promise: "5. At least once",
