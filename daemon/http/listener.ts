@@ -11,8 +11,11 @@ import { type Lack, lackOf } from "./descriptors.ts";
 const LOOK_AGAIN = 20;
 /** The client closed its connection before it was accepted. */
 const GONE = "ECONNABORTED";
-/** The queue counts as empty after this many looks without a connection, this many ms apart. */
-const LAST_LOOKS = { count: 3, ms: 5 };
+/**
+ * The queue counts as empty after this many looks without a connection, this many ms apart. One that
+ * comes later than `late` does not count, but for the last of so many.
+ */
+const LAST_LOOKS = { count: 3, ms: 5, late: 10, most: 40 };
 
 /** The options of a listener. */
 export interface SocketListenerOptions {
@@ -83,14 +86,17 @@ export class SocketListener {
 
   /**
    * Once the socket file is gone, nobody joins the queue any more. One look is not enough: when a
-   * stopped process continues, its timer fires before it sees the connections that have arrived.
+   * stopped process continues, its timer fires before it sees the connections that have arrived, and
+   * so do several where it gets little of the processor.
    */
   async #emptyQueue(): Promise<void> {
-    let accepted = this.#accepted;
-    for (let quiet = 0; quiet < LAST_LOOKS.count; quiet++) {
-      await this.#pause(LAST_LOOKS.ms);
-      if (accepted !== this.#accepted) quiet = -1;
-      accepted = this.#accepted;
+    const { clock } = this.#options;
+    const { count, ms, late, most } = LAST_LOOKS;
+    for (let quiet = 0, looks = 0; quiet < count && looks < most; looks++) {
+      const [accepted, began] = [this.#accepted, clock.monotonic()];
+      await this.#pause(ms);
+      const isLate = clock.monotonic() - began > late;
+      quiet = accepted !== this.#accepted || isLate ? 0 : quiet + 1;
     }
   }
 
