@@ -12,7 +12,7 @@ import {
 } from "../../broker/publish_options.ts";
 import type { Clock } from "../../base/clock.ts";
 import { defined } from "../../base/defined.ts";
-import { ConnectionLostError } from "../../base/errors.ts";
+import { ConnectionLostError, type RemoteError } from "../../base/errors.ts";
 import { AwakeTime } from "../../base/standstill.ts";
 import type { Event } from "../../event/event.ts";
 import type { Message } from "../../event/event_map.ts";
@@ -27,7 +27,7 @@ import {
 } from "../../broker/publish_all.ts";
 import type { Client } from "../client.ts";
 import { isGone } from "../consumer/port.ts";
-import { remoteError, segment } from "../endpoint.ts";
+import { remoteErrorOf, segment } from "../endpoint.ts";
 import { delay, LONGEST_TRY_MS } from "../feed.ts";
 import type { PublishReply } from "../../protocol/protocol.ts";
 import type { PublishAllReply } from "../../protocol/publish_all.ts";
@@ -289,8 +289,9 @@ export class RemotePublisher {
       body: items.map(({ line }) => `${line}\n`).join(""),
       query: { onError: "skip" },
       contentType: "application/x-ndjson",
-    });
+    }, { isPartial: true });
     const refused = new Map(reply.refused.map((fault) => [fault.line, fault]));
+    if (reply.failure) return settlePartly(jobs, { ...reply, failure: reply.failure });
     const taken = items.filter((_, i) => !refused.has(i + 1));
     const events = place(taken, reply.events ?? []);
     let at = 0;
@@ -302,7 +303,8 @@ export class RemotePublisher {
   }
 
   /**
-   * Sends one request, and repeats it unchanged while the daemon is away, for up to `patienceMs`.
+   * Sends one request, and repeats it unchanged while the daemon is away, for up to `patienceMs`. A
+   * failure before which some of it was stored is a reply with that `failure`, if `isPartial`.
    */
   async #send<Reply>(
     of: Pick<Job, "items" | "topics">,
@@ -312,14 +314,18 @@ export class RemotePublisher {
       query?: Record<string, string | undefined>;
       contentType: string;
     },
-  ): Promise<Reply> {
+    { isPartial = false }: { isPartial?: boolean } = {},
+  ): Promise<Reply & { failure?: RemoteError }> {
     const { client, clock, patienceMs } = this.#context;
     let away: AwakeTime | undefined;
     for (;;) {
       try {
         const response = await client.fetchAny({ method: "POST", ...request });
-        if (response.status >= 400) throw await remoteError(response);
-        return await response.json<Reply>();
+        if (response.status < 400) return await response.json<Reply & { failure?: RemoteError }>();
+        const text = await response.text();
+        const error = remoteErrorOf(text, response.status);
+        if (isGone(error) || !isPartial || !hasEvents(text)) throw error;
+        return { ...JSON.parse(text) as Reply, failure: error };
       } catch (error) {
         if (!isGone(error)) throw error;
         const isFirst = away === undefined;
@@ -356,6 +362,31 @@ export class RemotePublisher {
       events.push({ seq: seq!, id, schemaVersion, expiresAt, keySeq });
     }
     return place(items, events);
+  }
+}
+
+/** True for the body of a failure that lists events that were stored before it. */
+function hasEvents(text: string): boolean {
+  try {
+    const { events } = JSON.parse(text) as Partial<PublishReply>;
+    return Array.isArray(events) && events.length > 0;
+  } catch {
+    return false; // not JSON: nothing is known of events
+  }
+}
+
+/** Some of the lines were stored before the others failed. */
+function settlePartly(
+  jobs: readonly Job[],
+  { events = [], refused, failure }: PublishReply & { failure: RemoteError },
+): void {
+  const stored = new Map(events.map((event) => [event.id, event]));
+  for (const [i, { items, resolve, reject }] of jobs.entries()) {
+    const fault = refused.find(({ line }) => line === i + 1);
+    const there = stored.get(items[0]!.event.id);
+    if (fault) reject(decodeRefusal(fault));
+    else if (there) resolve(place(items, [there]));
+    else reject(decodeError(failure));
   }
 }
 
