@@ -12,7 +12,9 @@ const tailsAreWhole: Judge = {
     const { reader, event } = fact;
     const before = model.position(reader, event.topic);
     if (before === undefined || event.seq === before + 1) return;
-    if (event.seq > before && model.log(event.topic).isDamaged) return;
+    const { isDamaged, goneUpTo } = model.log(event.topic);
+    // What a person removed with the topic is not told of as missed.
+    if (event.seq > before && (isDamaged || goneUpTo >= 0)) return;
     report(`${reader} got ${named(event)} after ${before}`);
   },
 };

@@ -150,6 +150,8 @@ export class Model {
   readonly open = new Set<number>();
   /** When a consumer began with a subscription, by both, and by `at`. */
   readonly #begun = new Map<string, number>();
+  /** By request: dead letters that were to be sent again, as they were before. */
+  readonly #revived = new Map<number, { work: Work; before: Work }[]>();
   readonly #positions = new Map<string, number>();
   /** When the connections, processes and disks were last disturbed, and the wall clock stepped. */
   disturbedAt = -Infinity;
@@ -307,7 +309,7 @@ export class Model {
           for (const work of works.values()) work.dueAt = 0;
         });
       case "retry dead":
-        for (const { subscription, n } of request.entries) this.#revive(subscription, n);
+        for (const entry of request.entries) this.#revive(entry, ask);
         return;
       case "redact":
         this.events.get(request.n)!.redaction ??= "asked";
@@ -322,16 +324,27 @@ export class Model {
     if (subscription) change(subscription);
   }
 
-  #revive(name: string, n: number): void {
+  #revive({ subscription: name, n }: { subscription: string; n: number }, ask: number): void {
     this.#change(name, (subscription) => {
       const work = subscription.work(n);
+      this.#revived.set(ask, [...this.#revived.get(ask) ?? [], { work, before: { ...work } }]);
       if (work.state !== "running") work.state = "waiting";
       Object.assign(work, { granted: work.high, dueAt: 0, isRevived: true, isGivenUp: false });
     });
   }
 
+  /** Nothing was sent again. */
+  #unrevive(ask: number): void {
+    for (const { work, before } of this.#revived.get(ask) ?? []) {
+      if (work.beganAt === before.beganAt && work.endedAt === before.endedAt) {
+        Object.assign(work, before);
+      }
+    }
+  }
+
   #answered(request: Request | undefined, fact: Fact & { is: "done" | "refused" | "lost" }): void {
     if (request?.to === "publish") return this.#published(request, fact);
+    if (fact.is === "refused" && request?.to === "retry dead") this.#unrevive(fact.ask);
     if (fact.is !== "done") return;
     switch (request?.to) {
       case "remove topic":
