@@ -6,6 +6,7 @@ import { DataDirError } from "../core/base/errors.ts";
 import { WATERMARKS_FILE } from "../core/data_dir/watermarks.ts";
 import { lstat } from "../core/base/if_there.ts";
 import { SPOOL_FOLDER } from "../core/spool/spool_folder.ts";
+import { asOpenError } from "../core/store/file/faults.ts";
 
 /** Where the files of a data dir are. */
 export interface DataDir {
@@ -98,8 +99,13 @@ export function prepareEventFolder(path: string): void {
  */
 export function makeDatabaseFile(path: string): void {
   if (lstat(path)) return;
-  Deno.openSync(path, { write: true, createNew: true, mode: 0o600 }).close();
-  Deno.chmodSync(path, 0o600);
+  try {
+    Deno.openSync(path, { write: true, createNew: true, mode: 0o600 }).close();
+    Deno.chmodSync(path, 0o600);
+  } catch (error) {
+    // A topic's own store may be made while the disk is full.
+    throw asOpenError(error, path);
+  }
 }
 
 function foldersIn(path: string): string[] {

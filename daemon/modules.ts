@@ -250,6 +250,7 @@ import "../core/store/file/accepted.ts";
 import "../core/store/file/block.ts";
 import "../core/store/file/damage_log.ts";
 import "../core/store/file/disk.ts";
+import "../core/store/file/faults.ts";
 import "../core/store/file/layout.ts";
 import "../core/store/file/lines.ts";
 import "../core/store/file/reader.ts";

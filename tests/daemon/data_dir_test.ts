@@ -3,7 +3,12 @@
  * others could have tampered with is used.
  */
 import assert from "node:assert/strict";
-import { dataDirAt, prepareDataDir, prepareFiles } from "../../daemon/data_dir.ts";
+import {
+  dataDirAt,
+  makeDatabaseFile,
+  prepareDataDir,
+  prepareFiles,
+} from "../../daemon/data_dir.ts";
 import { end, inFolder, modeOf, tryStart } from "../helpers/start.ts";
 
 function* filesIn(folder: string): Generator<{ path: string; isDirectory: boolean }> {
@@ -270,4 +275,16 @@ Deno.test("prepareFiles closes to others what they may read", async () => {
     assert.deepEqual([dataDir, `${dataDir}/spool`].map(modeOf), ["700", "700"]);
     return Promise.resolve();
   });
+});
+
+Deno.test("makeDatabaseFile says in words that the disk is full", () => {
+  const { openSync } = Deno;
+  Deno.openSync = () => {
+    throw Object.assign(new Error("No space left on device (os error 28)"), { code: "ENOSPC" });
+  };
+  try {
+    assert.throws(() => makeDatabaseFile("/nowhere/events.db"), { code: "store/disk-full" });
+  } finally {
+    Deno.openSync = openSync;
+  }
 });
