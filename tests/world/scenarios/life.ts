@@ -45,6 +45,8 @@ export const SCENARIOS: readonly Scenario[] = [
 
 const EVERYTHING: readonly Disturbance[] = ["kill", "stop", "clock", "network"];
 const HOUR = 3_600_000;
+/** How often somebody looks whether the daemon runs, ms. */
+const SUPERVISED_MS = 10_000;
 
 type Store = "file" | "sqlite";
 
@@ -149,12 +151,20 @@ async function run(world: World, { settings, steps, seed }: Plan): Promise<void>
   for (const scenario of SCENARIOS) {
     if (names.includes(scenario.name)) acting.set(scenario.name, await scenario.begin(context));
   }
+  let isOver = false;
+  // A kill that waits for a call of the disk may come after the step that starts it again.
+  const kills = steps.some(({ act }) => act === "kill" || act === "killAtDisk");
+  const supervised = kills && (async () => {
+    for (; !isOver; await world.sleep(SUPERVISED_MS)) await start(context);
+  })();
   await world.perform({ seed, settings, steps }, async (step) => {
     const { actor, act, args } = step;
     world.note(actor, act, args);
     if (actor === "operator") await start(context);
     else await acting.get(actor)?.act(step);
   });
+  isOver = true;
+  await supervised;
   world.machine.clearFaults();
   world.machine.network({});
   daemon.process?.continue();
