@@ -77,7 +77,8 @@ const neverLost: Judge = {
     for (const { name, works, isLoose } of model.subscriptions.values()) {
       for (const work of isLoose ? [] : works.values()) {
         const known = model.events.get(work.n);
-        if (!known) continue;
+        // What was redacted meanwhile is done, whatever its handler says.
+        if (!known || known.redaction) continue;
         const { sent: { topic }, seq } = known;
         if (work.state !== "dead" || !model.isKept(work, ending.at)) continue;
         if (ending.dead.some(({ subscription, n }) => subscription === name && n === work.n)) {

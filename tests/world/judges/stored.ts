@@ -47,7 +47,8 @@ const oneNumber: Judge = {
   sees(fact, model, report) {
     for (const { n, topic, seq } of shownBy(fact, model)) {
       const log = model.log(topic);
-      const isForgotten = isRepeated(model, n) && mayBeForgotten(model, n);
+      // The library, too, sends again what was not answered.
+      const isForgotten = mayBeForgotten(model, n);
       const other = log.numbers.get(seq);
       const isLost = other !== undefined && isJustLost(model, other);
       if (other !== undefined && other !== n && !isLost) {
