@@ -115,7 +115,9 @@ const restartChangesNothing: Judge = {
         report(`${name} ended at ${lastSeq}, and at ${later?.lastSeq}`);
       }
       if (model.log(name).mayDelete) continue;
-      const [before, after] = [events, later?.events ?? []].map((all) => JSON.stringify(all));
+      // A start finishes a redaction: what events say is not compared.
+      const [before, after] = [events, later?.events ?? []]
+        .map((all) => all.map(({ seq, n }) => `${seq}=${n}`).join(" "));
       if (before !== after) report(`${name} had ${before}, and has ${after}`);
     }
     const namesOf = (all: Ending["dead"]) =>
