@@ -24,7 +24,8 @@ function beginning(fact: Fact, model: Model): Beginning | undefined {
   const known = model.events.get(fact.event.n);
   if (!subscription || !known || subscription.isLoose || !model.isFresh(fact)) return undefined;
   // A store that had forgotten it has it a second time.
-  if (known.seq !== undefined && known.seq !== fact.event.seq) return undefined;
+  const numbers = [...model.log(known.sent.topic).numbers].filter(([, n]) => n === fact.event.n);
+  if (numbers.some(([seq]) => seq !== fact.event.seq)) return undefined;
   const work = model.look(subscription.find(fact.event.n), fact.at);
   const text = `${
     named(fact.event)
