@@ -59,6 +59,12 @@ const BREACHES: Readonly<Record<string, (h: History) => void>> = {
     h.published(1, { seq: 1, key: "x", keySeq: 1 });
     h.published(2, { seq: 2, key: "x", keySeq: 1 });
   },
+  "one number of a key, one event": (h) => {
+    h.limited({ maxEvents: 1 });
+    h.published(1, { seq: 1, key: "x", keySeq: 1 });
+    h.published(2, { seq: 2, key: "x", keySeq: 1 });
+    h.stored.shift();
+  },
   "limits delete no more than they say": (h) => {
     h.limited({ maxEvents: 2 });
     for (const seq of [1, 2, 3]) h.published(seq, { seq });

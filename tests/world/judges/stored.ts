@@ -1,7 +1,7 @@
 /** What is stored: numbers, ids, expectations, batches, limits, schedules, redactions, damage. */
 import type { Ending, Fact, Seen } from "../lives/fact.ts";
 import type { Known, Model } from "../lives/model.ts";
-import type { Judge } from "./judge.ts";
+import type { Judge, Report } from "./judge.ts";
 
 /** After this time a data dir knows how far a topic went, ms. */
 const WRITTEN_DOWN_MS = 2_000;
@@ -268,6 +268,43 @@ const keyNumbers: Judge = {
   },
 };
 
+const oneKeyNumber: Judge = {
+  name: "one number of a key, one event",
+  promise: "The number of an event within its key is never used twice",
+  holds: "A number of a key, once anybody has seen it, stands for one event for ever, also when " +
+    "that is deleted, and an event has one number within its key, as long as nobody damages files.",
+  sees(fact, model, report) {
+    for (const event of shownBy(fact, model)) judgeKeyNumber(event, model, report);
+  },
+  ends({ topics }, model, report) {
+    for (const { events } of topics) {
+      for (const event of events) judgeKeyNumber(event, model, report);
+    }
+  },
+};
+
+function judgeKeyNumber(
+  { n, topic, seq, keySeq }: Omit<Seen, "id">,
+  model: Model,
+  report: Report,
+): void {
+  const known = model.events.get(n);
+  const log = model.log(topic);
+  // Redaction takes the key from an event: what it was sent with tells the key.
+  const key = known?.sent.key;
+  if (!known || key === undefined || keySeq === undefined) return;
+  // A key of which damage has left nothing begins anew.
+  if (log.isDamaged) return;
+  const text = `${named({ n, topic, seq })} is number ${keySeq} of ${key}`;
+  for (const { sent: other, keySeq: taken } of model.events.values()) {
+    if (other.n === n || other.topic !== topic || other.key !== key || taken !== keySeq) continue;
+    report(`${text}, and event ${other.n} was`);
+  }
+  // What is gone with its topic is sent as something new.
+  if (known.keySeq === undefined || known.keySeq === keySeq) return;
+  if (log.isWhole || !isRepeated(model, n)) report(`${text}, and was ${known.keySeq}`);
+}
+
 function hasRedacted(model: Model, topic: string): boolean {
   return [...model.events.values()].some(({ sent, redaction }) =>
     sent.topic === topic && redaction
@@ -391,6 +428,7 @@ export const storeJudges: readonly Judge[] = [
   allOrNothing,
   expectedHolds,
   keyNumbers,
+  oneKeyNumber,
   limitsKeep,
   scheduledOnce,
   redactedGone,
