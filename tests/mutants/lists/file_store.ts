@@ -12,6 +12,7 @@ const FULL = "8. A full disk is reported, and the daemon recovers";
 const DAMAGE = "9. Damage is detected, reported and kept";
 const FORMATS = "12. Older formats are read, newer ones refused";
 const ONE = "13. One daemon per data dir";
+const VERSIONS = "The number of an event within its key is never used twice";
 const WHOLE = "27. Missing files are noticed";
 
 export const fileStoreMutants: Mutant[] = [
@@ -443,5 +444,14 @@ export const fileStoreMutants: Mutant[] = [
     to: "    return false;",
     tests: ["tests/core/store/file/damage_test.ts"],
     filter: "knows a given id after retention took",
+  },
+  {
+    name: "file store: gives a known key numbers again that lost events may have had",
+    promise: VERSIONS,
+    file: "core/store/file/key_counts.ts",
+    from: "this.#table = this.#table.changed((number) => Math.max(number, seq));",
+    to: "",
+    tests: ["tests/core/store/key_counts_test.ts"],
+    filter: "gives no number that a lost event of the key may have had",
   },
 ];
