@@ -38,6 +38,8 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 /** The content of the `format` file. */
 const MARK = /^env-event-stream file store, format (\d+)\n/;
+/** Where its number stands. */
+const NUMBER_AT = "env-event-stream file store, format ".length;
 
 /** How a store is opened. */
 export interface OpenOptions {
@@ -160,6 +162,8 @@ export function readFormat(disk: Disk, dir: string): "whole" | "damaged" | "none
 function isNearlyMark(bytes: Uint8Array, format: number): boolean {
   const mark = encoder.encode(formatText(format >= 1 ? format : FILE_STORE_FORMAT));
   if (bytes.length !== mark.length) return false;
+  // The mark of a newer version may be damaged, too.
+  if (Number(String.fromCharCode(bytes[NUMBER_AT]!)) > FILE_STORE_FORMAT) return false;
   const differences = mark.filter((byte, i) => byte !== bytes[i]).length;
   return differences === 1 || differences === 2;
 }

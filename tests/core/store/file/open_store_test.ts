@@ -66,6 +66,15 @@ Deno.test("FileEventStore serves its events and marks its folder anew when any b
   assert.ok(newer <= 3, `${newer} bits were taken for a newer version`);
 });
 
+Deno.test("FileEventStore refuses a folder with the mark of a newer format when a bit of its words has flipped", async () => {
+  const disk = await filled();
+  const mark = new TextDecoder().decode(disk.bytes(`${DIR}/format`));
+  disk.put(`${DIR}/format`, encoder.encode(mark.replace("format 1", "fosmat 2")));
+  const before = contentOf(disk);
+  assert.throws(() => new FileEventStore(DIR, { disk }), { code: "datadir/unsafe" });
+  assert.deepEqual(contentOf(disk), before);
+});
+
 Deno.test("FileEventStore refuses an index of a newer format before it repairs anything", async () => {
   const disk = await filled();
   const path = `${DIR}/t/0000000000000001.index`;
