@@ -31,7 +31,10 @@ export class SqliteAges {
   /** Changes of the current transaction. */
   readonly #touched = new Map<number, Known>();
 
-  constructor(prepare: Prepare, clock: Clock) {
+  constructor(
+    prepare: Prepare,
+    { clock, isInTransaction }: { clock: Clock; isInTransaction: () => boolean },
+  ) {
     this.#prepare = prepare;
     const { newest } = prepare("SELECT ifnull(max(at), 0) AS newest FROM ages").get() as {
       newest: number;
@@ -43,6 +46,8 @@ export class SqliteAges {
       skew: row && row.sum === valuesSum(row.skew) ? row.skew : 0,
       newest,
       save: (skew) => {
+        // It would be rolled back with it, and a full disk would end the transaction unnoticed.
+        if (isInTransaction()) return false;
         try {
           prepare("INSERT OR REPLACE INTO age_clock VALUES (1, ?, ?)").run(skew, valuesSum(skew));
           return true;
@@ -56,8 +61,8 @@ export class SqliteAges {
   }
 
   /**
-   * Unix ms, unaffected by steps of the wall clock. It may write, so call it once before a
-   * transaction.
+   * Unix ms, unaffected by steps of the wall clock. Call it before a transaction, too: a step is
+   * written down only then.
    */
   now(): number {
     return this.#clock.now();

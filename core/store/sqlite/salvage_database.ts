@@ -267,7 +267,9 @@ function openAndLoad(path: string, options: { durability?: Durability; clock: Cl
     // SQLite rolls back if a read fails because of the machine, even if somebody caught the error.
     if (!database.isTransaction) throw asUnreadable(new Error("disk I/O error"), path);
     prepare("COMMIT").run();
-    return { database, prepare, topics, found, ages: new SqliteAges(prepare, options.clock) };
+    const isInTransaction = () => database.isTransaction;
+    const ages = new SqliteAges(prepare, { clock: options.clock, isInTransaction });
+    return { database, prepare, topics, found, ages };
   } catch (error) {
     database.close();
     throw error;

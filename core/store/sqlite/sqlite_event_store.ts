@@ -266,7 +266,8 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   seekAgeSync(topic: string, age: number): number {
     const row = this.#topics.get(topic);
     if (!row) return 1;
-    // A transaction because it may write: estimates for older formats, and clock steps.
+    this.#noteClock();
+    // A transaction because it may write estimates for older formats.
     const seq = this.#transaction(() => this.#ages.seek(row, age));
     this.#ages.commit();
     return seq;
@@ -305,6 +306,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
     const row = this.#topics.get(name)!;
     const count = to - row.firstSeq;
     const base = position(row.id, 0);
+    this.#noteClock();
     const bytes = this.#transaction(() => {
       writeTopic(this.#prepare, row);
       const partial = blockOf(to);

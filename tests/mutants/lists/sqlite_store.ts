@@ -316,4 +316,22 @@ export const sqliteStoreMutants: Mutant[] = [
     tests: ["tests/core/store/ages_test.ts"],
     filter: "SqliteEventStore.seekAge is where it was when the wall clock makes a step",
   },
+  {
+    name: "ages: writes a step of the clock down in a transaction that may fail",
+    promise: "The clock may jump",
+    file: "core/store/sqlite/ages.ts",
+    from: "if (isInTransaction()) return false;",
+    to: "isInTransaction();",
+    tests: ["tests/core/store/sqlite/ages_test.ts"],
+    filter: "in no transaction",
+  },
+  {
+    name: "sqlite: writes no step of the clock down before it looks for an age",
+    promise: "The clock may jump",
+    file: "core/store/sqlite/sqlite_event_store.ts",
+    from: "    this.#noteClock();\n    // A transaction because",
+    to: "    // A transaction because",
+    tests: ["tests/core/store/sqlite/ages_test.ts"],
+    filter: "a step of the clock after a restart",
+  },
 ];
