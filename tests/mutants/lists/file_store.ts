@@ -146,6 +146,14 @@ export const fileStoreMutants: Mutant[] = [
     tests: ["tests/core/store/file/open_store_test.ts"],
   },
   {
+    name: "file store: takes the damaged mark of a newer format for its own",
+    promise: FORMATS,
+    file: "core/store/file/open_store.ts",
+    from: "> FILE_STORE_FORMAT) return false;\n  const",
+    to: "> FILE_STORE_FORMAT + 1) return false;\n  const",
+    tests: ["tests/core/store/file/open_store_test.ts"],
+  },
+  {
     name: "file store: goes on after a sync that failed",
     promise: FAILED,
     file: "core/store/file/turns.ts",
