@@ -210,11 +210,12 @@ export class AlertWatch {
 export function missingOf(subscription: string, names: readonly string[]): string | undefined {
   if (subscription.includes("*") || names.includes(subscription)) return undefined;
   const near = didYouMean(subscription, names);
-  return `there is no subscription ${subscription}${near === undefined ? "." : `; ${near}`}`;
+  const missing = `there is no subscription ${subscription}: it is watched as soon as there is one`;
+  return near === undefined ? missing : `${missing}; ${near}`;
 }
 
 const TROUBLES = {
-  missing: (trouble: string) => `${trouble} It is watched as soon as it is there`,
+  missing: (trouble: string) => trouble,
   disk: (trouble: string) => `the disk cannot be looked at: ${trouble}`,
   down: (trouble: string) => `nothing is judged until the daemon answers: ${trouble}`,
   state: (trouble: string) => `${trouble}; a restart before that works may tell something twice`,

@@ -211,7 +211,7 @@ Deno.test("evs alert says once that the subscription it watches is not there, an
   await watched.looks();
   assert.equal(
     alert.stderr,
-    "evs: there is no subscription maler; did you mean mailer? It is watched as soon as it is there\n",
+    "evs: there is no subscription maler: it is watched as soon as there is one; did you mean mailer?\n",
   );
   await watched.fail("maler");
   await watched.untilTold("begin dlq maler");
