@@ -22,8 +22,7 @@ const hasCause: Judge = {
       const known = knownOf(one, model);
       const text = `the dead letter ${named(one)} of ${one.subscription}`;
       if (one.reason === "") report(`${text} has no reason`);
-      // Who handles batches is not told which attempt it is.
-      if (!known || known.subscription.isLoose || known.subscription.settings.batch) continue;
+      if (!known || known.subscription.isLoose) continue;
       const { low, high } = model.look(known.work, at);
       // Where deliveries ended without an answer, the last one stands in the list, too.
       if (one.attempts >= low && one.attempts <= high + Math.min(1, one.unanswered)) continue;

@@ -33,6 +33,15 @@ export interface Published {
   ttlMs?: number;
 }
 
+/** What is said of a delivery that begins. */
+export interface Begun {
+  seq: number;
+  attempt?: number;
+  isGuess?: boolean;
+  key?: string;
+  holder?: string;
+}
+
 /** A history, and what is there at its end: by default what was published. */
 export class History {
   readonly judging: Judging = new Judging();
@@ -90,11 +99,11 @@ export class History {
   }
 
   /** An event of topic a begins; returns the run. */
-  began(n: number, of: { seq: number; attempt?: number; key?: string; holder?: string }): number {
-    const { seq, attempt = 1, key, holder = "c" } = of;
+  began(n: number, of: Begun): number {
+    const { seq, attempt = 1, key, holder = "c", isGuess } = of;
     const run = ++this.#runs;
     const event = seen({ n, topic: "a", seq, key });
-    this.fact({ is: "began", run, subscription: "s", holder, event, attempt });
+    this.fact({ is: "began", run, subscription: "s", holder, event, attempt, isGuess });
     return run;
   }
 
@@ -103,7 +112,7 @@ export class History {
   }
 
   /** An event of topic a is handled. */
-  handled(n: number, of: { seq: number; attempt?: number; key?: string }, outcome: Outcome): void {
+  handled(n: number, of: Begun, outcome: Outcome): void {
     this.ended(this.began(n, of), outcome);
   }
 

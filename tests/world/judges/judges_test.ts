@@ -3,6 +3,7 @@
  * one thing. A judge without such a history could be one that never finds anything.
  */
 import assert from "node:assert/strict";
+import type { Settings } from "../lives/act.ts";
 import type { Seen } from "../lives/fact.ts";
 import { judges } from "./all.ts";
 import { deadLetter, History, infoOf } from "./history.ts";
@@ -230,4 +231,49 @@ Deno.test("judges forgive what the model cannot know when something was disturbe
   history.pass(20_000);
   history.handled(1, { seq: 1, attempt: 1 }, "done");
   assert.deepEqual(history.findings(), []);
+});
+
+/** An answer that may be lost, and the next attempt of a batch, of which nobody tells the number. */
+function guessed(outcome: "done" | "failed", { of }: { of: Partial<Settings> }): History {
+  const history = new History();
+  history.subscribed({ batch: 2, ...of });
+  history.published(1, { seq: 1 });
+  const first = history.began(1, { seq: 1 });
+  history.fact({ is: "disturbed", what: "the daemon is told to stop" });
+  history.fact({ is: "ended", run: first, outcome: "failed", sure: false });
+  history.fact({ is: "down", how: "stopped" });
+  history.pass(20_000);
+  const second = history.began(1, { seq: 1, attempt: 2, isGuess: true });
+  history.fact({ is: "ended", run: second, outcome, sure: false });
+  return history;
+}
+
+Deno.test("judges do not believe a guessed attempt when an answer before it may be lost", () => {
+  const history = guessed("done", { of: { maxRetries: 3 } });
+  history.fact({ is: "down", how: "stopped" });
+  history.pass(20_000);
+  // Neither answer was kept.
+  history.handled(1, { seq: 1, attempt: 1 }, "done");
+  assert.deepEqual(history.findings(), []);
+});
+
+Deno.test("judges count a kept answer to a guessed attempt", () => {
+  for (const [attempt, isRight] of [[1, false], [2, true], [3, true], [4, false]] as const) {
+    const history = guessed("failed", { of: { maxRetries: 3 } });
+    history.pass(20_000);
+    history.handled(1, { seq: 1, attempt }, "done");
+    const found = history.findings().map(({ judge }) => judge);
+    assert.deepEqual(found, isRight ? [] : ["attempts count up"], `attempt ${attempt}`);
+  }
+});
+
+Deno.test("judges do not know whether an event is dead if its last attempt was a guess", () => {
+  const waits = guessed("failed", { of: { maxRetries: 1 } });
+  waits.pass(20_000);
+  waits.handled(1, { seq: 1, attempt: 2 }, "done");
+  assert.deepEqual(waits.findings(), []);
+  const dies = guessed("failed", { of: { maxRetries: 1 } });
+  dies.end.dead = [deadLetter(1, { attempts: 2 })];
+  dies.end.subscriptions = [infoOf("s", { dead: 1 })];
+  assert.deepEqual(dies.findings(), []);
 });

@@ -15,6 +15,9 @@ const AFTER_MS = 50;
 
 type Payload = { n: number; script?: Behaviour[]; takesMs?: number } | null;
 
+/** What a handler is told about an event; in a batch the attempt may be missing. */
+type Told = Omit<HandlerContext, "attempt"> & Partial<Pick<HandlerContext, "attempt">>;
+
 /** Does what consumers do. */
 export class Consuming {
   readonly #recorder: Recorder;
@@ -58,8 +61,12 @@ export class Consuming {
       const { broker } = access;
       const one = (event: Event, context: HandlerContext) =>
         this.#handle(event, context, { access, settings });
-      const all = async (events: Event[], context: HandlerContext) =>
-        await Promise.all(events.map((event) => settledAs(one(event, context))));
+      // A batch is told the attempt of its first event only.
+      const all = async (events: Event[], { attempt, ...context }: HandlerContext) =>
+        await Promise.all(events.map((event, i) => {
+          const told = i === 0 ? { attempt, ...context } : context;
+          return settledAs(this.#handle(event, told, { access, settings }));
+        }));
       const subscription = settings.batch === undefined
         ? broker.subscribe(topic, one, { ...options, concurrency })
         : broker.subscribeBatch(topic, all, { ...options, size: settings.batch });
@@ -84,16 +91,13 @@ export class Consuming {
   /** One attempt: what the event's script says. */
   async #handle(
     event: Event<Payload>,
-    { subscription, signal, ...context }: HandlerContext,
+    { subscription, signal, attempt: told }: Told,
     { access, settings }: { access: Access; settings: Settings },
   ): Promise<unknown> {
     if (this.#recorder.isGone(access.holder)) return await new Promise(() => {});
     const run = this.#recorder.nextRun();
     const seen = this.#recorder.seen(event);
-    // A batch is told the attempt of its first event only.
-    const attempt = settings.batch === undefined
-      ? context.attempt
-      : this.#recorder.nextAttempt(subscription, seen.n);
+    const attempt = told ?? this.#recorder.nextAttempt(subscription, seen.n);
     this.#recorder.note({
       is: "began",
       run,
@@ -101,6 +105,7 @@ export class Consuming {
       holder: access.holder,
       event: seen,
       attempt,
+      ...(told === undefined ? { isGuess: true } : {}),
     });
     const ends = (outcome: Outcome, waitMs = 0) =>
       this.#recorder.isGone(access.holder) ||

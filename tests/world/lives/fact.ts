@@ -99,6 +99,8 @@ export type Happening =
     holder: string;
     event: Seen;
     attempt: number;
+    /** Nobody told the number of the attempt: it is the highest that it may have. */
+    isGuess?: boolean;
     /** When others may have it, by `at`; absent: when its holder ends. */
     until?: number;
   }

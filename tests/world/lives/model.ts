@@ -42,6 +42,8 @@ export interface Work {
   /** How many attempts were certainly counted, and how many may have been. */
   low: number;
   high: number;
+  /** How many of the attempts before the last one may not have been counted. */
+  unsure: number;
   /** Attempts before somebody granted fresh retries. */
   granted: number;
   /** Deliveries that ended without an answer. */
@@ -86,7 +88,16 @@ export class Consumption {
 
   /** What it has done with an event; of one that it never had, nothing. */
   find(n: number): Work {
-    const none = { low: 0, high: 0, granted: 0, cuts: 0, beganAt: -1, endedAt: -1, dueAt: 0 };
+    const none = {
+      low: 0,
+      high: 0,
+      unsure: 0,
+      granted: 0,
+      cuts: 0,
+      beganAt: -1,
+      endedAt: -1,
+      dueAt: 0,
+    };
     const flags = { isGivenUp: false, isRevived: false, isSure: true, inDoubt: false };
     return this.works.get(n) ?? { n, state: "waiting" as const, ...none, ...flags };
   }
@@ -191,7 +202,7 @@ export class Model {
   look(work: Work, now: number): Work {
     if (work.state !== "running" && this.isKept(work, now)) {
       work.isSure = true;
-      work.low = work.high;
+      work.low = work.high - work.unsure;
     }
     return work;
   }
@@ -384,14 +395,17 @@ export class Model {
   }
 
   #begins(fact: Fact & { is: "began" }): void {
-    const { run, subscription, holder, event: { n }, attempt, at, until = Infinity } = fact;
+    const { run, subscription, holder, event: { n }, attempt, isGuess, at, until = Infinity } =
+      fact;
     this.runs.set(run, { run, subscription, holder, n, attempt, until, beganAt: at });
     const work = this.subscriptions.get(subscription)?.work(n);
     if (!work) return;
-    // The number tells which of the earlier outcomes were kept.
-    const counted = { low: attempt - 1, high: attempt - 1 };
+    // The number tells which of the earlier outcomes were kept. Without one they stay unsure: a
+    // daemon that stopped in between may not have taken them.
+    const { low, high } = this.look(work, at);
+    const counted = { low: attempt - 1, high: attempt - 1, unsure: 0 };
     Object.assign(work, {
-      ...counted,
+      ...(isGuess ? { low, high, unsure: high - low } : counted),
       state: "running",
       beganAt: at,
       isSure: true,
@@ -418,11 +432,15 @@ export class Model {
     if (end.outcome === "cut") work.cuts++;
     if (end.outcome === "cut" || end.outcome === "released") return;
     work.high = Math.max(work.high, run.attempt);
-    if (end.sure) work.low = work.high;
+    if (end.sure) work.low = work.high - work.unsure;
     if (end.outcome === "done") return;
     work.dueAt = end.at + (end.waitMs ?? 0);
     work.isGivenUp ||= end.outcome === "dead";
-    if (work.isGivenUp || this.mayBeDead(subscription, work)) work.state = "dead";
+    if (!work.isGivenUp && !this.mayBeDead(subscription, work)) return;
+    work.state = "dead";
+    // If fewer were counted, it waits for another attempt.
+    const least = { ...work, high: work.high - work.unsure };
+    work.inDoubt ||= !this.mayBeDead(subscription, least);
   }
 
   /** True if an event may be a dead letter by what is known. */

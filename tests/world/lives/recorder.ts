@@ -55,7 +55,7 @@ export class Recorder {
     this.onFact(fact);
   }
 
-  /** The attempt that is next as far as the model knows, where nobody tells. */
+  /** The highest attempt that may be next as far as the model knows, where nobody tells. */
   nextAttempt(subscription: string, n: number): number {
     const consumption = this.model.subscriptions.get(subscription);
     const work = consumption?.find(n);
