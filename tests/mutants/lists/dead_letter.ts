@@ -206,6 +206,7 @@ export const deadLetterMutants: Mutant[] = [
     to: "    return this.#list.entries.slice(from, Math.min(from + size, PART - 1));",
     tests: [JOBS],
     filter: "several parts",
+    hangs: true,
   },
   {
     name: "jobs: one takes what died after it began",

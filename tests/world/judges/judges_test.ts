@@ -277,3 +277,19 @@ Deno.test("judges do not know whether an event is dead if its last attempt was a
   dies.end.subscriptions = [infoOf("s", { dead: 1 })];
   assert.deepEqual(dies.findings(), []);
 });
+
+Deno.test("judges of order leave out what was lost with a file, and nothing else", () => {
+  for (const isLost of [true, false]) {
+    const history = new History();
+    history.published(1, { seq: 1 });
+    history.published(2, { seq: 2 });
+    history.published(3, { seq: 3 });
+    history.fact({ is: "damaged", what: "the file is taken away" });
+    // How far the topic went was not written down yet: the number 2 is given again.
+    history.published(4, { seq: 2 });
+    history.stored.splice(1, isLost ? 2 : 1);
+    history.end.damage = ["topics that are gone"];
+    const found = history.findings().map(({ judge }) => judge);
+    assert.equal(found.includes("a publisher's order is kept"), !isLost, found.join());
+  }
+});
