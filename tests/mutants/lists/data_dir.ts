@@ -37,14 +37,6 @@ export const dataDirMutants: Mutant[] = [
     tests: ["tests/core/data_dir/watermarks_test.ts"],
   },
   {
-    name: "watermarks: write on behind a line that found room for a part",
-    promise: WHOLE,
-    file: "core/data_dir/watermarks.ts",
-    from: "      this.#growth = MOST_GROWTH;\n",
-    to: "",
-    tests: ["tests/core/data_dir/watermarks_test.ts"],
-  },
-  {
     name: "watermarks: lose the ends of topics that had no event lately",
     promise: WHOLE,
     file: "core/data_dir/watermarks.ts",
