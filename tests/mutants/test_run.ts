@@ -2,6 +2,8 @@
  * One run of a test file in a copy of the tree, and what came out of it. A run has to end: what it
  * started and left behind is ended with it.
  */
+import { systemClock } from "../../core/base/clock.ts";
+import { setPatientTimer } from "../../core/base/standstill.ts";
 import { endMarked, MARK } from "./marked.ts";
 
 /** What is run, and where. */
@@ -51,14 +53,15 @@ export async function runTest(options: TestRunOptions): Promise<TestRun> {
   const texts = Promise.all([textOf(child.stdout), textOf(child.stderr)]);
   let hung = false;
   const end = () => child.kill("SIGKILL");
-  const timer = setTimeout(() => {
+  // A machine that stands still is no test that hangs.
+  const cancel = setPatientTimer(systemClock, () => {
     hung = true;
     end();
   }, limit);
   signal?.addEventListener("abort", end);
   const { success } = await child.status;
   signal?.removeEventListener("abort", end);
-  clearTimeout(timer);
+  cancel();
   // Else what it left behind would hold the pipes open, and the processor.
   await endMarked(mark);
   const [stdout, stderr] = await texts;
