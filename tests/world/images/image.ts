@@ -37,9 +37,17 @@ export async function takeImage(
 
 /** True if every thread of it stands still. */
 function isStopped(pid: number): boolean {
-  return [...Deno.readDirSync(`/proc/${pid}/task`)].every(({ name }) =>
-    /^State:\s+T/m.test(Deno.readTextFileSync(`/proc/${pid}/task/${name}/status`))
-  );
+  try {
+    return [...Deno.readDirSync(`/proc/${pid}/task`)].every(({ name }) =>
+      /^State:\s+T/m.test(Deno.readTextFileSync(`/proc/${pid}/task/${name}/status`))
+    );
+  } catch (error) {
+    // A thread has ended meanwhile (ENOENT, or ESRCH when its file was open): not all of them stood.
+    const hasEnded = error instanceof Deno.errors.NotFound ||
+      error instanceof Error && error.message.includes("(os error 3)");
+    if (hasEnded) return false;
+    throw error;
+  }
 }
 
 interface Stored {
