@@ -8,7 +8,10 @@ import { programFile } from "../../core/base/program.ts";
 /** Names are relative to this folder; `..` leaves it. */
 const COMMANDS = "file:///commands/";
 
-/** By file. A second import of a module is not at once: simulated worlds (tests/world) load before. */
+/**
+ * By file. Another `import` of a module takes a turn of the event loop although it is loaded, and a
+ * simulated world (tests/world), which loads all of them before it begins, has none to give.
+ */
 const loaded = new Map<string, Promise<unknown>>();
 
 /**

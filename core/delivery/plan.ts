@@ -140,8 +140,8 @@ export function planSettle(
 }
 
 /**
- * The leases are in force again. Nobody is left with the event of a late answer, which is taken
- * again.
+ * The leases are in force again. The event of a late answer is nobody's again, so the answer is
+ * accepted when it is repeated.
  */
 function unsettle(
   queue: DeliveryQueue,

@@ -1,4 +1,4 @@
-/** What requests are answered with that a failed disk has caught (contract row 7). */
+/** The answer to requests that were under way when a disk failed (contract row 7). */
 import { EvsError, ExitCode } from "../../core/base/errors.ts";
 import type { Services } from "../services.ts";
 import { isUnexpected } from "./router.ts";

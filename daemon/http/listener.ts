@@ -12,8 +12,8 @@ const LOOK_AGAIN = 20;
 /** The client closed its connection before it was accepted. */
 const GONE = "ECONNABORTED";
 /**
- * The queue counts as empty after this many looks without a connection, this many ms apart. One that
- * comes later than `late` does not count, but for the last of so many.
+ * The queue counts as empty after this many looks without a connection, this many ms apart. After
+ * one that took longer than `late` they are counted anew; there are at most so many in all.
  */
 const LAST_LOOKS = { count: 3, ms: 5, late: 10, most: 40 };
 
