@@ -122,6 +122,14 @@ Deno.test("EventBroker.publishBatch stores all that was expected, or nothing, an
   assert.equal(broker.store.head("t").lastSeq, 1);
 });
 
+Deno.test("EventBroker.publish refuses an event above the limit, and stores nothing of it", async () => {
+  await using broker = new EventBroker({ maxEventBytes: 1000 });
+  await assert.rejects(broker.publish("t", "x", "x".repeat(1001)), refused("event/too-large"));
+  const metadata = { note: "x".repeat(1001) };
+  await assert.rejects(broker.publish("t", "x", 1, metadata), refused("event/too-large"));
+  assert.equal((await broker.publish("t", "x", "x".repeat(500))).seq, 1);
+});
+
 Deno.test("SchemaGate.remove keeps the last schema of a type that a topic requires", async () => {
   await using broker = new EventBroker();
   await broker.registerSchema("x", { type: "number" });

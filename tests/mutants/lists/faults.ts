@@ -338,7 +338,7 @@ export const faultMutants: Mutant[] = [
     file: "core/broker/publisher.ts",
     from: "    assertEventSize({ ...captured, id: split.id }, this.#context.maxEventBytes);\n",
     to: "",
-    tests: ["tests/core/broker/bad_input_test.ts"],
+    tests: ["tests/core/broker/event_broker_test.ts"],
   },
   {
     name: "evs: reads a time without a zone as UTC",
