@@ -21,6 +21,27 @@ Deno.test("runWorld leaves the same trace when a seed runs again", async () => {
   assert.equal(hashes.size, 8, "each seed has a life of its own");
 });
 
+Deno.test("a world does not know in which folder the checkout is", async () => {
+  const seen: string[] = [];
+  const { broke } = await runWorld(
+    life(async (world) => {
+      await world.spawn("program", () => {
+        seen.push(Deno.mainModule, new Error("no good").stack!);
+        return Promise.resolve();
+      }).ended;
+    }),
+    1,
+  );
+  assert.equal(broke, undefined, JSON.stringify(broke));
+  assert.equal(seen[0], "file:///usr/lib/evs/cli.ts");
+  assert.match(
+    seen[1]!,
+    /^Error: no good\n    at .*\/usr\/lib\/evs\/tests\/world\/engine_test\.ts:/,
+  );
+  const checkout = new URL("../../", import.meta.url).pathname;
+  for (const text of seen) assert.ok(!text.includes(checkout), text);
+});
+
 Deno.test("runWorld reports a world in which something is awaited that never comes", async () => {
   const { broke } = await runWorld(life(() => new Promise(() => {})), 1);
   assert.match(broke?.details ?? "", /nothing is ready and no timer runs/);

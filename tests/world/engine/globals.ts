@@ -39,9 +39,12 @@ const HARMLESS = [
   "lint",
   "jupyter",
   "args",
-  "mainModule",
   "noColor",
 ];
+
+/** Where the program is, and where it is in a world. */
+const CHECKOUT = new URL("../../../", import.meta.url).pathname;
+const PROGRAM = "/usr/lib/evs/";
 
 /** Replaces them; returns what puts them back. */
 export function installGlobals(host: GlobalsHost): () => void {
@@ -86,8 +89,18 @@ export function installGlobals(host: GlobalsHost): () => void {
     }
   }
   replace(Deno, "pid", { get: () => currentThread()?.process.pid ?? real.Deno.pid });
+  // Clients send the path of their program and the stacks of errors: with those of the checkout, a
+  // seed would mean something else in another folder.
+  replace(Deno, "mainModule", { value: `file://${PROGRAM}cli.ts` });
+  replace(Error, "prepareStackTrace", { writable: true, value: stackOf });
   replace(Deno, "build", { value: { ...real.Deno.build, standalone: true } });
   return () => undo.reverse().forEach((one) => one());
+}
+
+function stackOf(error: Error, frames: readonly unknown[]): string {
+  const lines = [String(error), ...frames.map((frame) => `    at ${frame}`)];
+  return lines.join("\n").replaceAll(CHECKOUT, PROGRAM)
+    .replaceAll(decodeURIComponent(CHECKOUT), PROGRAM);
 }
 
 function notSimulated(what: string): never {
