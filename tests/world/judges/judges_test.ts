@@ -293,3 +293,20 @@ Deno.test("judges of order leave out what was lost with a file, and nothing else
     assert.equal(found.includes("a publisher's order is kept"), !isLost, found.join());
   }
 });
+
+Deno.test("judges let an event be dead still if nobody knows whether it was sent again", () => {
+  for (const answer of ["lost", "done"] as const) {
+    const history = new History();
+    history.subscribed();
+    history.published(1, { seq: 1 });
+    history.handled(1, { seq: 1 }, "dead");
+    const entries = [{ subscription: "s", n: 1 }];
+    const ask = history.asked({ to: "retry dead", entries });
+    history.fact(answer === "done" ? { is: "done", ask } : { is: "lost", ask, code: "gone" });
+    history.end.dead = [deadLetter(1)];
+    history.end.subscriptions = [infoOf("s", { dead: 1 })];
+    const found = history.findings().map(({ judge }) => judge);
+    assert.equal(found.includes("only what failed is dead"), answer === "done", found.join());
+    if (answer === "lost") assert.deepEqual(found, []);
+  }
+});

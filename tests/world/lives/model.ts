@@ -57,6 +57,8 @@ export interface Work {
   isGivenUp: boolean;
   /** It was a dead letter and was sent again: other events of its key went on meanwhile. */
   isRevived: boolean;
+  /** Nobody knows whether it was sent again: it may still be the dead letter that it was. */
+  isPerhapsDead: boolean;
   /** Its last outcome is certainly kept, or was kept or not: something was disturbed meanwhile. */
   isSure: boolean;
   inDoubt: boolean;
@@ -98,8 +100,9 @@ export class Consumption {
       endedAt: -1,
       dueAt: 0,
     };
-    const flags = { isGivenUp: false, isRevived: false, isSure: true, inDoubt: false };
-    return this.works.get(n) ?? { n, state: "waiting" as const, ...none, ...flags };
+    const flags = { isGivenUp: false, isRevived: false, isPerhapsDead: false };
+    const kept = { isSure: true, inDoubt: false };
+    return this.works.get(n) ?? { n, state: "waiting" as const, ...none, ...flags, ...kept };
   }
 
   /** The same, to be changed. */
@@ -353,9 +356,17 @@ export class Model {
     }
   }
 
+  /** Something was sent again, or nothing. */
+  #doubtRevival(ask: number): void {
+    for (const { work, before } of this.#revived.get(ask) ?? []) {
+      if (work.beganAt === before.beganAt) work.isPerhapsDead = true;
+    }
+  }
+
   #answered(request: Request | undefined, fact: Fact & { is: "done" | "refused" | "lost" }): void {
     if (request?.to === "publish") return this.#published(request, fact);
     if (fact.is === "refused" && request?.to === "retry dead") this.#unrevive(fact.ask);
+    if (fact.is === "lost" && request?.to === "retry dead") this.#doubtRevival(fact.ask);
     if (fact.is !== "done") return;
     switch (request?.to) {
       case "remove topic":
@@ -410,6 +421,7 @@ export class Model {
       beganAt: at,
       isSure: true,
       inDoubt: false,
+      isPerhapsDead: false,
     });
   }
 
@@ -445,7 +457,7 @@ export class Model {
 
   /** True if an event may be a dead letter by what is known. */
   mayBeDead({ settings }: Consumption, work: Work): boolean {
-    return work.isGivenUp || work.high - work.granted > settings.maxRetries ||
+    return work.isGivenUp || work.isPerhapsDead || work.high - work.granted > settings.maxRetries ||
       work.cuts >= settings.maxDeliveries;
   }
 }
