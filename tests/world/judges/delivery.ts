@@ -164,9 +164,11 @@ const concurrencyHolds: Judge = {
     const one = beginning(fact, model);
     if (!one || one.fact.until !== undefined) return;
     const { concurrency, batch = 1 } = one.subscription.settings;
+    // What it had begun before it unsubscribed may end while it has subscribed again.
+    const since = model.begunAt(one.fact);
     const beside =
-      [...model.runs.values()].filter(({ holder, subscription }) =>
-        holder === one.fact.holder && subscription === one.subscription.name
+      [...model.runs.values()].filter(({ holder, subscription, beganAt }) =>
+        holder === one.fact.holder && subscription === one.subscription.name && beganAt >= since
       ).length;
     if (beside < concurrency * batch) return;
     report(`${one.text}, beside ${beside} others, and ${concurrency * batch} are allowed`);

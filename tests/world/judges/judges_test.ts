@@ -310,3 +310,16 @@ Deno.test("judges let an event be dead still if nobody knows whether it was sent
     if (answer === "lost") assert.deepEqual(found, []);
   }
 });
+
+Deno.test("judges let a handler of an ended subscription run beside those of the next", () => {
+  const history = new History();
+  history.subscribed({ concurrency: 1 });
+  history.published(1, { seq: 1 });
+  history.published(2, { seq: 2 });
+  const old = history.began(1, { seq: 1 });
+  history.subscribed({ concurrency: 1 });
+  const next = history.began(2, { seq: 2 });
+  history.ended(old, "done");
+  history.ended(next, "done");
+  assert.deepEqual(history.findings(), []);
+});

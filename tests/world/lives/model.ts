@@ -261,12 +261,17 @@ export class Model {
     return this.#positions.get(`${reader} ${topic}`);
   }
 
+  /** When a consumer asked for a subscription last; what it runs since then is that one's. */
+  begunAt({ holder, subscription }: Pick<Run, "holder" | "subscription">): number {
+    return this.#begun.get(`${holder} ${subscription}`) ?? -Infinity;
+  }
+
   /**
    * True if what a consumer begins is what the broker gave it just now. After a disturbance it may
    * begin what it had fetched before, and what others have had meanwhile.
    */
   isFresh({ holder, subscription, at, until }: Fact & { is: "began" }): boolean {
-    const begunAt = this.#begun.get(`${holder} ${subscription}`) ?? -Infinity;
+    const begunAt = this.begunAt({ holder, subscription });
     return until !== undefined || begunAt > this.disturbedAt || at > this.disturbedAt + STALE_MS;
   }
 
