@@ -323,3 +323,17 @@ Deno.test("judges let a handler of an ended subscription run beside those of the
   history.ended(next, "done");
   assert.deepEqual(history.findings(), []);
 });
+
+Deno.test("judges let an event be stored by a second request when the first is refused", () => {
+  const history = new History();
+  const events = [{ n: 1, topic: "a" }];
+  const publish = { to: "publish" as const, publisher: "p", events, together: false };
+  const first = history.asked({ ...publish, expected: { seq: 7 } });
+  history.asked(publish);
+  history.fact({ is: "refused", ask: first, code: "event/conflict" });
+  const event = { n: 1, topic: "a", seq: 1, id: "id-1" };
+  history.stored.push(event);
+  history.fact({ is: "shown", reader: "t", event });
+  const found = history.findings().map(({ judge }) => judge);
+  assert.ok(!found.includes("nothing is invented"), found.join());
+});

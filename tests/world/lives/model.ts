@@ -405,9 +405,18 @@ export class Model {
     if (fact.is === "done") return;
     for (const { n } of request.events) {
       const known = this.events.get(n)!;
-      if (known.state !== "asked") continue;
+      // Somebody else may have sent it meanwhile: that answer is still to come.
+      if (known.state !== "asked" || this.#isOpen(n)) continue;
       known.state = fact.is === "lost" ? "maybe" : "refused";
     }
+  }
+
+  /** True if a request to publish an event has no answer yet. */
+  #isOpen(n: number): boolean {
+    return [...this.open].some((ask) => {
+      const request = this.requests.get(ask);
+      return request?.to === "publish" && request.events.some((event) => event.n === n);
+    });
   }
 
   #begins(fact: Fact & { is: "began" }): void {
