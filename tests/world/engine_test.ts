@@ -36,7 +36,7 @@ Deno.test("a world does not know in which folder the checkout is", async () => {
   assert.equal(seen[0], "file:///usr/lib/evs/cli.ts");
   assert.match(
     seen[1]!,
-    /^Error: no good\n    at .*\/usr\/lib\/evs\/tests\/world\/engine_test\.ts:/,
+    /^Error: no good\n {4}at .*\/usr\/lib\/evs\/tests\/world\/engine_test\.ts:/,
   );
   const checkout = new URL("../../", import.meta.url).pathname;
   for (const text of seen) assert.ok(!text.includes(checkout), text);

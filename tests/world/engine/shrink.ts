@@ -44,9 +44,9 @@ export async function shrink(
     onSmaller?.(left.length);
     return true;
   };
-  for (const  of of[(step: Step) => step.actor, (step: Step) => step.act]) {
-    for (const one of new Set(plan.steps.map(of))) {
-      await without(shrunk.plan.steps.filter((step) => of(step) !== one));
+  for (const kind of [(step: Step) => step.actor, (step: Step) => step.act]) {
+    for (const one of new Set(plan.steps.map(kind))) {
+      await without(shrunk.plan.steps.filter((step) => kind(step) !== one));
     }
   }
   // Once more after each round in which something could be left out: one step may have kept another.
