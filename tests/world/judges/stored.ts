@@ -301,9 +301,9 @@ function judgeKeyNumber(
     if (other.n === n || other.topic !== topic || other.key !== key || taken !== keySeq) continue;
     report(`${text}, and event ${other.n} was`);
   }
-  // What is gone with its topic is sent as something new.
-  if (known.keySeq === undefined || known.keySeq === keySeq) return;
-  if (log.isWhole || !isRepeated(model, n)) report(`${text}, and was ${known.keySeq}`);
+  // What a store may have forgotten is stored again when it is sent again, as something new.
+  if (known.keySeq === undefined || known.keySeq === keySeq || mayBeForgotten(model, n)) return;
+  report(`${text}, and was ${known.keySeq}`);
 }
 
 function hasRedacted(model: Model, topic: string): boolean {
