@@ -456,6 +456,12 @@ export class Model {
     Object.assign(work, { endedAt: end.at, isSure: end.sure });
     work.state = end.outcome === "done" ? "done" : "waiting";
     if (end.outcome === "cut") work.cuts++;
+    if (end.outcome === "cut" && run.until <= end.at) {
+      // The lease had run out before, and that was a failed attempt if the daemon ran.
+      work.high = Math.max(work.high, run.attempt);
+      work.unsure = work.high - work.low;
+      work.isPerhapsDead ||= this.mayBeDead(subscription, work);
+    }
     if (end.outcome === "cut" || end.outcome === "released") return;
     work.high = Math.max(work.high, run.attempt);
     if (end.sure) work.low = work.high - work.unsure;
