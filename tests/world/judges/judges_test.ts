@@ -337,3 +337,33 @@ Deno.test("judges let an event be stored by a second request when the first is r
   const found = history.findings().map(({ judge }) => judge);
   assert.ok(!found.includes("nothing is invented"), found.join());
 });
+
+Deno.test("judges let a follower get a number again that went with a file, and no event twice", () => {
+  const followed = (
+    { waitMs = 0, damaged = true, again = 2 }: {
+      waitMs?: number;
+      damaged?: boolean;
+      again?: number;
+    },
+  ) => {
+    const history = new History();
+    const shows = (n: number) =>
+      history.fact({ is: "shown", reader: "t", event: { n, topic: "a", seq: 1, id: `id-${n}` } });
+    const events = [{ n: 1, topic: "a" }];
+    const ask = history.asked({ to: "publish", publisher: "p", events, together: false });
+    shows(1);
+    history.fact({ is: "done", ask, receipts: [{ n: 1, seq: 1 }] });
+    history.pass(waitMs);
+    if (damaged) history.fact({ is: "damaged", what: "the log is taken away" });
+    history.published(2, { seq: 1 });
+    shows(2);
+    if (again === 2) shows(2);
+    history.end.damage = ["a log that is gone"];
+    return history.findings().map(({ what }) => what);
+  };
+  // The answer came 2 s before the damage at most: the number was not written down yet.
+  assert.deepEqual(followed({ again: 1 }), []);
+  assert.deepEqual(followed({ again: 2 }), ["t got event 2 (a 1) after 1"]);
+  assert.ok(followed({ again: 1, waitMs: 5000 }).includes("t got event 2 (a 1) after 1"));
+  assert.ok(followed({ again: 1, damaged: false }).includes("t got event 2 (a 1) after 1"));
+});

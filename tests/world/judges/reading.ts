@@ -1,6 +1,7 @@
 /** What readers get. */
 import type { Judge } from "./judge.ts";
-import { named } from "./stored.ts";
+import type { Known, Model } from "../lives/model.ts";
+import { isJustLost, named } from "./stored.ts";
 
 const tailsAreWhole: Judge = {
   name: "a tail skips nothing in silence",
@@ -10,14 +11,23 @@ const tailsAreWhole: Judge = {
   sees(fact, model, report) {
     if (fact.is !== "shown") return;
     const { reader, event } = fact;
-    const before = model.position(reader, event.topic);
+    const { seq: before, n } = model.position(reader, event.topic) ?? {};
     if (before === undefined || event.seq === before + 1) return;
     const { isDamaged, goneUpTo } = model.log(event.topic);
     // What a person removed with the topic is not told of as missed.
     if (event.seq > before && (isDamaged || goneUpTo >= 0)) return;
+    // docs/adr/0023: what it got last went with a file, and others may get the numbers up to there.
+    const last = model.events.get(n ?? -1);
+    if (event.n !== n && (last ? isGoneWithFile(model, last) : isDamaged)) return;
     report(`${reader} got ${named(event)} after ${before}`);
   },
 };
+
+/** True if damage may have made the topic forget that it had the event, with its number. */
+function isGoneWithFile(model: Model, { sent: { n, topic }, askedAt }: Known): boolean {
+  const { damagedAt = -Infinity } = model.log(topic);
+  return askedAt <= damagedAt && isJustLost(model, n);
+}
 
 const readsAreWhole: Judge = {
   name: "a read skips nothing",

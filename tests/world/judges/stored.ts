@@ -74,7 +74,7 @@ function mayBeForgotten(model: Model, n: number): boolean {
 }
 
 /** docs/adr/0023: how far a topic went is written down within a second; a file was lost before. */
-function isJustLost(model: Model, n: number): boolean {
+export function isJustLost(model: Model, n: number): boolean {
   const { sent: { topic }, answeredAt = Infinity } = model.events.get(n)!;
   const { damagedAt = Infinity } = model.log(topic);
   return answeredAt > damagedAt - WRITTEN_DOWN_MS;

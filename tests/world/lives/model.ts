@@ -166,7 +166,7 @@ export class Model {
   readonly #begun = new Map<string, number>();
   /** By request: dead letters that were to be sent again, as they were before. */
   readonly #revived = new Map<number, { work: Work; before: Work }[]>();
-  readonly #positions = new Map<string, number>();
+  readonly #positions = new Map<string, { seq: number; n?: number }>();
   /** When the connections, processes and disks were last disturbed, and the wall clock stepped. */
   disturbedAt = -Infinity;
   /** The disk failed at least once: then it may be answered that something unforeseen happened. */
@@ -231,9 +231,9 @@ export class Model {
         return fact.events.forEach((event) => this.see(event));
       case "shown":
         this.see(fact.event);
-        return void this.#positions.set(`${fact.reader} ${fact.event.topic}`, fact.event.seq);
+        return void this.#positions.set(`${fact.reader} ${fact.event.topic}`, fact.event);
       case "missed":
-        return void this.#positions.set(`${fact.reader} ${fact.topic}`, fact.to);
+        return void this.#positions.set(`${fact.reader} ${fact.topic}`, { seq: fact.to });
       case "gone":
         for (const run of this.runs.values()) {
           if (run.holder === fact.holder) this.#ends(run, { ...fact, outcome: "cut", sure: false });
@@ -256,8 +256,8 @@ export class Model {
     }
   }
 
-  /** The last number that a follower got, or was told that it missed. */
-  position(reader: string, topic: string): number | undefined {
+  /** The last number that a follower got, with its event, or was told that it missed. */
+  position(reader: string, topic: string): { seq: number; n?: number } | undefined {
     return this.#positions.get(`${reader} ${topic}`);
   }
 
