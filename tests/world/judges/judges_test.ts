@@ -78,7 +78,7 @@ const BREACHES: Readonly<Record<string, (h: History) => void>> = {
   },
   "redacted is gone": (h) => {
     h.published(1, { seq: 1 });
-    h.done({ to: "redact", topic: "a", n: 1 });
+    h.done({ to: "redact", topic: "a", n: 1, seq: 1 });
     h.end.contents = [{ n: 1, file: "state.db-wal" }];
   },
   "damage is told, and nothing else": (h) => {
@@ -366,4 +366,57 @@ Deno.test("judges let a follower get a number again that went with a file, and n
   assert.deepEqual(followed({ again: 2 }), ["t got event 2 (a 1) after 1"]);
   assert.ok(followed({ again: 1, waitMs: 5000 }).includes("t got event 2 (a 1) after 1"));
   assert.ok(followed({ again: 1, damaged: false }).includes("t got event 2 (a 1) after 1"));
+});
+
+/** What "redacted is gone" finds in a history in which event 2 was redacted. */
+function foundRedacted(
+  { before, after }: { before?: (h: History) => void; after: (h: History) => void },
+): string[] {
+  const history = new History();
+  history.subscribed();
+  history.published(1, { seq: 1 });
+  history.published(2, { seq: 2 });
+  before?.(history);
+  history.done({ to: "redact", topic: "a", n: 2, seq: 2 });
+  history.pass(60_000);
+  after(history);
+  return history.findings().filter(({ judge }) => judge === "redacted is gone")
+    .map(({ what }) => what);
+}
+
+Deno.test("judges let a consumer begin what it may have leased before it was redacted", () => {
+  const begins = (h: History) => h.handled(2, { seq: 2 }, "done");
+  assert.deepEqual(foundRedacted({ after: begins }), []);
+  const isFound = (of: Parameters<typeof foundRedacted>[0], why: string) =>
+    assert.equal(foundRedacted(of).length, 1, why);
+  isFound({ after: (h) => (h.subscribed(), begins(h)) }, "it has subscribed since then");
+  const later = (h: History) => (h.published(3, { seq: 3 }), h.handled(3, { seq: 3 }, "done"));
+  isFound({ after: (h) => (later(h), begins(h)) }, "it has leased others since then");
+  const failed = (h: History) => h.ended(h.began(2, { seq: 2 }), "failed", 60_000);
+  const retried = (h: History) => h.handled(2, { seq: 2, attempt: 2 }, "done");
+  isFound({ before: failed, after: retried }, "it waited for its retry then");
+});
+
+Deno.test("judges let a reader get what was on its way when it was redacted, and no later", () => {
+  for (const [askedAt, found] of [[4000, 0], [70_000, 1]] as const) {
+    const after = (h: History) =>
+      h.fact({ is: "read", reader: "r", topic: "a", askedAt, events: h.stored.slice() });
+    assert.equal(foundRedacted({ after }).length, found, `asked at ${askedAt}`);
+  }
+  const shown = (h: History) => h.fact({ is: "shown", reader: "t", event: h.stored[1]! });
+  assert.equal(foundRedacted({ after: shown }).length, 1, "a minute later");
+  const late = (h: History) => (h.pass(-60_000), shown(h));
+  assert.deepEqual(foundRedacted({ after: late }), []);
+});
+
+Deno.test("judges take what is published again, after its file is lost, for another event", () => {
+  for (const isAgain of [true, false]) {
+    const after = (h: History) => {
+      h.fact({ is: "damaged", topic: "a", what: "taken away" });
+      if (isAgain) h.published(2, { seq: 3 });
+      if (isAgain) h.handled(2, { seq: 3 }, "done");
+      h.end.contents = [{ n: 2, file: "events.db-wal" }];
+    };
+    assert.equal(foundRedacted({ after }).length, isAgain ? 0 : 1);
+  }
 });

@@ -52,7 +52,7 @@ export type Request =
   | { to: "retry now"; name: string }
   | { to: "retry dead"; entries: readonly { subscription: string; n: number }[] }
   | { to: "remove dead"; entries: readonly { subscription: string; n: number }[] }
-  | { to: "redact"; topic: string; n: number }
+  | { to: "redact"; topic: string; n: number; seq: number }
   | { to: "cancel"; n: number }
   | { to: "read"; reader: string; topic: string };
 

@@ -31,6 +31,8 @@ export interface Known {
   /** When an answer said that it is stored or scheduled. */
   answeredAt?: number;
   redaction?: "asked" | "done";
+  /** Those of its numbers that were redacted, and when the answer came, by `at`. */
+  readonly redactedAt: Map<number, number>;
   cancel?: "asked" | "done";
 }
 
@@ -164,6 +166,7 @@ export class Model {
   readonly open = new Set<number>();
   /** When a consumer began with a subscription, by both, and by `at`. */
   readonly #begun = new Map<string, number>();
+  readonly #leasedAfter = new Map<string, number>();
   /** By request: dead letters that were to be sent again, as they were before. */
   readonly #revived = new Map<number, { work: Work; before: Work }[]>();
   readonly #positions = new Map<string, { seq: number; n?: number }>();
@@ -266,6 +269,11 @@ export class Model {
     return this.#begun.get(`${holder} ${subscription}`) ?? -Infinity;
   }
 
+  /** What a consumer begins now was leased after this: what came first begins first. */
+  leasedAfter({ holder, subscription }: Pick<Run, "holder" | "subscription">): number {
+    return this.#leasedAfter.get(`${holder} ${subscription}`) ?? -Infinity;
+  }
+
   /**
    * True if what a consumer begins is what the broker gave it just now. After a disturbance it may
    * begin what it had fetched before, and what others have had meanwhile.
@@ -302,7 +310,8 @@ export class Model {
           const known = this.events.get(sent.n);
           if (known?.state === "refused") known.state = "asked";
           if (known) continue;
-          this.events.set(sent.n, { sent, ask, request, askedAt: at, state: "asked" });
+          const state = { state: "asked" as const, redactedAt: new Map() };
+          this.events.set(sent.n, { sent, ask, request, askedAt: at, ...state });
         }
         return;
       case "create topic":
@@ -315,6 +324,7 @@ export class Model {
       case "subscribe": {
         const { name, holder } = request;
         this.#begun.set(`${holder} ${name}`, at);
+        this.#leasedAfter.set(`${holder} ${name}`, at);
         if (!this.subscriptions.has(name)) this.subscriptions.set(name, new Consumption(request));
         return;
       }
@@ -386,7 +396,7 @@ export class Model {
         });
       case "redact":
         this.events.get(request.n)!.redaction = "done";
-        return;
+        return void this.events.get(request.n)!.redactedAt.set(request.seq, fact.at);
       case "cancel":
         this.events.get(request.n)!.cancel = "done";
     }
@@ -423,6 +433,9 @@ export class Model {
     const { run, subscription, holder, event: { n }, attempt, isGuess, at, until = Infinity } =
       fact;
     this.runs.set(run, { run, subscription, holder, n, attempt, until, beganAt: at });
+    const { askedAt = -Infinity } = this.events.get(n) ?? {};
+    const after = Math.max(askedAt, this.leasedAfter(fact));
+    this.#leasedAfter.set(`${holder} ${subscription}`, after);
     const work = this.subscriptions.get(subscription)?.work(n);
     if (!work) return;
     // The number tells which of the earlier outcomes were kept. Without one they stay unsure: a

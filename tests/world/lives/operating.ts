@@ -89,7 +89,8 @@ export class Operating {
     const known = [...this.#recorder.model.events.values()].filter(({ seq }) => seq !== undefined);
     const { sent: { n, topic }, seq } = known[pick % known.length] ?? { sent: {} };
     if (n === undefined || topic === undefined || seq === undefined) return;
-    await this.#recorder.ask(holder, { to: "redact", topic, n }, () => operator.redact(topic, seq));
+    const request = { to: "redact" as const, topic, n, seq };
+    await this.#recorder.ask(holder, request, () => operator.redact(topic, seq));
   }
 
   async #cancel(pick: number, { holder, operator }: Access): Promise<void> {
