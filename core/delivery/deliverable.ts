@@ -69,8 +69,17 @@ export class Deliverable {
     return there.filter((lease) => !over.has(lease));
   }
 
-  /** True if the event of a lease, which was deliverable, has expired since: then it is settled. */
+  /**
+   * True if the event of a lease, which was deliverable, has expired or was redacted since: then it
+   * is settled.
+   */
   lapses(lease: Lease): boolean {
+    if (lease.entry.redacted) {
+      const { queue, changed } = this.#context;
+      queue.release([lease.token]);
+      changed();
+      return true;
+    }
     const expiresAt = expiryOf(lease);
     if (expiresAt === undefined || expiresAt > this.#expiry.now()) return false;
     void this.#expire([lease]);

@@ -225,7 +225,7 @@ export class HandlerRunner {
           this.#driver.release(leases.slice(i).map(({ token }) => token).reverse());
           break;
         }
-        // It may have expired while it waited for its turn here.
+        // It may have expired, or been redacted, while it waited for its turn here.
         if (!this.#driver.deliverable.lapses(lease)) this.#handle(lease);
       }
     }

@@ -153,6 +153,33 @@ Deno.test("broker.redact keeps subscriptions from delivering the event, whether 
     await next.close();
   }));
 
+Deno.test("broker.redact keeps the event from a handler of this process that has not got to it yet", () =>
+  inFolder(async (folder) => {
+    const broker = open(folder, "SqliteEventStore");
+    // Without keys: then all three are leased together.
+    for (const n of [1, 2, 3]) await broker.publish("users", "user.created", { n });
+    const began = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const got: unknown[] = [];
+    const subscription = broker.subscribe("users", async ({ payload }) => {
+      got.push(payload);
+      began.resolve();
+      await goOn.promise;
+    }, { name: "slow", from: "start" });
+    await began.promise;
+    assert.equal((await subscription.info()).leased, 3);
+    assert.equal((await broker.redact("users", 2)).undelivered, 1);
+    goOn.resolve();
+    await broker.idle();
+    assert.deepEqual(got, [{ n: 1 }, { n: 3 }]);
+    const { pending, leased, redacted } = await subscription.info();
+    assert.deepEqual({ pending, leased, redacted }, { pending: 0, leased: 0, redacted: 1 });
+    await broker.close();
+    const next = open(folder, "SqliteEventStore");
+    assert.equal(next.subscriptions.info("slow").pending, 0, "it stays done");
+    await next.close();
+  }));
+
 Deno.test("broker.redact takes the answer of a handler that has the event as done, and keeps nothing of its error", () =>
   inFolder(async (folder) => {
     const broker = open(folder, "SqliteEventStore");
