@@ -420,3 +420,24 @@ Deno.test("judges take what is published again, after its file is lost, for anot
     assert.equal(foundRedacted({ after }).length, isAgain ? 0 : 1);
   }
 });
+
+Deno.test("judges take a dead letter for what it was when two who ask to send it again are refused", () => {
+  for (const second of ["refused", "done"] as const) {
+    const history = new History();
+    history.subscribed();
+    history.published(1, { seq: 1 });
+    history.handled(1, { seq: 1 }, "dead");
+    const entries = [{ subscription: "s", n: 1 }];
+    const asks = [1, 2].map(() => history.asked({ to: "retry dead", entries }));
+    history.done({ to: "remove dead", entries });
+    history.fact({ is: "refused", ask: asks[0]!, code: "dead-letter/not-found" });
+    const ask = asks[1]!;
+    history.fact(
+      second === "done"
+        ? { is: "done", ask }
+        : { is: "refused", ask, code: "dead-letter/not-found" },
+    );
+    const found = history.findings().map(({ judge }) => judge);
+    assert.deepEqual(found, second === "done" ? ["every event is handled"] : []);
+  }
+});

@@ -365,9 +365,12 @@ export class Model {
   /** Nothing was sent again. */
   #unrevive(ask: number): void {
     for (const { work, before } of this.#revived.get(ask) ?? []) {
-      if (work.beganAt === before.beganAt && work.endedAt === before.endedAt) {
-        Object.assign(work, before);
-      }
+      if (work.beganAt !== before.beganAt || work.endedAt !== before.endedAt) continue;
+      // Who asked for the same meanwhile took it for sent again.
+      const later = [...this.#revived].filter(([other]) => other > ask && this.open.has(other))
+        .flatMap(([, all]) => all).find((one) => one.work === work);
+      if (later) later.before = before;
+      else Object.assign(work, before);
     }
   }
 
