@@ -104,7 +104,7 @@ export class RoutedStore extends ForwardingStore implements JournalStore {
   }
 
   topics(): string[] {
-    return [...this.#all()].flatMap((store) => store.topics());
+    return this.all().flatMap((store) => store.topics());
   }
 
   async seekAge(topic: string, age: number): Promise<number | undefined> {
@@ -151,23 +151,24 @@ export class RoutedStore extends ForwardingStore implements JournalStore {
   }
 
   async keepRoom(keeps: boolean): Promise<void> {
-    for (const store of this.#all()) await store.keepRoom?.(keeps);
+    for (const store of this.all()) await store.keepRoom?.(keeps);
   }
 
   damage(): readonly Damage[] {
-    return [...this.#all()].flatMap((store) => store.damage?.() ?? []);
+    return this.all().flatMap((store) => store.damage?.() ?? []);
   }
 
   async acceptDamage(): Promise<void> {
-    for (const store of this.#all()) await store.acceptDamage?.();
+    for (const store of this.all()) await store.acceptDamage?.();
   }
 
   async close(): Promise<void> {
     await Promise.allSettled(this.#opening.values()); // their openers get the errors
-    for (const store of this.#all()) await store.close();
+    for (const store of this.all()) await store.close();
   }
 
-  #all(): Set<JournalStore> {
-    return new Set([...this.#stores.values(), this.#default]);
+  /** The stores that are open. */
+  all(): JournalStore[] {
+    return [...new Set([...this.#stores.values(), this.#default])];
   }
 }

@@ -227,7 +227,10 @@ export class TopicCatalog {
     return record;
   }
 
-  /** Removes a topic and its events for good. Dead letters and retries keep their own copies. */
+  /**
+   * Removes a topic and its events for good. Dead letters and retries keep their own copies. If it
+   * is published to meanwhile, it exists anew when the promise resolves, with these events.
+   */
   async remove(name: string, { act }: ActOptions = {}): Promise<void> {
     await this.#pending.get(name);
     const { events, lastSeq } = this.info(name);
@@ -238,6 +241,17 @@ export class TopicCatalog {
     ]);
     this.#topics.delete(name);
     for (const listener of this.#removed) listener(name);
+    await this.recreate(name);
+  }
+
+  /**
+   * Makes a topic that does not exist, but has events: they were stored while it was removed, and
+   * what is acknowledged must be found, whether publishing may create topics or not. Undefined if
+   * there is nothing to do.
+   */
+  recreate(name: string): Promise<TopicRecord> | undefined {
+    if (this.#topics.has(name) || !this.#context.places.hasEvents(name)) return undefined;
+    return Promise.try(() => this.define(name));
   }
 
   /** Describes a topic. */

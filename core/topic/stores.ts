@@ -62,6 +62,14 @@ export class TopicStores {
     return this.#routed?.kindWithEvents(name) ?? this.store.kind ?? "default";
   }
 
+  /** True if a store has events of a topic, whether the topic exists or not. */
+  hasEvents(name: string): boolean {
+    return (this.#routed?.all() ?? [this.store]).some((store) => {
+      const { firstSeq, lastSeq } = store.head(name);
+      return firstSeq <= lastSeq;
+    });
+  }
+
   /**
    * Throws if the options cannot be honoured: `UnsupportedError`, or `ConflictError` if the topic's
    * sequence is in another store.

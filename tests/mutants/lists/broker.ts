@@ -18,6 +18,7 @@ const RETENTION = "tests/core/broker/retention_test.ts";
 const KNOWN_ENDS = "tests/core/broker/known_ends_test.ts";
 const REDACT = "tests/core/broker/redact_test.ts";
 const CATALOG = "tests/core/topic/catalog_test.ts";
+const REMOVE = "tests/core/topic/remove_test.ts";
 const TOPIC_OPTIONS = "tests/core/event/topic_options_test.ts";
 const CAUSATION = "tests/core/event/causation_test.ts";
 
@@ -309,6 +310,42 @@ export const brokerMutants: Mutant[] = [
     to: "changed.store !== undefined && before.options.store === undefined",
     tests: [CATALOG],
     filter: "moves no topic",
+  },
+  {
+    name: "catalog: what is published to a topic that is being removed is in no topic",
+    promise: "1. Acknowledged means durable",
+    file: "core/topic/catalog.ts",
+    from: "    await this.recreate(name);\n",
+    to: "",
+    tests: [REMOVE],
+    filter: "TopicCatalog.remove makes",
+  },
+  {
+    name: "commit dispatcher: what is stored after its topic is gone is in no topic",
+    promise: "1. Acknowledged means durable",
+    file: "core/broker/commit_dispatcher.ts",
+    from: "topics.recreate(topic)?.catch(",
+    to: "Promise.resolve(topics).catch(",
+    tests: [REMOVE],
+    filter: "whose event is stored after",
+  },
+  {
+    name: "topic stores: only the default one is asked for the events of a removed topic",
+    promise: "1. Acknowledged means durable",
+    file: "core/topic/stores.ts",
+    from: "(this.#routed?.all() ?? [this.store])",
+    to: "[this.store]",
+    tests: [REMOVE],
+    filter: "file store again",
+  },
+  {
+    name: "topic stores: a removed topic that had events has some",
+    promise: "1. Acknowledged means durable",
+    file: "core/topic/stores.ts",
+    from: "return firstSeq <= lastSeq;",
+    to: "return firstSeq > 0 && lastSeq > 0;",
+    tests: [REMOVE],
+    filter: "leaves a topic removed",
   },
   {
     name: "topic options: * matches several segments",
