@@ -11,14 +11,15 @@ import type { EventBroker } from "../core/broker/event_broker.ts";
  */
 export async function recoverTopics(broker: EventBroker): Promise<string | undefined> {
   const { store, topics } = broker;
-  const missing = store.topics().filter((name) => {
-    if (topics.get(name)) return false;
-    const { firstSeq, lastSeq } = store.head(name);
-    return lastSeq >= firstSeq;
-  });
-  if (missing.length === 0) return undefined;
   const isNew = topics.list().length === 0 && broker.subscriptions.list().length === 0;
-  for (const name of missing) await topics.define(name);
+  const missing: string[] = [];
+  for (const name of store.topics()) {
+    const made = topics.recreate(name);
+    if (!made) continue;
+    await made;
+    missing.push(name);
+  }
+  if (missing.length === 0) return undefined;
   const made = missing.length === 1
     ? `the topic ${missing[0]} was made again from its events, with default options`
     : `${missing.length} topics were made again from their events, with default options`;

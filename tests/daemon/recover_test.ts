@@ -2,9 +2,13 @@
 import assert from "node:assert/strict";
 import { EventBroker } from "../../core/broker/event_broker.ts";
 import { SqliteState } from "../../core/state/sqlite.ts";
+import { FileEventStore } from "../../core/store/file/file_event_store.ts";
+import { MemoryEventStore } from "../../core/store/memory.ts";
 import { SqliteEventStore } from "../../core/store/sqlite/sqlite_event_store.ts";
 import { recoverTopics } from "../../daemon/recover.ts";
+import { MemoryDisk } from "../helpers/memory_disk.ts";
 import { inFolder } from "../helpers/start.ts";
+import { newEvent } from "../core/store/conformance.ts";
 
 function open(folder: string): EventBroker {
   return new EventBroker({
@@ -63,3 +67,21 @@ Deno.test("recoverTopics names the topic when the state does not know one of the
     assert.match(said!, /^the state did not know every topic: the topic unknown was made again/);
     await broker.close();
   }));
+
+Deno.test("recoverTopics makes a topic again in the store that has its events, whichever is the default", async () => {
+  const file = new FileEventStore("/events", { disk: new MemoryDisk() });
+  const eventStore = new MemoryEventStore();
+  const stores = {
+    durability: "always" as const,
+    opened: [eventStore, file],
+    open: () => Promise.reject(),
+  };
+  for (const topic of ["a", "b"]) await file.append([{ topic, events: [newEvent()] }]);
+  await eventStore.append([{ topic: "c", events: [newEvent()] }]);
+  await using broker = new EventBroker({ eventStore, stores });
+  assert.match((await recoverTopics(broker))!, /^the state database was gone: 3 topics were made/);
+  assert.deepEqual(
+    broker.topics.list().map(({ name }) => [name, broker.topics.info(name).store]),
+    [["a", "file"], ["b", "file"], ["c", "memory"]],
+  );
+});

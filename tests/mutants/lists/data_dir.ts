@@ -394,17 +394,17 @@ export const dataDirMutants: Mutant[] = [
   {
     name: "recover: makes topics again that have no events",
     promise: KILL,
-    file: "daemon/recover.ts",
-    from: "return lastSeq >= firstSeq;",
-    to: "return lastSeq >= 0 * firstSeq;",
+    file: "core/topic/catalog.ts",
+    from: " || !this.#context.places.hasEvents(name)",
+    to: "",
     tests: ["tests/daemon/recover_test.ts"],
   },
   {
     name: "recover: leaves topics out that the state does not know",
     promise: KILL,
     file: "daemon/recover.ts",
-    from: "for (const name of missing) await topics.define(name);",
-    to: "",
+    from: "const made = topics.recreate(name);",
+    to: "const made = topics.pending(name);",
     tests: ["tests/daemon/recover_test.ts"],
   },
   {
