@@ -1,6 +1,6 @@
 /** Shows that a world is decided by its seed alone, and what the engine does to processes. */
 import assert from "node:assert/strict";
-import { runWorld } from "./engine/run.ts";
+import { rootIn, runWorld } from "./engine/run.ts";
 import { smallestLife } from "./lives/smallest.ts";
 import type { Life, World } from "./types.ts";
 
@@ -85,6 +85,15 @@ Deno.test("a killed process does nothing more, and one that is stopped does it l
     "stopped at 20",
     "stopped at 125",
   ]);
+});
+
+Deno.test("rootIn returns paths of one length when a folder's name has digits less", () => {
+  const names = ["0123456789abcdef", "123456789abcdef", "89abcdef"];
+  const roots = names.flatMap((name) =>
+    [1, 12].map((n) => rootIn(`/dev/shm/evs-world-${name}`, n))
+  );
+  assert.deepEqual(new Set(roots.map(({ length }) => length)), new Set([43]));
+  assert.equal(new Set(roots).size, roots.length);
 });
 
 Deno.test("a power cut takes what was not synced, and nothing else", async () => {

@@ -48,6 +48,18 @@ export function planOf(life: Life, seed: number): Plan {
   return life.plan(seed, randomStream(seed, "plan"));
 }
 
+/** As long as `/dev/shm/evs-world-0123456789abcdef/w000001`. */
+const ROOT_LENGTH = 43;
+
+/**
+ * The folder of a world in one for all. Always as long: clients send it, files hold it, and lengths
+ * decide where a slow network cuts. One in 16 temporary folders has a digit less in its name.
+ */
+export function rootIn(folder: string, world: number): string {
+  const before = `${folder}/w`;
+  return before + String(world).padStart(Math.max(6, ROOT_LENGTH - before.length), "0");
+}
+
 /** Runs a world. */
 export async function runWorld(
   life: Life,
@@ -57,8 +69,7 @@ export async function runWorld(
   await prepare();
   if (life.usesCommands) await loadCommands();
   const plan = options.plan ?? planOf(life, seed);
-  // Always as long: paths are written to files.
-  const root = `${await shortFolder()}/w${String(++worlds).padStart(6, "0")}`;
+  const root = rootIn(await shortFolder(), ++worlds);
   const trace = new Trace({
     keep: options.keep ?? false,
     story: options.story ?? false,
