@@ -278,6 +278,44 @@ Deno.test("judges do not know whether an event is dead if its last attempt was a
   assert.deepEqual(dies.findings(), []);
 });
 
+Deno.test("judges count a failure that is answered after somebody else has the event", () => {
+  for (const isLate of [true, false]) {
+    const history = new History();
+    history.subscribed({ maxRetries: 1 });
+    history.published(1, { seq: 1 });
+    history.fact({ is: "disturbed", what: "network", by: 1 });
+    const first = history.began(1, { seq: 1 });
+    // Its answer is on its way, or was never given; the connection is gone.
+    if (isLate) history.fact({ is: "ended", run: first, outcome: "failed", sure: false });
+    else history.fact({ is: "ended", run: first, outcome: "cut", sure: false });
+    history.handled(1, { seq: 1 }, "failed");
+    history.fact({ is: "disturbed", what: "network is over", by: -1 });
+    history.end.dead = [deadLetter(1, { attempts: 2 })];
+    history.end.subscriptions = [infoOf("s", { dead: 1 })];
+    const found = history.findings().map(({ judge }) => judge);
+    assert.equal(found.includes("only what failed is dead"), !isLate, found.join());
+    if (isLate) assert.deepEqual(found, []);
+  }
+});
+
+Deno.test("judges count the failures of two who have an event at the same time", () => {
+  for (const order of [[0, 1], [1, 0]]) {
+    const history = new History();
+    history.subscribed({ maxRetries: 1, concurrency: 2 });
+    history.published(1, { seq: 1 });
+    history.fact({ is: "disturbed", what: "network", by: 1 });
+    const runs = [history.began(1, { seq: 1 }), history.began(1, { seq: 1 })];
+    for (const i of order) {
+      history.fact({ is: "ended", run: runs[i]!, outcome: "failed", sure: false });
+    }
+    history.fact({ is: "disturbed", what: "network is over", by: -1 });
+    history.end.dead = [deadLetter(1, { attempts: 2 })];
+    history.end.subscriptions = [infoOf("s", { dead: 1 })];
+    const found = history.findings().map(({ judge }) => judge);
+    assert.equal(found.includes("only what failed is dead"), false, found.join());
+  }
+});
+
 Deno.test("judges of order leave out what was lost with a file, and nothing else", () => {
   for (const isLost of [true, false]) {
     const history = new History();

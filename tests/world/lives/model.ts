@@ -150,6 +150,7 @@ export interface Run {
   readonly holder: string;
   readonly n: number;
   readonly attempt: number;
+  readonly isGuess: boolean | undefined;
   readonly beganAt: number;
   /** When its lease ends by itself. */
   readonly until: number;
@@ -435,7 +436,7 @@ export class Model {
   #begins(fact: Fact & { is: "began" }): void {
     const { run, subscription, holder, event: { n }, attempt, isGuess, at, until = Infinity } =
       fact;
-    this.runs.set(run, { run, subscription, holder, n, attempt, until, beganAt: at });
+    this.runs.set(run, { run, subscription, holder, n, attempt, isGuess, until, beganAt: at });
     const { askedAt = -Infinity } = this.events.get(n) ?? {};
     const after = Math.max(askedAt, this.leasedAfter(fact));
     this.#leasedAfter.set(`${holder} ${subscription}`, after);
@@ -444,7 +445,10 @@ export class Model {
     // The number tells which of the earlier outcomes were kept. Without one they stay unsure: a
     // daemon that stopped in between may not have taken them.
     const { low, high } = this.look(work, at);
-    const counted = { low: attempt - 1, high: attempt - 1, unsure: 0 };
+    // A failure that is not counted yet may be still on its way: a late answer is taken, too.
+    const isLate = work.state === "waiting" && !this.isKept(work, at);
+    const late = isLate ? Math.max(0, high - (attempt - 1)) : 0;
+    const counted = { low: attempt - 1, high: attempt - 1 + late, unsure: late };
     Object.assign(work, {
       ...(isGuess ? { low, high, unsure: high - low } : counted),
       state: "running",
@@ -465,7 +469,10 @@ export class Model {
     const work = subscription.work(run.n);
     if (work.beganAt > run.beganAt) {
       // Somebody else had it meanwhile: this answer counts or not.
-      Object.assign(work, { high: Math.max(work.high, run.attempt), isSure: false });
+      const isFailure = end.outcome === "failed" && !run.isGuess;
+      const high = Math.max(work.high + (isFailure ? 1 : 0), run.attempt);
+      Object.assign(work, { unsure: work.unsure + high - work.high, high, isSure: false });
+      work.isPerhapsDead ||= this.mayBeDead(subscription, work);
       work.isGivenUp ||= end.outcome === "dead";
       return;
     }
@@ -479,7 +486,8 @@ export class Model {
       work.isPerhapsDead ||= this.mayBeDead(subscription, work);
     }
     if (end.outcome === "cut" || end.outcome === "released") return;
-    work.high = Math.max(work.high, run.attempt);
+    const isFailure = end.outcome !== "done" && !run.isGuess;
+    work.high = Math.max(work.high + (isFailure ? 1 : 0), run.attempt);
     if (end.sure) work.low = work.high - work.unsure;
     if (end.outcome === "done") return;
     work.dueAt = end.at + (end.waitMs ?? 0);
