@@ -376,7 +376,7 @@ Deno.test("judges let an event be stored by a second request when the first is r
   assert.ok(!found.includes("nothing is invented"), found.join());
 });
 
-Deno.test("judges let a follower get a number again that went with a file, and no event twice", () => {
+Deno.test("judges let a follower get a number again that went with a file, but no event twice", () => {
   const followed = (
     { waitMs = 0, damaged = true, again = 2 }: {
       waitMs?: number;
@@ -478,4 +478,34 @@ Deno.test("judges take a dead letter for what it was when two who ask to send it
     const found = history.findings().map(({ judge }) => judge);
     assert.deepEqual(found, second === "done" ? ["every event is handled"] : []);
   }
+});
+
+Deno.test("judges know a redacted event by its id when its number was given again", () => {
+  const history = new History();
+  const { model } = history.judging;
+  const request = { to: "publish" as const, publisher: "p", together: false };
+  for (const n of [1, 2]) {
+    const ask = history.asked({ ...request, events: [{ n, topic: "a", id: `id-${n}` }] });
+    if (n === 2) history.fact({ is: "lost", ask, code: "daemon/connection-lost" });
+    else history.fact({ is: "done", ask, receipts: [{ n, seq: 1 }] });
+    if (n === 1) history.fact({ is: "damaged", what: "the log is taken away" });
+  }
+  // Nobody has got event 2 yet: as far as anybody knows, event 1 has the number 1.
+  assert.equal(model.which({ topic: "a", seq: 1, id: "id-1" }), 1);
+  const n = model.which({ topic: "a", seq: 1, id: "id-2" });
+  assert.equal(n, 2);
+  const event = { n, topic: "a", seq: 1, id: "id-2", redacted: true };
+  history.fact({ is: "read", reader: "r", topic: "a", askedAt: 0, events: [event] });
+  history.stored.push(event);
+  history.end.damage = ["a log that is gone"];
+  assert.deepEqual(history.findings(), []);
+});
+
+Deno.test("judges know an event that nobody got by its number", () => {
+  const history = new History();
+  history.published(1, { seq: 1 });
+  history.published(2, { seq: 2 });
+  const { model } = history.judging;
+  assert.equal(model.which({ topic: "a", seq: 2, id: "given by the broker" }), 2);
+  assert.equal(model.which({ topic: "a", seq: 3, id: "given by the broker" }), -1);
 });

@@ -56,7 +56,7 @@ export async function endingOf(
   }
   const dead = (await operator.deadLetters()).map((one) => ({
     ...one,
-    n: model.log(one.topic).numbers.get(one.seq) ?? -1,
+    n: model.which(one),
   }));
   const byId = new Map([...model.events.values()].map(({ sent }) => [sent.id, sent.n]));
   const scheduled = (await operator.scheduled()).map(({ id }) => byId.get(id) ?? -1);

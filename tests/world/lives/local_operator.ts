@@ -101,8 +101,8 @@ export class LocalOperator implements Operator {
     return this.#broker.deadLetters.remove({ ids });
   }
 
-  redact(topic: string, seq: number) {
-    return this.#broker.redact(topic, seq, { reason: "a test" });
+  redact(topic: string, event: number | string) {
+    return this.#broker.redact(topic, event, { reason: "a test" });
   }
 
   async scheduled() {

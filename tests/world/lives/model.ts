@@ -25,6 +25,8 @@ export interface Known {
   readonly request: Request & { to: "publish" };
   readonly askedAt: number;
   state: "asked" | "stored" | "scheduled" | "refused" | "maybe";
+  /** Given by its publisher, or by the broker; that is known once anybody has got the event. */
+  id?: string;
   /** Once anybody has seen it. */
   seq?: number;
   keySeq?: number;
@@ -293,13 +295,23 @@ export class Model {
     this.disturbedAt = at;
   }
 
+  /**
+   * Which event somebody has whose content does not tell. Its number may have been given to another
+   * one when a file was gone: the id comes first.
+   */
+  which({ topic, seq, id }: Pick<Seen, "topic" | "seq" | "id">): number {
+    const ofId = [...this.events.values()].find((one) => one.sent.topic === topic && one.id === id);
+    return ofId?.sent.n ?? this.log(topic).numbers.get(seq) ?? -1;
+  }
+
   /** Somebody has an event with this number. */
-  see({ n, topic, seq, keySeq }: Omit<Seen, "id">): void {
+  see({ n, topic, seq, keySeq, id }: Omit<Seen, "id"> & { id?: string }): void {
     const known = this.events.get(n);
     if (!known || seq === 0) return;
     this.log(topic).numbers.set(seq, n);
     known.seq = seq;
     if (keySeq !== undefined) known.keySeq = keySeq;
+    known.id ??= id;
     known.state = "stored";
   }
 
@@ -311,8 +323,9 @@ export class Model {
           const known = this.events.get(sent.n);
           if (known?.state === "refused") known.state = "asked";
           if (known) continue;
+          const { n, id } = sent;
           const state = { state: "asked" as const, redactedAt: new Map() };
-          this.events.set(sent.n, { sent, ask, request, askedAt: at, ...state });
+          this.events.set(n, { sent, id, ask, request, askedAt: at, ...state });
         }
         return;
       case "create topic":

@@ -72,9 +72,9 @@ export class Operating {
       return this.#recorder.failed(error, "the list of dead letters");
     }
     const chosen = all ? listed : listed.slice(pick % listed.length, pick % listed.length + 1);
-    const entries = chosen.flatMap(({ subscription, topic, seq }) => {
-      const n = this.#recorder.model.log(topic).numbers.get(seq);
-      return n === undefined ? [] : [{ subscription, n }];
+    const entries = chosen.flatMap((one) => {
+      const n = this.#recorder.model.which(one);
+      return n < 0 ? [] : [{ subscription: one.subscription, n }];
     });
     if (entries.length === 0) return;
     const names = chosen.map(({ subscription, id }) => `${subscription}:${id}`);
@@ -86,11 +86,21 @@ export class Operating {
   }
 
   async #redact(pick: number, { holder, operator }: Access): Promise<void> {
-    const known = [...this.#recorder.model.events.values()].filter(({ seq }) => seq !== undefined);
-    const { sent: { n, topic }, seq } = known[pick % known.length] ?? { sent: {} };
-    if (n === undefined || topic === undefined || seq === undefined) return;
-    const request = { to: "redact" as const, topic, n, seq };
-    await this.#recorder.ask(holder, request, () => operator.redact(topic, seq));
+    const { model } = this.#recorder;
+    const known = [...model.events.values()].flatMap(({ sent: { n, topic }, seq, id }) => {
+      if (seq === undefined) return [];
+      // Since a file was gone, another event may have the number: only the id says which is meant.
+      const event = model.log(topic).isDamaged ? id : seq;
+      return event === undefined ? [] : [{ n, topic, seq, event }];
+    });
+    const chosen = known[pick % known.length];
+    if (!chosen) return;
+    const { n, topic, seq, event } = chosen;
+    await this.#recorder.ask(
+      holder,
+      { to: "redact", topic, n, seq },
+      () => operator.redact(topic, event),
+    );
   }
 
   async #cancel(pick: number, { holder, operator }: Access): Promise<void> {

@@ -39,7 +39,7 @@ export interface Operator {
   /** Names as `SUBSCRIPTION:ID`. */
   retryDead(names: string[]): Promise<unknown>;
   removeDead(names: string[]): Promise<unknown>;
-  redact(topic: string, seq: number): Promise<unknown>;
+  redact(topic: string, event: number | string): Promise<unknown>;
   scheduled(): Promise<{ topic: string; id: string }[]>;
   cancel(topic: string, id: string): Promise<unknown>;
   /** All events of a topic, from the first to the last. */

@@ -116,11 +116,11 @@ export class Recorder {
     this.note({ is: "reported", code: codeOf(error), context, text });
   }
 
-  /** An event as somebody got it. Of a redacted one the number says which it is. */
+  /** An event as somebody got it. */
   seen(event: Event): Seen {
     const { topic, seq = 0, id, key, keySeq } = event;
     const redacted = redactionOf(event) !== undefined;
-    const n = redacted ? this.model.log(topic).numbers.get(seq) ?? -1 : event.payload?.n ?? -1;
+    const n = redacted ? this.model.which({ topic, seq, id }) : event.payload?.n ?? -1;
     return {
       n,
       topic,

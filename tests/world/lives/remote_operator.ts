@@ -96,8 +96,8 @@ export class RemoteOperator implements Operator {
     return this.#client.removeDeadLetters({ ids });
   }
 
-  redact(topic: string, seq: number) {
-    return this.#client.redact(topic, String(seq), { reason: "a test" });
+  redact(topic: string, event: number | string) {
+    return this.#client.redact(topic, String(event), { reason: "a test" });
   }
 
   async scheduled() {
