@@ -98,7 +98,13 @@ const keysKeepOrder: Judge = {
     for (const before of model.numbered(topic)) {
       if (before.seq! >= one.fact.event.seq || before.sent.key !== key) continue;
       const work = model.look(one.subscription.find(before.sent.n), fact.at);
-      const isOpen = work.state === "running" || (work.state === "waiting" && work.beganAt >= 0);
+      // A lease that has run out may have been the last attempt.
+      const isRunning = work.state === "running" &&
+        [...model.runs.values()].some((run) =>
+          run.subscription === one.subscription.name && run.n === before.sent.n &&
+          run.until > one.fact.at
+        );
+      const isOpen = isRunning || (work.state === "waiting" && work.beganAt >= 0);
       if (!isOpen && !(work.beganAt < 0 && mustCome(one.subscription, before, model))) continue;
       if (work.isRevived || !work.isSure || before.redaction) continue;
       // What began before a crash may have been answered by somebody who is not heard any more.
