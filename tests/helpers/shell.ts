@@ -142,13 +142,19 @@ export function peakMemory(pid: number): number | undefined {
 
 /** Fails, rather than skips, if a tool is not installed: .ci/run installs them. */
 export function needTools(...names: string[]): void {
-  const folders = (Deno.env.get("PATH") ?? "").split(":");
-  const missing = names.filter((name) => !folders.some((folder) => exists(`${folder}/${name}`)));
+  const missing = names.filter((name) => findTool(name) === undefined);
   assert.deepEqual(
     missing,
     [],
     "these tools are needed; .ci/run knows the packages that have them",
   );
+}
+
+/** The path of a tool: on the PATH, or in one of these folders; undefined if it is not there. */
+export function findTool(name: string, folders: readonly string[] = []): string | undefined {
+  return [...(Deno.env.get("PATH") ?? "").split(":"), ...folders]
+    .map((folder) => `${folder}/${name}`)
+    .find(exists);
 }
 
 function exists(path: string): boolean {

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { dose } from "../helpers/dose.ts";
 import { seed } from "../helpers/seed.ts";
-import { project } from "../helpers/shell.ts";
+import { findTool, project } from "../helpers/shell.ts";
 import { STORES } from "../helpers/stores.ts";
 import { inFolder } from "../helpers/start.ts";
 import { LINEARIZABLE, NOT_LINEARIZABLE } from "../linearizability/by_hand.ts";
@@ -19,18 +19,7 @@ import { type Fault, record } from "../linearizability/recorder.ts";
 const FAULTS: readonly Fault[] = ["kill", "lose answers", "stop", "cut"];
 
 /** The Go compiler; undefined if there is none. */
-const go = [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/local/go/bin", "/usr/lib/go/bin"]
-  .map((folder) => `${folder}/go`)
-  .find((path) => {
-    try {
-      return Deno.statSync(path).isFile;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-        return false;
-      }
-      throw error;
-    }
-  });
+const go = findTool("go", ["/usr/local/go/bin", "/usr/lib/go/bin"]);
 const unless = go === undefined ? ": NOT RUN, there is no Go" : "";
 
 /** Builds the checker into a folder. */
