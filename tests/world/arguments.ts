@@ -13,11 +13,13 @@ export interface Arguments {
   twice: boolean;
   /** The folder that coverage is collected in. */
   coverage: string | undefined;
+  /** Says also what no world can reach, and why. */
+  coverageReasons: boolean;
   /** This is a process of a run with several: every so many seeds, and where it begins. */
   batch: number | undefined;
 }
 
-const SWITCHES = ["story", "twice", "coverage"] as const;
+const SWITCHES = ["story", "twice", "coverage", "coverage-reasons"] as const;
 const VALUES = ["seeds", "from", "jobs", "seed", "kept", "life", "keep", "batch"] as const;
 
 /** Parses it. */
@@ -47,9 +49,10 @@ export function parseArgs(args: readonly string[]): Arguments {
     keep: values.get("keep"),
     story: values.has("story"),
     twice: values.has("twice"),
-    coverage: values.has("coverage")
+    coverage: values.has("coverage") || values.has("coverage-reasons")
       ? Deno.makeTempDirSync({ prefix: "evs-world-cov-" })
       : undefined,
+    coverageReasons: values.has("coverage-reasons"),
     batch: number("batch"),
   };
 }

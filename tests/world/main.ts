@@ -4,17 +4,18 @@
  * --seeds N [--from S]   so many worlds; --jobs 2 processes share them
  * --seed S [--story]     one world, and what happened in it
  * --kept NAME            the same for a failure that is kept (or the path of its file)
- * --life NAME            which life; default: the first
+ * --life NAME            which life; default: the first. With many worlds, several, `A,B`
  * --keep NAME            makes the failure of --seed smaller and keeps it
  * --twice                every world twice, to compare its traces; otherwise one in ten
- * --coverage             names decisions that no seed has reached
+ * --coverage             names decisions that no seed has reached; all lives, if none is named
+ * --coverage-reasons     the same, and why those are left that no world can reach
  */
 import { parseArgs } from "./arguments.ts";
 import { type Kept, readKept, writeKept } from "./engine/kept.ts";
 import { planOf, type Result, runWorld } from "./engine/run.ts";
 import { shrink } from "./engine/shrink.ts";
-import { unreached } from "./coverage.ts";
-import { lifeNamed } from "./lives/mod.ts";
+import { verdictOf, verdictText } from "./coverage/coverage.ts";
+import { lifeNamed, livesNamed } from "./lives/mod.ts";
 import { runBatches, runSeeds } from "./batches.ts";
 import { failureText, totalsText } from "./report.ts";
 import type { Life, Plan } from "./types.ts";
@@ -26,17 +27,22 @@ const say = (text: string) => {
 
 /** Runs many; returns whether all were well. */
 async function many(args: ReturnType<typeof parseArgs>): Promise<boolean> {
-  const life = lifeNamed(args.life);
-  const totals = await runBatches({ ...args, life: life.name }, {
-    failed(failure) {
-      say(failureText(failure));
-      say(`  deno task test:world --life ${life.name} --seed ${failure.seed} --story`);
-    },
-    progress: (text) => Deno.stderr.writeSync(new TextEncoder().encode(`${text}\n`)),
-  });
-  say(totalsText(totals));
-  if (args.coverage !== undefined) { for (const line of unreached(args.coverage)) say(line); }
-  return totals.failures.length === 0;
+  let isWell = true;
+  for (const life of livesNamed(args.life, { all: args.coverage !== undefined })) {
+    const totals = await runBatches({ ...args, life: life.name }, {
+      failed(failure) {
+        say(failureText(failure));
+        say(`  deno task test:world --life ${life.name} --seed ${failure.seed} --story`);
+      },
+      progress: (text) => Deno.stderr.writeSync(new TextEncoder().encode(`${text}\n`)),
+    });
+    say(totalsText(totals));
+    isWell &&= totals.failures.length === 0;
+  }
+  if (args.coverage === undefined) return isWell;
+  const verdict = verdictOf(args.coverage);
+  for (const line of verdictText(verdict, { withReasons: args.coverageReasons })) say(line);
+  return isWell && verdict.wrong.length === 0;
 }
 
 /** Runs one, tells its story, and makes it smaller if it is to be kept. */

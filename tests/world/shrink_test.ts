@@ -1,7 +1,6 @@
 /** Shows that a failing plan is made smaller to what is needed, and that it is kept as a file. */
 import assert from "node:assert/strict";
 import { shrink } from "./engine/shrink.ts";
-import { unreachedOf } from "./coverage.ts";
 import { smallestLife } from "./lives/smallest.ts";
 import type { Plan, Step } from "./types.ts";
 
@@ -32,24 +31,4 @@ Deno.test("shrink does not follow another promise that breaks when steps are lef
     run: () => Promise.resolve({ broke: { ...broke, promise: "another" } }),
   });
   assert.equal(smaller.steps.length, 2);
-});
-
-Deno.test("unreachedOf names each line with a branch or a function that no run has reached", () => {
-  const lcov = [
-    "SF:/somewhere/core/store/append.ts",
-    "BRDA:10,1,0,5",
-    "BRDA:12,2,0,0",
-    "BRDA:12,2,1,-",
-    "FN:20,called",
-    "FN:30,never",
-    "FNDA:3,called",
-    "FNDA:0,never",
-    "end_of_record",
-    "SF:/somewhere/core/other.ts",
-    "BRDA:1,1,0,0",
-  ].join("\n");
-  assert.deepEqual([...unreachedOf(lcov)], [
-    "  core/store/append.ts:12",
-    "  core/store/append.ts:30",
-  ]);
 });

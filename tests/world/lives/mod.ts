@@ -13,3 +13,12 @@ export function lifeNamed(name: string | undefined): Life {
   if (life !== undefined) return life;
   throw new Error(`there is no life ${name}: ${lives.map((one) => one.name).join(", ")}`);
 }
+
+/** The lives of these names, `A,B`. Where none is named: the first, or all. */
+export function livesNamed(
+  names: string | undefined,
+  { all }: { all: boolean },
+): readonly Life[] {
+  if (names !== undefined) return names.split(",").map(lifeNamed);
+  return all ? lives : [lives[0]!];
+}
