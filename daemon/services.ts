@@ -27,7 +27,7 @@ import type { SocketGroup } from "./socket_group.ts";
 import { SpaceReserve } from "./space_reserve.ts";
 import { SCRIPTS, type Threads } from "./threads.ts";
 import { RetentionTimer } from "./retention_timer.ts";
-import { type FoundDataDir, keepWhole, type WholeDataDir } from "./whole.ts";
+import { type FoundDataDir, keepWhole, startFailed, type WholeDataDir } from "./whole.ts";
 import { SummedLog } from "./summed_log.ts";
 import { UnnamedSubscriptions } from "./unnamed.ts";
 
@@ -183,7 +183,10 @@ export class Services {
         again: () => threads.program(SCRIPTS.state),
         onCommit: () => changed(),
       }),
-    ]);
+    ]).catch((error) => {
+      noteFailedStart(options);
+      throw error;
+    });
     let early = 0;
     let tell = (error: unknown, context: string) => {
       early++;
@@ -353,6 +356,15 @@ export class Services {
     const held = this.#reserve?.lendIfFull() ?? 0;
     await this.#whole.close();
     this.#reserve?.takeBack(held);
+  }
+}
+
+/** What made it fail is told by its caller: a failed write here only leaves the record as it was. */
+function noteFailedStart({ dataDir, found, log }: ServicesOptions): void {
+  try {
+    startFailed(dataDir, found);
+  } catch (error) {
+    log.logger.error("failed while starting: {context}", { context: "the watermarks", error });
   }
 }
 

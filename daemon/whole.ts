@@ -50,6 +50,17 @@ export function findDataDir(dataDir: DataDir): FoundDataDir {
   return { marks, missing };
 }
 
+/**
+ * A start failed. Where a database could not be opened it was closed again, and SQLite has put its
+ * log into it and removed it. No later start must miss that log: which of two files was written
+ * later is not to be told from their times once the wall clock has been set back.
+ */
+export function startFailed({ path }: DataDir, { marks, missing }: FoundDataDir): void {
+  // What this start has missed is still to be told.
+  if (marks?.phase !== "open" || missing.length > 0) return;
+  writeWatermarks(path, { ...marks, phase: "closing" });
+}
+
 /** Records what is gone, and starts to record what there is. Call it when the broker is ready. */
 export async function keepWhole(
   found: FoundDataDir,

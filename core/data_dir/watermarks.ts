@@ -20,9 +20,9 @@ import type { Clock } from "../base/clock.ts";
 export const WATERMARKS_FILE = "watermarks";
 
 /**
- * `open`: a daemon is using the data dir, or was killed. `closing`: it was shutting down. `closed`:
- * it shut down cleanly. `restored`: evs restore created the data dir, and nothing is recorded of it
- * yet.
+ * `open`: a daemon is using the data dir, or was killed. `closing`: it was shutting down, or a start
+ * after a kill has failed. `closed`: it shut down cleanly. `restored`: evs restore created the data
+ * dir, and nothing is recorded of it yet.
  */
 export type Phase = "open" | "closing" | "closed" | "restored";
 

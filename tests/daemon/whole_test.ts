@@ -11,7 +11,7 @@ import type { WorkerState } from "../../core/state/worker_state.ts";
 import { readQuarantine } from "../../core/store/quarantine.ts";
 import { SqliteEventStore } from "../../core/store/sqlite/sqlite_event_store.ts";
 import { dataDirAt } from "../../daemon/data_dir.ts";
-import { findDataDir, keepWhole } from "../../daemon/whole.ts";
+import { findDataDir, keepWhole, startFailed } from "../../daemon/whole.ts";
 import { inFolder, modeOf } from "../helpers/start.ts";
 
 /** Opens a data dir as a daemon does, with the stores of this thread. */
@@ -119,4 +119,35 @@ Deno.test("WholeDataDir names files that were taken away while they were in use"
       Deno.renameSync(`${path}/aside`, `${path}/${file}`);
     }
     await whole.close();
+  }));
+
+Deno.test("startFailed lets no later start miss the log that SQLite removed, whatever clocks say", () =>
+  inFolder((path) => {
+    const dataDir = dataDirAt(path);
+    const files = ["events.db", "state.db"];
+    const ends = new Map([["orders", 3]]);
+    for (const file of [...files, ...files.map((file) => `${file}-wal`)]) {
+      Deno.writeTextFileSync(`${path}/${file}`, file, { mode: 0o600 });
+    }
+    writeWatermarks(path, { phase: "open", generation: 2, files, ends });
+    const found = findDataDir(dataDir);
+    for (const file of files) Deno.removeSync(`${path}/${file}-wal`);
+    assert.equal(findDataDir(dataDir).missing.length, 2, "the times alone say that they are gone");
+    startFailed(dataDir, found);
+    assert.deepEqual(findDataDir(dataDir).missing, []);
+    const { generation, files: known, ends: last } = readWatermarks(path)!;
+    assert.deepEqual([generation, known, last], [2, files, ends], "the rest of it stays");
+  }));
+
+Deno.test("startFailed changes nothing when the start has missed something itself, or all was closed", () =>
+  inFolder((path) => {
+    const dataDir = dataDirAt(path);
+    const files = ["state.db"];
+    for (const phase of ["open", "closed"] as const) {
+      writeWatermarks(path, { phase, generation: 2, files, ends: new Map() });
+      const found = findDataDir(dataDir);
+      assert.equal(found.missing.length, phase === "open" ? 1 : 0);
+      startFailed(dataDir, found);
+      assert.equal(readWatermarks(path)!.phase, phase);
+    }
   }));

@@ -91,3 +91,20 @@ for (const store of ["file", "sqlite"] as const) {
       assert.deepEqual(stored, [1, 2]);
     }));
 }
+
+for (const database of ["state.db", "events.db"] as const) {
+  Deno.test(`a start that failed at ${database} is not taken for a log that is gone when clocks went back`, () =>
+    inWorld(async (world) => {
+      const daemon = world.daemon({ store: "sqlite" });
+      await daemon.start();
+      using client = new Client({ socket: daemon.socket });
+      await client.publish("orders", '{"type":"t","payload":1}');
+      await world.sleep(2000);
+      daemon.kill();
+      world.machine.stepClock(-3_600_000);
+      world.machine.fault({ kind: "EIO", ops: ["sync"], path: `${database}-wal` });
+      assert.notEqual(await daemon.start(), "ready");
+      assert.equal(await daemon.start(), "ready");
+      assert.deepEqual((await client.status()).problems, []);
+    }));
+}
