@@ -48,7 +48,8 @@ const oneHolder: Judge = {
     if (!one) return;
     for (const run of model.runs.values()) {
       if (run.subscription !== one.subscription.name || run.n !== one.known.sent.n) continue;
-      if (run.until <= fact.at || !isCalm(model, run.beganAt)) continue;
+      // What a consumer had fetched before a disturbance may not be its own any more.
+      if (run.until <= fact.at || !run.isFresh || !isCalm(model, run.beganAt)) continue;
       report(`${one.text}, while ${run.holder} has it since ${fact.at - run.beganAt} ms`);
     }
   },
@@ -106,7 +107,7 @@ const keysKeepOrder: Judge = {
         );
       const isOpen = isRunning || (work.state === "waiting" && work.beganAt >= 0);
       if (!isOpen && !(work.beganAt < 0 && mustCome(one.subscription, before, model))) continue;
-      if (work.isRevived || !work.isSure || before.redaction) continue;
+      if (work.isRevived || work.isPerhapsDone || !work.isSure || before.redaction) continue;
       // What began before a crash may have been answered by somebody who is not heard any more.
       if (!isCalm(model, Math.max(work.beganAt, 0))) continue;
       if (model.mayBeDead(one.subscription, work) || hasExpired(before, fact.at, model)) continue;

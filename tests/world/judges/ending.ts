@@ -48,8 +48,8 @@ const everythingIsHandled: Judge = {
       if (!info) report(`the subscription ${name} is gone`);
       if (!info || info.paused) continue;
       for (const known of eventsOf(subscription, model)) {
-        const state = subscription.works.get(known.sent.n)?.state ?? "waiting";
-        if (state === "done" || state === "dead") continue;
+        const { state, isPerhapsDone } = subscription.find(known.sent.n);
+        if (state === "done" || state === "dead" || isPerhapsDone) continue;
         const isDead = ending.dead.some((one) =>
           one.subscription === name && one.n === known.sent.n
         );

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import type { Settings } from "../lives/act.ts";
-import { deadLetter, History, infoOf } from "./history.ts";
+import { deadLetter, History, infoOf, SETTINGS } from "./history.ts";
 
 Deno.test("judges forgive what the model cannot know when something was disturbed", () => {
   const history = new History();
@@ -295,4 +295,49 @@ Deno.test("judges know an event that nobody got by its number", () => {
   const { model } = history.judging;
   assert.equal(model.which({ topic: "a", seq: 2, id: "given by the broker" }), 2);
   assert.equal(model.which({ topic: "a", seq: 3, id: "given by the broker" }), -1);
+});
+
+/** What is found when c begins with event 1 after c2 has done it, and fails. */
+function begunAfterDone(of: { attempt: number; sure?: boolean; waitMs?: number }): string[] {
+  const { attempt, sure = true, waitMs = 0 } = of;
+  const history = new History();
+  history.subscribed({ maxRetries: 5 });
+  history.published(1, { seq: 1 });
+  history.handled(1, { seq: 1, attempt: 1, holder: "c2" }, "failed");
+  const run = history.began(1, { seq: 1, attempt: 2, holder: "c2" });
+  if (sure) history.ended(run, "done");
+  history.fact({ is: "disturbed", what: "c goes on" });
+  if (!sure) history.fact({ is: "ended", run, outcome: "done", sure });
+  history.pass(waitMs);
+  history.handled(1, { seq: 1, attempt, holder: "c" }, "failed");
+  return history.findings().map(({ judge }) => judge);
+}
+
+Deno.test("judges know what a consumer had leased before it stood still by the attempt", () => {
+  assert.deepEqual(begunAfterDone({ attempt: 1 }), []);
+  assert.deepEqual(begunAfterDone({ attempt: 2 }), []);
+  assert.deepEqual(begunAfterDone({ attempt: 3 }), ["every event is handled"]);
+});
+
+Deno.test("judges do not know whether an event is done that somebody begins again in doubt", () => {
+  assert.deepEqual(begunAfterDone({ attempt: 2, sure: false }), []);
+  const later = begunAfterDone({ attempt: 2, sure: false, waitMs: 60_000 });
+  assert.deepEqual(later, ["every event is handled"], "the broker gave it away again");
+});
+
+Deno.test("judges let somebody have an event that another has fetched before a disturbance", () => {
+  for (const isFresh of [false, true]) {
+    const history = new History();
+    history.subscribed();
+    history.published(1, { seq: 1 });
+    history.fact({ is: "down", how: "killed" });
+    const ask = { to: "subscribe" as const, name: "s", topic: "a", settings: SETTINGS };
+    if (isFresh) history.done({ ...ask, holder: "c" });
+    const old = history.began(1, { seq: 1, holder: "c" });
+    history.done({ ...ask, holder: "c2" });
+    const next = history.began(1, { seq: 1, holder: "c2" });
+    for (const run of [old, next]) history.ended(run, "done");
+    const found = history.findings().map(({ judge }) => judge);
+    assert.deepEqual(found, isFresh ? ["one consumer has an event"] : []);
+  }
 });

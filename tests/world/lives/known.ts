@@ -51,6 +51,8 @@ export interface Work {
   isRevived: boolean;
   /** Nobody knows whether it was sent again: it may still be the dead letter that it was. */
   isPerhapsDead: boolean;
+  /** It was done, perhaps, when somebody began with it who had leased it long before, perhaps. */
+  isPerhapsDone: boolean;
   /** Its last outcome is certainly kept, or was kept or not: something was disturbed meanwhile. */
   isSure: boolean;
   inDoubt: boolean;
@@ -92,7 +94,12 @@ export class Consumption {
       endedAt: -1,
       dueAt: 0,
     };
-    const flags = { isGivenUp: false, isRevived: false, isPerhapsDead: false };
+    const flags = {
+      isGivenUp: false,
+      isRevived: false,
+      isPerhapsDead: false,
+      isPerhapsDone: false,
+    };
     const kept = { isSure: true, inDoubt: false };
     return this.works.get(n) ?? { n, state: "waiting" as const, ...none, ...flags, ...kept };
   }
@@ -141,6 +148,10 @@ export interface Run {
   readonly n: number;
   readonly attempt: number;
   readonly isGuess: boolean | undefined;
+  /** Its holder has it under a lease of the broker's: it did not fetch it before a disturbance. */
+  readonly isFresh: boolean;
+  /** Its attempt had been answered already: its lease has ended, and somebody else had the event. */
+  readonly isOutdated: boolean;
   readonly beganAt: number;
   /** When its lease ends by itself. */
   readonly until: number;

@@ -310,12 +310,16 @@ export class Model {
   #begins(fact: Fact & { is: "began" }): void {
     const { run, subscription, holder, event: { n }, attempt, isGuess, at, until = Infinity } =
       fact;
-    this.runs.set(run, { run, subscription, holder, n, attempt, isGuess, until, beganAt: at });
+    const work = this.subscriptions.get(subscription)?.work(n);
+    const isFresh = this.isFresh(fact);
+    const isOutdated = work !== undefined && !isFresh && this.#isAnswered(fact, work);
+    const about = { subscription, holder, n, attempt, isGuess, isFresh, isOutdated };
+    this.runs.set(run, { run, ...about, until, beganAt: at });
     const { askedAt = -Infinity } = this.events.get(n) ?? {};
     const after = Math.max(askedAt, this.leasedAfter(fact));
     this.#leasedAfter.set(`${holder} ${subscription}`, after);
-    const work = this.subscriptions.get(subscription)?.work(n);
-    if (!work) return;
+    if (!work || isOutdated) return;
+    const isPerhapsDone = work.isPerhapsDone || (work.state === "done" && !this.isKept(work, at));
     // The number tells which of the earlier outcomes were kept. Without one they stay unsure: a
     // daemon that stopped in between may not have taken them.
     const { low, high } = this.look(work, at);
@@ -330,7 +334,15 @@ export class Model {
       isSure: true,
       inDoubt: false,
       isPerhapsDead: false,
+      isPerhapsDone: isPerhapsDone && !isFresh,
     });
+  }
+
+  /** True if the attempt that begins was certainly answered before. */
+  #isAnswered({ event: { n, topic }, attempt, isGuess, at }: Fact & { is: "began" }, work: Work) {
+    // A store that had forgotten the event has it twice, and each has its attempts.
+    const numbers = [...this.log(topic).numbers.values()].filter((one) => one === n);
+    return !isGuess && numbers.length === 1 && attempt <= this.look(work, at).low;
   }
 
   #ends(
@@ -341,7 +353,9 @@ export class Model {
     if (!run || !subscription) return;
     this.runs.delete(run.run);
     const work = subscription.work(run.n);
-    if (work.beganAt > run.beganAt) {
+    const isOver = work.state === "done" || work.state === "dead";
+    if (run.isOutdated && isOver && this.isKept(work, end.at)) return;
+    if (run.isOutdated || work.beganAt > run.beganAt) {
       // Somebody else had it meanwhile: this answer counts or not.
       const isFailure = end.outcome === "failed" && !run.isGuess;
       const high = Math.max(work.high + (isFailure ? 1 : 0), run.attempt);
