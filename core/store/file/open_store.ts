@@ -41,6 +41,9 @@ const MARK = /^env-event-stream file store, format (\d+)\n/;
 /** Where its number stands. */
 const NUMBER_AT = "env-event-stream file store, format ".length;
 
+/** So much of the mark may be damaged: no other program writes what is as near to it as that. */
+const MOST_DAMAGED = 0.1;
+
 /** How a store is opened. */
 export interface OpenOptions {
   /** Unix ms. */
@@ -156,7 +159,7 @@ export function readFormat(disk: Disk, dir: string): "whole" | "damaged" | "none
 }
 
 /**
- * True if a byte or two are not as we write them: flipped bits make no other file out of it. What an
+ * True if a few bytes are not as we write them: flipped bits make no other file out of it. What an
  * earlier version wrote is as it should be.
  */
 function isNearlyMark(bytes: Uint8Array, format: number): boolean {
@@ -165,7 +168,7 @@ function isNearlyMark(bytes: Uint8Array, format: number): boolean {
   // The mark of a newer version may be damaged, too.
   if (Number(String.fromCharCode(bytes[NUMBER_AT]!)) > FILE_STORE_FORMAT) return false;
   const differences = mark.filter((byte, i) => byte !== bytes[i]).length;
-  return differences === 1 || differences === 2;
+  return differences > 0 && differences <= mark.length * MOST_DAMAGED;
 }
 
 function refuseForeign(dir: string): never {

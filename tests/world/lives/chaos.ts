@@ -153,12 +153,17 @@ export class Chaos {
     const file = files[Math.floor(nth * files.length)];
     if (file === undefined) return;
     const [, topic] = /\/events\/([^/%]+)\//.exec(file) ?? [];
-    const { length } = machine.bytes(file);
-    const isDone = what === "take away"
-      ? machine.takeAway(file)
-      : machine.flipBit(file, Math.floor(at * length), bit);
+    const bytes = machine.bytes(file);
+    const byte = Math.floor(at * bytes.length);
+    // Nothing tells the number of a format that has become a higher one from a newer version.
+    if (what === "flip bit" && file.endsWith("/format") && isDigit(bytes[byte])) return;
+    const isDone = what === "take away" ? machine.takeAway(file) : machine.flipBit(file, byte, bit);
     if (isDone) {
       recorder.note({ is: "damaged", what: `${what}: ${file}`, ...(topic ? { topic } : {}) });
     }
   }
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return /[0-9]/.test(String.fromCharCode(byte ?? 0));
 }

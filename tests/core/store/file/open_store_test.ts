@@ -66,6 +66,27 @@ Deno.test("FileEventStore serves its events and marks its folder anew when any b
   assert.ok(newer <= 3, `${newer} bits were taken for a newer version`);
 });
 
+Deno.test("FileEventStore takes a mark for its own while nine of ten of its bytes are as they were", async () => {
+  const whole = await filled();
+  const mark = whole.bytes(`${DIR}/format`).slice();
+  const most = Math.floor(mark.length / 10);
+  for (const [count, isOurs] of [[3, true], [most, true], [most + 1, false]] as const) {
+    const disk = whole.kill();
+    const flipped = mark.slice();
+    for (let at = 0; at < count; at++) flipped[at]! ^= 4;
+    disk.put(`${DIR}/format`, flipped);
+    if (!isOurs) {
+      assert.throws(() => new FileEventStore(DIR, { disk }), { code: "datadir/unsafe" });
+      assert.deepEqual(disk.bytes(`${DIR}/format`), flipped);
+      continue;
+    }
+    const store = new FileEventStore(DIR, { disk });
+    assert.equal((await store.getEvents("t")).length, 1, `${count} bytes`);
+    assert.deepEqual(disk.bytes(`${DIR}/format`), mark);
+    await store.close();
+  }
+});
+
 Deno.test("FileEventStore refuses a folder with the mark of a newer format when a bit of its words has flipped", async () => {
   const disk = await filled();
   const mark = new TextDecoder().decode(disk.bytes(`${DIR}/format`));
