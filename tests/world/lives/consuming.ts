@@ -61,12 +61,17 @@ export class Consuming {
       const { broker } = access;
       const one = (event: Event, context: HandlerContext) =>
         this.#handle(event, context, { access, settings });
-      // A batch is told the attempt of its first event only.
-      const all = async (events: Event[], { attempt, ...context }: HandlerContext) =>
-        await Promise.all(events.map((event, i) => {
-          const told = i === 0 ? { attempt, ...context } : context;
-          return settledAs(this.#handle(event, told, { access, settings }));
+      // A batch is told the attempt of its first event only, and tells all outcomes at its end.
+      const all = async (events: Event[], { attempt, ...context }: HandlerContext) => {
+        const told: (() => void)[] = [];
+        const atEnd = (tell: () => void) => void told.push(tell);
+        const outcomes = await Promise.all(events.map((event, i) => {
+          const its = i === 0 ? { attempt, ...context } : context;
+          return settledAs(this.#handle(event, its, { access, settings, atEnd }));
         }));
+        for (const tell of told) tell();
+        return outcomes;
+      };
       const subscription = settings.batch === undefined
         ? broker.subscribe(topic, one, { ...options, concurrency })
         : broker.subscribeBatch(topic, all, { ...options, size: settings.batch });
@@ -92,7 +97,12 @@ export class Consuming {
   async #handle(
     event: Event<Payload>,
     { subscription, signal, attempt: told }: Told,
-    { access, settings }: { access: Access; settings: Settings },
+    { access, settings, atEnd = (tell) => tell() }: {
+      access: Access;
+      settings: Settings;
+      /** When its outcome is told; absent: at once. */
+      atEnd?: (tell: () => void) => void;
+    },
   ): Promise<unknown> {
     if (this.#recorder.isGone(access.holder)) return await new Promise(() => {});
     const run = this.#recorder.nextRun();
@@ -108,13 +118,15 @@ export class Consuming {
       ...(told === undefined ? { isGuess: true } : {}),
     });
     const ends = (outcome: Outcome, waitMs = 0) =>
-      this.#recorder.isGone(access.holder) ||
-      this.#recorder.note({ is: "ended", run, outcome, sure: false, waitMs });
-    // What a subscription that ends cuts short is not counted.
+      atEnd(() => {
+        if (this.#recorder.isGone(access.holder)) return;
+        // What a subscription that ends cuts short is not counted.
+        const isCut = signal.aborted && !(signal.reason instanceof HandlerTimeoutError);
+        const known = outcome === "failed" && isCut ? "released" : outcome;
+        this.#recorder.note({ is: "ended", run, outcome: known, sure: false, waitMs });
+      });
     const fails = () => {
-      const isTimeout = signal.reason instanceof HandlerTimeoutError;
-      if (signal.aborted && !isTimeout) ends("released");
-      else ends("failed", settings.waitMs);
+      ends("failed", settings.waitMs);
       return new Error(`attempt ${attempt} failed on ${contentOf(seen.n)}`);
     };
     const script = event.payload?.script?.[attempt - 1] ?? "ok";
@@ -130,7 +142,6 @@ export class Consuming {
       case "throw":
         throw fails();
       case "retry":
-        if (signal.aborted) throw fails();
         ends("failed", AFTER_MS);
         return retry({ afterMs: AFTER_MS });
       case "dead":
