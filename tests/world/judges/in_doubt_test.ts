@@ -341,3 +341,18 @@ Deno.test("judges let somebody have an event that another has fetched before a d
     assert.deepEqual(found, isFresh ? ["one consumer has an event"] : []);
   }
 });
+
+Deno.test("judges let a damaged line have what was redacted as another number, and nothing else", () => {
+  const file = "/data/events/a/0000000000000001.ndjson";
+  const found = (seqs: number[], isDamaged = true) =>
+    foundRedacted({
+      after: (h) => {
+        if (isDamaged) h.fact({ is: "damaged", topic: "a", what: "a bit has flipped" });
+        h.end.contents = [{ n: 2, file, seqs }];
+      },
+    }).length;
+  assert.equal(found([]), 0, "its number cannot be read");
+  assert.equal(found([7]), 0);
+  assert.equal(found([7, 2]), 1, "the number that was redacted");
+  assert.equal(found([7], false), 1, "nobody damaged anything");
+});

@@ -98,6 +98,18 @@ function contentsIn(
   const decoder = new TextDecoder("latin1");
   const texts = [...files].map(([file, bytes]) => ({ file, text: decoder.decode(bytes) }));
   return events.filter(({ redaction }) => redaction === "done").flatMap(({ sent: { n } }) =>
-    texts.filter(({ text }) => text.includes(contentOf(n))).map(({ file }) => ({ n, file }))
+    texts.filter(({ text }) => text.includes(contentOf(n))).map(({ file, text }) => ({
+      n,
+      file,
+      ...(file.endsWith(".ndjson") ? { seqs: seqsOf(text, contentOf(n)) } : {}),
+    }))
   );
+}
+
+/** The numbers of the lines that have a piece of text. */
+function seqsOf(lines: string, piece: string): number[] {
+  return lines.split("\n").filter((line) => line.includes(piece)).flatMap((line) => {
+    const [, seq] = /^{"seq":(\d+),/.exec(line) ?? [];
+    return seq === undefined ? [] : [Number(seq)];
+  });
 }

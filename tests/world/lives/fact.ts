@@ -149,6 +149,9 @@ export interface Ending {
   damage: readonly string[];
   /** The same after the daemon was stopped in order, and started again. */
   again?: Pick<Ending, "topics" | "dead" | "scheduled">;
-  /** Redacted events of which the content is still in a file. */
-  contents: readonly { n: number; file: string }[];
+  /**
+   * Redacted events of which the content is still in a file. `seqs`: as which numbers, in a file of
+   * lines; one that is damaged may tell none.
+   */
+  contents: readonly { n: number; file: string; seqs?: readonly number[] }[];
 }
