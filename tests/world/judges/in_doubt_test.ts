@@ -356,3 +356,24 @@ Deno.test("judges let a damaged line have what was redacted as another number, a
   assert.equal(found([7, 2]), 1, "the number that was redacted");
   assert.equal(found([7], false), 1, "nobody damaged anything");
 });
+
+Deno.test("judges let a key begin anew behind damaged events that can be read again later", () => {
+  const found = (
+    { keySeq = 1, damage }: { keySeq?: number; damage: "before" | "after" | "none" },
+  ) => {
+    const history = new History();
+    const damages = (when: typeof damage) => {
+      if (damage === when) history.fact({ is: "damaged", topic: "a", what: "a bit has flipped" });
+    };
+    for (const n of [1, 2]) history.published(n, { seq: n, key: "z", keySeq: n });
+    damages("before");
+    history.published(3, { seq: 3, key: "z", keySeq });
+    damages("after");
+    history.end.damage = ["a line"];
+    return history.findings().map(({ judge }) => judge);
+  };
+  assert.deepEqual(found({ damage: "before" }), []);
+  assert.deepEqual(found({ damage: "before", keySeq: 2 }), ["keys are numbered"]);
+  assert.deepEqual(found({ damage: "after" }).slice(-1), ["keys are numbered"]);
+  assert.ok(found({ damage: "none" }).includes("keys are numbered"));
+});

@@ -260,7 +260,10 @@ const keyNumbers: Judge = {
         const isNext = log.isWhole && !hasRedacted(model, name)
           ? keySeq === before + 1
           : keySeq !== undefined && keySeq > before;
-        if (!isNext) {
+        // A damaged line is nobody's event, and one again when its index is lost: if no other event
+        // of the key was left meanwhile, the key has begun anew.
+        const isFirst = keySeq === 1 || log.mayDelete;
+        if (!isNext && !(isFirst && isStoredAfterDamage(model, { n, topic: name }))) {
           report(`${named({ n, topic: name, seq })} is number ${keySeq} of ${key} after ${before}`);
         }
         last.set(key, keySeq ?? before);
@@ -268,6 +271,12 @@ const keyNumbers: Judge = {
     }
   },
 };
+
+/** True if an event may have been stored when its topic had been damaged. */
+function isStoredAfterDamage(model: Model, { n, topic }: { n: number; topic: string }): boolean {
+  const { answeredAt = Infinity } = model.events.get(n)!;
+  return answeredAt > (model.log(topic).firstDamagedAt ?? Infinity);
+}
 
 const oneKeyNumber: Judge = {
   name: "one number of a key, one event",

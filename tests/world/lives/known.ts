@@ -120,8 +120,9 @@ export class Log {
   readonly limits: TopicLimits[] = [];
   /** What was asked for up to this request may be gone with the topic. */
   goneUpTo = -1;
-  /** When somebody damaged its files, by `at`. */
+  /** When somebody damaged its files, the last and the first time, by `at`. */
   damagedAt?: number;
+  firstDamagedAt?: number;
 
   get isDamaged(): boolean {
     return this.damagedAt !== undefined;

@@ -118,7 +118,9 @@ export class Model {
       case "damaged":
         this.isDamaged = true;
         for (const [name, log] of this.logs) {
-          if ((fact.topic ?? name) === name) log.damagedAt = fact.at;
+          if ((fact.topic ?? name) !== name) continue;
+          log.damagedAt = fact.at;
+          log.firstDamagedAt ??= fact.at;
         }
     }
   }
