@@ -377,3 +377,16 @@ Deno.test("judges let a key begin anew behind damaged events that can be read ag
   assert.deepEqual(found({ damage: "after" }).slice(-1), ["keys are numbered"]);
   assert.ok(found({ damage: "none" }).includes("keys are numbered"));
 });
+
+Deno.test("judges let a log be missed that a start closed when disk and clock were against it", () => {
+  const what = "state.db-wal: it is gone, and the daemon was killed: what was in it is lost";
+  for (const isDisk of [true, false]) {
+    for (const isClock of [true, false]) {
+      const history = new History();
+      if (isDisk) history.fact({ is: "disturbed", what: "disk fault" });
+      if (isClock) history.fact({ is: "clock stepped", byMs: -3_600_000 });
+      history.end.damage = [what, "a segment is gone"];
+      assert.equal(history.findings().length, isDisk && isClock ? 1 : 2);
+    }
+  }
+});
