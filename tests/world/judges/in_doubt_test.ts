@@ -390,3 +390,17 @@ Deno.test("judges let a log be missed that a start closed when disk and clock we
     }
   }
 });
+
+Deno.test("judges of expectations know an event that was stored twice by each of its numbers", () => {
+  for (const [seq, isRight] of [[2, true], [1, false]] as const) {
+    const history = new History();
+    history.published(1, { seq: 1 });
+    history.published(2, { seq: 2 });
+    history.published(3, { seq: 3, expected: { seq } });
+    history.fact({ is: "clock stepped", byMs: 720 * 3_600_000 });
+    // The store has forgotten the id of event 2.
+    history.published(2, { seq: 4 });
+    const found = history.findings().map(({ judge }) => judge);
+    assert.deepEqual(found, isRight ? [] : ["what was expected held"]);
+  }
+});

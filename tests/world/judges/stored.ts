@@ -222,18 +222,27 @@ const expectedHolds: Judge = {
       const all = key === undefined ? model.numbered(topic) : ofKey(model, topic, key);
       // docs/adr/0042: a redacted event is not found under its key any more.
       if (key !== undefined && all.some(({ redaction }) => redaction)) continue;
-      const before = all.filter((one) => one.seq! < seq).at(-1);
-      const fault = expectationFault(expected, { before, known });
+      const fault = expectationFault(expected, { before: beforeOf(known, model), known });
       if (fault) report(`${nameOf(known)} was stored, though ${fault}`);
     }
   },
 };
 
+/** What lies before an event: of its key, if it has one. */
+function beforeOf({ seq, sent: { topic, key } }: Known, model: Model): Numbered | undefined {
+  // An event that a store had forgotten has two numbers: `seq` is only the last one.
+  return [...model.log(topic).numbers].sort(([a], [b]) => a - b)
+    .map(([seq, n]) => ({ seq, sent: model.events.get(n)!.sent }))
+    .filter((one) => one.seq < seq! && (key === undefined || one.sent.key === key)).at(-1);
+}
+
+type Numbered = Pick<Known, "sent"> & { seq: number };
+
 function expectationFault(
   expected: NonNullable<Known["request"]["expected"]>,
-  { before, known }: { before: Known | undefined; known: Known },
+  { before, known }: { before: Numbered | undefined; known: Known },
 ): string | undefined {
-  const there = before ? nameOf(before) : "nothing";
+  const there = before ? named({ ...before.sent, seq: before.seq }) : "nothing";
   if (expected === "none") return before && `nothing was expected, and ${there} is before it`;
   if (expected === "exists") return before ? undefined : "something was expected before it";
   if ("keySeq" in expected) {
