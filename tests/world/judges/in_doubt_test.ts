@@ -404,3 +404,22 @@ Deno.test("judges of expectations know an event that was stored twice by each of
     assert.deepEqual(found, isRight ? [] : ["what was expected held"]);
   }
 });
+
+Deno.test("judges let an event be there whose request was refused when its id was forgotten", () => {
+  for (const isLost of [true, false]) {
+    for (const isStepped of [true, false]) {
+      const history = new History();
+      const events = [{ n: 1, topic: "a" }];
+      const publish = { to: "publish" as const, publisher: "p", events, together: false };
+      const ask = history.asked({ ...publish, expected: "none" });
+      if (isLost) history.fact({ is: "down", how: "killed" });
+      if (isStepped) history.fact({ is: "clock stepped", byMs: 720 * 3_600_000 });
+      history.fact({ is: "refused", ask, code: "event/conflict" });
+      const event = { n: 1, topic: "a", seq: 1, id: "id-1" };
+      history.stored.push(event);
+      history.fact({ is: "shown", reader: "t", event });
+      const found = history.findings().map(({ judge }) => judge);
+      assert.deepEqual(found, isLost && isStepped ? [] : ["nothing is invented"]);
+    }
+  }
+});

@@ -297,8 +297,16 @@ export class Model {
       const known = this.events.get(n)!;
       // Somebody else may have sent it meanwhile: that answer is still to come.
       if (known.state !== "asked" || this.#isOpen(n)) continue;
-      known.state = fact.is === "lost" ? "maybe" : "refused";
+      known.state = fact.is === "lost" || this.#mayBeForgotten(known) ? "maybe" : "refused";
     }
+  }
+
+  /**
+   * True if what was refused may be what was stored before: sent again, because the answer was lost,
+   * when the wall clock had been stepped by more than ids are remembered for.
+   */
+  #mayBeForgotten({ askedAt }: Known): boolean {
+    return this.steppedAt >= askedAt && this.disturbedAt >= askedAt;
   }
 
   /** True if a request to publish an event has no answer yet. */
