@@ -20,6 +20,7 @@ import { blockOfRecord, rebuildBlocks } from "./blocks.ts";
 import { position, SEQ_SPAN } from "./position.ts";
 import { openEventDatabase } from "./event_database.ts";
 import { structureFaults } from "./integrity.ts";
+import { asDataDirError } from "./own_database.ts";
 import { asSqliteStoreError, asUnreadable } from "./sqlite_error.ts";
 import { loadTopics, type TopicRow, writeTopic } from "./topics.ts";
 import { type Prepare, statementsOf } from "./statements.ts";
@@ -232,7 +233,7 @@ export function openOrSalvage(
     return openSound(path, options);
   } catch (error) {
     if (!isDamaged(error) || !salvage(path, options)) {
-      throw asUnreadable(error, path) ?? asSqliteStoreError(error, { path });
+      throw asUnreadable(error, path) ?? asSqliteStoreError(asDataDirError(error, path), { path });
     }
     return openAndLoad(path, options);
   }

@@ -171,3 +171,15 @@ Deno.test("SqliteEventStore hands out what is intact and nothing else when any p
     }
   });
 });
+
+Deno.test("SqliteEventStore says in words that it cannot read a database, and leaves it, when no event in it is intact", () =>
+  inFolder(async (folder) => {
+    await makeDatabase(folder, { killed: false });
+    const path = `${folder}/events.db`;
+    // What the first page says of the tables is still there.
+    spoil(path, PAGE, Deno.statSync(path).size - PAGE);
+    const before = Deno.readFileSync(path);
+    assert.throws(() => new SqliteEventStore(path), { code: "datadir/damaged" });
+    assert.deepEqual(Deno.readFileSync(path), before);
+    assert.deepEqual(readQuarantine(`${folder}/quarantine`), []);
+  }));
