@@ -81,9 +81,9 @@ export class RoutedStore extends ForwardingStore implements JournalStore {
     }
   }
 
-  /** The store that a topic lives in. */
+  /** The store that a topic lives in. One that was removed has left its last seq in its store. */
   of(topic: string): JournalStore {
-    const kind = this.#kindOf(topic) ?? "default";
+    const kind = this.#kindOf(topic) ?? this.kindWithEvents(topic) ?? "default";
     // A store that is still being opened has nothing to read: those with events were open from the
     // start.
     return this.#stores.get(kind) ?? (kind === "default" ? this.#default : this.#absent);
@@ -104,7 +104,7 @@ export class RoutedStore extends ForwardingStore implements JournalStore {
   }
 
   topics(): string[] {
-    return this.all().flatMap((store) => store.topics());
+    return this.#all().flatMap((store) => store.topics());
   }
 
   async seekAge(topic: string, age: number): Promise<number | undefined> {
@@ -151,24 +151,23 @@ export class RoutedStore extends ForwardingStore implements JournalStore {
   }
 
   async keepRoom(keeps: boolean): Promise<void> {
-    for (const store of this.all()) await store.keepRoom?.(keeps);
+    for (const store of this.#all()) await store.keepRoom?.(keeps);
   }
 
   damage(): readonly Damage[] {
-    return this.all().flatMap((store) => store.damage?.() ?? []);
+    return this.#all().flatMap((store) => store.damage?.() ?? []);
   }
 
   async acceptDamage(): Promise<void> {
-    for (const store of this.all()) await store.acceptDamage?.();
+    for (const store of this.#all()) await store.acceptDamage?.();
   }
 
   async close(): Promise<void> {
     await Promise.allSettled(this.#opening.values()); // their openers get the errors
-    for (const store of this.all()) await store.close();
+    for (const store of this.#all()) await store.close();
   }
 
-  /** The stores that are open. */
-  all(): JournalStore[] {
+  #all(): JournalStore[] {
     return [...new Set([...this.#stores.values(), this.#default])];
   }
 }

@@ -62,12 +62,10 @@ export class TopicStores {
     return this.#routed?.kindWithEvents(name) ?? this.store.kind ?? "default";
   }
 
-  /** True if a store has events of a topic, whether the topic exists or not. */
+  /** True if there are events of a topic, whether the topic exists or not. */
   hasEvents(name: string): boolean {
-    return (this.#routed?.all() ?? [this.store]).some((store) => {
-      const { firstSeq, lastSeq } = store.head(name);
-      return firstSeq <= lastSeq;
-    });
+    const { firstSeq, lastSeq } = this.store.head(name);
+    return firstSeq <= lastSeq;
   }
 
   /**

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { endChanges, knownEnds, lostEnds } from "../../../core/broker/known_ends.ts";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
+import { MemoryState } from "../../../core/state/memory.ts";
 import { SqliteState } from "../../../core/state/sqlite.ts";
 import { FileEventStore } from "../../../core/store/file/file_event_store.ts";
 import { SqliteEventStore } from "../../../core/store/sqlite/sqlite_event_store.ts";
@@ -179,4 +180,40 @@ Deno.test("endChanges writes the ends that the state does not know yet", () => {
   const now = [{ topic: "a", lastSeq: 3 }, { topic: "b", lastSeq: 4 }, { topic: "c", lastSeq: 1 }];
   const changed = endChanges([...now, { topic: "d", lastSeq: 0 }], before);
   assert.deepEqual(changed, now.slice(1).map((record) => ({ op: "end.put", record })));
+});
+
+Deno.test("EventBroker misses nothing of a topic that was removed from another store than the default", async () => {
+  for (const isKilled of [false, true]) {
+    const folder = await testFolder("test");
+    const state = new MemoryState();
+    const open = () => {
+      const eventStore = new SqliteEventStore(`${folder}/events.db`);
+      const file = new FileEventStore(`${folder}/events`);
+      const stores = {
+        durability: "always" as const,
+        opened: [eventStore, file],
+        open: () => Promise.reject(),
+      };
+      return { broker: new EventBroker({ eventStore, stores, state }), file, eventStore };
+    };
+    try {
+      const first = open();
+      await first.broker.topics.create("t", { store: "file" });
+      for (const n of [1, 2]) await first.broker.publish("t", "x", n);
+      await first.broker.close();
+      const second = open();
+      await second.broker.topics.remove("t");
+      if (isKilled) { // and writes nothing down
+        await second.file.close();
+        await second.eventStore.close();
+      } else await second.broker.close();
+      const { broker } = open();
+      await using _ = broker;
+      assert.deepEqual([broker.ends.lost, state.load().ends], [[], [{ topic: "t", lastSeq: 2 }]]);
+      assert.equal((await broker.publish("t", "x", 3)).seq, 3);
+      assert.equal(broker.topics.info("t").store, "file");
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  }
 });
