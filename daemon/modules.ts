@@ -295,6 +295,7 @@ import "../core/store/worker/file_worker_store.ts";
 import "../core/store/worker/sqlite_worker_store.ts";
 import "../core/store/worker/worker_store.ts";
 import "../core/topic/catalog.ts";
+import "../core/topic/locks.ts";
 import "../core/topic/stores.ts";
 import "../core/tracing/open_telemetry.ts";
 import "../core/tracing/spans.ts";

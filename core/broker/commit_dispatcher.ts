@@ -10,7 +10,6 @@ import type { Event, NewEvent } from "../event/event.ts";
 import type { Commit } from "../store/journal.ts";
 import { eventsOf, type StoreRequest } from "../store/pack.ts";
 import type { AppendOutcome } from "../store/store.ts";
-import type { TopicCatalog } from "../topic/catalog.ts";
 import type { TopicMeters } from "./topic_meters.ts";
 
 /** The receivers of commits. */
@@ -18,7 +17,6 @@ export interface CommitDispatcherContext {
   subscriptions: SubscriptionManager;
   locals: LocalSubscriptions;
   meters: TopicMeters;
-  topics: Pick<TopicCatalog, "recreate">;
   onError(error: unknown, context: string): void;
 }
 
@@ -44,10 +42,7 @@ export class CommitDispatcher {
 
   /** Passes on what became durable, or the events of a topic that stores nothing. */
   tell(commit: Commit): void {
-    const { subscriptions, locals, meters, topics, onError } = this.#context;
-    const { topic } = commit;
-    // Its topic may have been removed while this was being stored.
-    topics.recreate(topic)?.catch((error) => onError(error, `the topic ${topic}`));
+    const { subscriptions, locals, meters, onError } = this.#context;
     meters.note(commit);
     // A throwing listener must not look like a failed store.
     try {

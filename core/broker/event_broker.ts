@@ -145,11 +145,13 @@ export class EventBroker<E = any> extends Broker<E> {
     const store = this.store = this.#stores.store;
     const state = this.#state = new GuardedState(options.state ?? new MemoryState());
     const snapshot = state.load();
+    const settled = (topic: string) => this.#writer.settled(topic);
     this.topics = new TopicCatalog({
       state,
       store,
       clock,
       places: this.#stores,
+      settled,
       autoCreate: options.autoCreateTopics ?? true,
       topics: snapshot.topics,
     });
@@ -260,10 +262,7 @@ export class EventBroker<E = any> extends Broker<E> {
     return Promise.race([this.journals.failure, this.#state.failure]);
   }
 
-  /**
-   * The source of live tails.
-   * @internal
-   */
+  /** @internal The source of live tails. */
   get feed(): TailSource {
     return { store: this.store, onCommit: (listener) => this.onCommit(listener) };
   }

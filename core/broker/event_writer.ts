@@ -36,8 +36,6 @@ export class EventWriter {
   readonly waiting: WaitingIds = new WaitingIds();
   readonly #context: EventWriterContext;
   #chain: Promise<unknown> | undefined;
-  /** By topic: resolves when a group that waits for another topic to be created is submitted. */
-  readonly #groups = new Map<string, Promise<unknown>>();
   #isClosed = false;
 
   constructor(context: EventWriterContext) {
@@ -54,11 +52,17 @@ export class EventWriter {
 
   /** The same, whichever ids are scheduled. */
   appendAll(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
-    if (this.#isClosed) return Promise.reject(closedBroker());
     const { topics, startup: { opening } } = this.#context;
     if (opening) return opening.then(() => this.appendAll(request, stream));
-    const group = this.#groups.size > 0 ? this.#groups.get(request.topic) : undefined;
-    if (group) return group.then(() => this.appendAll(request, stream));
+    const held = topics.locks.held(request.topic);
+    // Not to wait again: who has the topic next waits for this one.
+    if (held) return held.then(() => this.#appendNow(request, stream));
+    return this.#appendNow(request, stream);
+  }
+
+  #appendNow(request: StoreRequest, stream: PublishStream | undefined): Promise<AppendOutcome> {
+    if (this.#isClosed) return Promise.reject(closedBroker());
+    const { topics } = this.#context;
     const record = topics.get(request.topic);
     if (record && !topics.pending(request.topic)) return this.#submit(record, request, stream);
     return topics.ensure(request.topic).then((made) => this.#submit(made, request, stream));
@@ -77,17 +81,17 @@ export class EventWriter {
     const submit = (records: readonly TopicRecord[]) =>
       this.#submitGroup(records, { requests, conditions });
     const names = requests.map(({ topic }) => topic);
-    const waits = names.some((name) => topics.pending(name) ?? this.#groups.get(name));
+    const waits = names.some((name) => topics.pending(name) ?? topics.locks.held(name));
     const known = names.flatMap((name) => topics.get(name) ?? []);
     if (!waits && known.length === names.length) return submit(known);
-    const waited = Promise.all(names.map((name) => this.#groups.get(name)));
+    const waited = Promise.all(names.map((name) => topics.locks.held(name)));
     const outcomes = waited.then(async () => {
       const refused = this.#refusedBefore(names, conditions);
       if (refused) return { stored: Promise.resolve(requests.map(() => refused)) };
       const records = await Promise.all(names.map((name) => topics.ensure(name)));
       return { stored: submit(records) };
     });
-    this.#holdBack(names, outcomes);
+    topics.locks.hold(names, outcomes);
     return outcomes.then(({ stored }) => stored);
   }
 
@@ -117,16 +121,12 @@ export class EventWriter {
     return undefined;
   }
 
-  /** Lets what is published to these topics from now on wait until the group is submitted. */
-  #holdBack(names: readonly string[], submitted: Promise<unknown>): void {
-    const settled = submitted.then(() => {}, () => {}); // the submitter gets the error
-    for (const name of names) this.#groups.set(name, settled);
-    // Registered first: those who wait go on before anybody else finds nothing to wait for.
-    void settled.then(() => {
-      for (const name of names) {
-        if (this.#groups.get(name) === settled) this.#groups.delete(name);
-      }
-    });
+  /** Resolves when all that was published to a topic, and does not wait, is stored or refused. */
+  async settled(topic: string): Promise<void> {
+    const { topics, journals } = this.#context;
+    await topics.pending(topic)?.then(() => {}, () => {}); // those who wait for it get the error
+    await this.#chain;
+    await journals.settled(topic);
   }
 
   // deno-lint-ignore require-await -- async turns what it throws into a rejection

@@ -180,28 +180,30 @@ export class ScheduledEvents {
       const past = schedule.at === undefined ? {} : { past: true as const };
       return { ...await this.#publishNow(topic, event), ...past };
     }
-    await topics.ensure(topic);
-    const known = event.idGiven ? store.find(topic, event.id) : undefined;
-    if (known !== undefined && known.timestamp > now.wall - this.#dedupWindow) {
-      return { seq: known.seq, duplicate: true };
-    }
-    const { id, type, key } = event;
-    const item: ScheduledItem = {
-      number: ++this.#lastNumber,
-      topic,
-      id,
-      type,
-      ...(key === undefined ? {} : { key }),
-      dueAt,
-      acceptedAt: now.wall,
-      afterSeq: store.head(topic).lastSeq,
-      stamped,
-      ...(schedule.at === undefined
-        ? { waitMs: schedule.delayMs, dueMono: now.mono + schedule.delayMs }
-        : {}),
-    };
-    await this.#put(item, event);
-    return { dueAt, seq: 0 };
+    return await topics.locks.share(topic, async () => {
+      await topics.ensure(topic);
+      const known = event.idGiven ? store.find(topic, event.id) : undefined;
+      if (known !== undefined && known.timestamp > now.wall - this.#dedupWindow) {
+        return { seq: known.seq, duplicate: true };
+      }
+      const { id, type, key } = event;
+      const item: ScheduledItem = {
+        number: ++this.#lastNumber,
+        topic,
+        id,
+        type,
+        ...(key === undefined ? {} : { key }),
+        dueAt,
+        acceptedAt: now.wall,
+        afterSeq: store.head(topic).lastSeq,
+        stamped,
+        ...(schedule.at === undefined
+          ? { waitMs: schedule.delayMs, dueMono: now.mono + schedule.delayMs }
+          : {}),
+      };
+      await this.#put(item, event);
+      return { dueAt, seq: 0 };
+    });
   }
 
   async #publishNow(topic: string, event: NewEvent): Promise<Acceptance> {

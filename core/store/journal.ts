@@ -51,6 +51,7 @@ interface Waiting {
   stream: PublishStream | undefined;
   /** What all requests of an atomic group share: they are neighbours. */
   group?: { conditions: readonly Condition[] };
+  promise: Promise<AppendOutcome>;
   resolve: (outcome: AppendOutcome) => void;
   reject: (error: unknown) => void;
 }
@@ -89,6 +90,8 @@ export class Journal {
   /** Events that became durable. */
   events = 0;
   #waiting: Waiting[] = [];
+  /** Batches that are being stored: at most two. */
+  readonly #underWay = new Set<readonly Waiting[]>();
   #running: Promise<void> | undefined;
   /** Called when a request arrives. */
   #arrived: (() => void) | undefined;
@@ -123,17 +126,12 @@ export class Journal {
    */
   submit(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
     if (this.#failed !== undefined) return Promise.reject(refusal(this.#failed));
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({
-        request,
-        since: this.#times.clock.monotonic(),
-        stream,
-        resolve,
-        reject,
-      });
-      this.#arrived?.();
-      this.#running ??= this.#run();
-    });
+    const since = this.#times.clock.monotonic();
+    const settling = Promise.withResolvers<AppendOutcome>();
+    this.#waiting.push({ request, since, stream, ...settling });
+    this.#arrived?.();
+    this.#running ??= this.#run();
+    return settling.promise;
   }
 
   /** Stores requests for several topics, all or none, if the conditions hold. */
@@ -144,11 +142,11 @@ export class Journal {
     if (this.#failed !== undefined) return Promise.reject(refusal(this.#failed));
     const since = this.#times.clock.monotonic();
     const group = { conditions };
-    const outcomes = requests.map((request) =>
-      new Promise<AppendOutcome>((resolve, reject) => {
-        this.#waiting.push({ request, since, stream: undefined, group, resolve, reject });
-      })
-    );
+    const outcomes = requests.map((request) => {
+      const settling = Promise.withResolvers<AppendOutcome>();
+      this.#waiting.push({ request, since, stream: undefined, group, ...settling });
+      return settling.promise;
+    });
     this.#arrived?.();
     this.#running ??= this.#run();
     return Promise.all(outcomes);
@@ -161,6 +159,13 @@ export class Journal {
   onCommit(listener: (commit: Commit) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Resolves when what was submitted for a topic until now is stored or refused. */
+  async settled(topic: string): Promise<void> {
+    const ofTopic = [...this.#underWay, this.#waiting].flat()
+      .filter(({ request }) => request.topic === topic);
+    await Promise.allSettled(ofTopic.map(({ promise }) => promise)); // the submitters get the errors
   }
 
   /** Resolves when nothing is in flight. */
@@ -204,6 +209,7 @@ export class Journal {
     batch: readonly Waiting[],
     { onWritten, before }: { onWritten: () => void; before: Promise<void> | undefined },
   ): Promise<void> {
+    this.#underWay.add(batch);
     const requests = batch.map((waiting) => waiting.request);
     const large = requests.reduce((sum, request) => sum + payloadBytesOf(request), 0) >=
       LARGE_BATCH_BYTES;
@@ -243,6 +249,8 @@ export class Journal {
         if (stream) stream.failed ??= error;
         reject(refusal(error));
       }
+    } finally {
+      this.#underWay.delete(batch);
     }
   }
 

@@ -66,6 +66,11 @@ export class Journals {
     this.#listeners.add(listener);
   }
 
+  /** See {@link Journal.settled}. */
+  async settled(topic: string): Promise<void> {
+    await Promise.all(this.#all().map((journal) => journal.settled(topic)));
+  }
+
   /** Resolves when nothing is in flight. */
   async idle(): Promise<void> {
     await Promise.all(this.#all().map((journal) => journal.idle()));

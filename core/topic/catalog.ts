@@ -10,6 +10,7 @@ import type { ActOptions } from "../event/audit.ts";
 import { audited } from "../state/audited.ts";
 import type { State, TopicRecord } from "../state/state.ts";
 import type { JournalStore } from "../store/store.ts";
+import { TopicLocks } from "./locks.ts";
 import type { TopicStores } from "./stores.ts";
 import { didYouMean } from "../base/suggest.ts";
 import {
@@ -26,6 +27,8 @@ export interface CatalogContext {
   store: JournalStore;
   clock: Clock;
   places: TopicStores;
+  /** Resolves when all that was published to a topic, and does not wait, is stored or refused. */
+  settled(topic: string): Promise<void>;
   /** Whether publishing may create a topic. */
   autoCreate: boolean;
   topics: readonly TopicRecord[];
@@ -33,6 +36,8 @@ export interface CatalogContext {
 
 /** The topics and their options. */
 export class TopicCatalog {
+  /** Held by whoever needs a topic to stay, or to stand still. */
+  readonly locks: TopicLocks = new TopicLocks();
   readonly #context: CatalogContext;
   readonly #topics = new Map<string, TopicRecord>();
   /** Topics being created: in force at once, durable once the promise resolves. */
@@ -101,15 +106,19 @@ export class TopicCatalog {
    * Creates a topic; durable when it resolves. Throws `ConflictError` if it exists with other
    * options.
    */
-  async create(
+  create(
     name: string,
     options: Partial<TopicOptions> = {},
     how: ActOptions = {},
   ): Promise<{ record: TopicRecord; created: boolean }> {
-    const there = await (this.pending(name) ?? this.#topics.get(name));
-    if (!there) return { record: await this.define(name, options, how), created: true };
-    this.assertAgrees(name, options);
-    return { record: there, created: false };
+    return this.locks.share(name, async () => {
+      // Without a pause: somebody who publishes might make it in between.
+      const pending = this.pending(name);
+      const there = pending ? await pending : this.#topics.get(name);
+      if (!there) return { record: await this.define(name, options, how), created: true };
+      this.assertAgrees(name, options);
+      return { record: there, created: false };
+    });
   }
 
   /** Throws `ConflictError` if the existing topic has other options. */
@@ -198,10 +207,18 @@ export class TopicCatalog {
   }
 
   /** Changes options; durable when it resolves. */
-  async update(
+  update(
     name: string,
     options: Partial<TopicOptions>,
-    { act }: ActOptions = {},
+    how: ActOptions = {},
+  ): Promise<TopicRecord> {
+    return this.locks.share(name, () => this.#update(name, options, how));
+  }
+
+  async #update(
+    name: string,
+    options: Partial<TopicOptions>,
+    { act }: ActOptions,
   ): Promise<TopicRecord> {
     await this.#pending.get(name);
     const before = this.require(name);
@@ -228,12 +245,20 @@ export class TopicCatalog {
   }
 
   /**
-   * Removes a topic and its events for good. Dead letters and retries keep their own copies. If it
-   * is published to meanwhile, it exists anew when the promise resolves, with these events.
+   * Removes a topic and its events for good, when what was published to it before is stored. Dead
+   * letters and retries keep their own copies. What is published to it meanwhile is published when
+   * it is removed.
    */
-  async remove(name: string, { act }: ActOptions = {}): Promise<void> {
+  async remove(name: string, how: ActOptions = {}): Promise<void> {
     await this.#pending.get(name);
+    this.require(name);
+    await this.locks.exclusive(name, () => this.#remove(name, how));
+  }
+
+  async #remove(name: string, { act }: ActOptions): Promise<void> {
+    await this.#context.settled(name);
     const { events, lastSeq } = this.info(name);
+    // The record goes last: no start finds events of a topic that it does not know.
     await this.#context.store.removeTopic(name);
     await this.#context.state.commit([
       { op: "topic.remove", name },
@@ -241,13 +266,11 @@ export class TopicCatalog {
     ]);
     this.#topics.delete(name);
     for (const listener of this.#removed) listener(name);
-    await this.recreate(name);
   }
 
   /**
-   * Makes a topic that does not exist, but has events: they were stored while it was removed, and
-   * what is acknowledged must be found, whether publishing may create topics or not. Undefined if
-   * there is nothing to do.
+   * Makes a topic that does not exist, but has events: the state that knew it was lost. Undefined
+   * if there is nothing to do.
    */
   recreate(name: string): Promise<TopicRecord> | undefined {
     if (this.#topics.has(name) || !this.#context.places.hasEvents(name)) return undefined;

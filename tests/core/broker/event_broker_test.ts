@@ -60,6 +60,24 @@ Deno.test("EventBroker stores a given id once and tells the first seq", async ()
   assert.equal(broker.store.head("t").lastSeq, 1);
 });
 
+Deno.test("EventBroker stores what waits for groups and their new topics in the order of the calls", async () => {
+  await using broker = new EventBroker();
+  await broker.publish("t", "x", 0);
+  const group = (topic: string, n: number) =>
+    broker.publishAll([
+      { topic, type: "x", payload: n },
+      { topic: "t", type: "x", payload: n },
+    ]);
+  await Promise.all([
+    group("new", 1),
+    broker.publish("t", "x", 2),
+    group("newer", 3),
+    broker.publish("t", "x", 4),
+  ]);
+  const events = await broker.getEventStore().getEvents("t");
+  assert.deepEqual(events.map(({ payload }) => payload), [0, 1, 2, 3, 4]);
+});
+
 Deno.test("EventBroker answers a failed expectation with both numbers", async () => {
   await using broker = new EventBroker();
   await broker.publish("t", "x", 1, { expected: "none" });

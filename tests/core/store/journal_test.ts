@@ -103,6 +103,29 @@ Deno.test("Journal goes on when there was no room for one batch", async () => {
   assert.equal(journal.failed, undefined);
 });
 
+Deno.test("Journal.settled waits for what a topic has under way and waiting, and not for others", async () => {
+  const store = new GatedStore();
+  const journal = new Journal(store);
+  const order: string[] = [];
+  const stored = (name: string) => () => void order.push(name);
+  const first = journal.submit(one()).then(stored("first"));
+  const underWay = await store.next();
+  const second = journal.submit(one()).then(stored("second"));
+  const other = journal.submit(one("u"));
+  const settled = journal.settled("t").then(stored("settled"));
+  await journal.settled("v");
+  underWay.resolve();
+  const waiting = await store.next();
+  const third = journal.submit(one()).catch(stored("third is refused"));
+  waiting.resolve();
+  await settled;
+  assert.deepEqual(order, ["first", "second", "settled"]);
+  (await store.next()).reject(new CannotStoreError("the disk is full"));
+  await journal.settled("t");
+  await Promise.all([first, second, other, third]);
+  assert.equal(order.at(-1), "third is refused");
+});
+
 Deno.test("Journal stores nothing more of a stream when one of its requests could not be stored", async () => {
   const store = new GatedStore();
   const journal = new Journal(store);

@@ -129,6 +129,18 @@ Deno.test("TopicCatalog forgets a topic that could not be kept, and says why", a
   assert.equal((await broker.publish("t", "x", 2)).seq, 1);
 });
 
+Deno.test("TopicCatalog makes a topic once when it is created and published to at the same time", async () => {
+  await using broker = new EventBroker();
+  const made: string[] = [];
+  broker.topics.onCreate(({ name }) => made.push(name));
+  await broker.ready;
+  const [{ created }] = await Promise.all([
+    broker.topics.create("t", { maxEvents: 7 }),
+    broker.publish("t", "x", 1),
+  ]);
+  assert.deepEqual([created, made, broker.topics.info("t").maxEvents], [true, ["t"], 7]);
+});
+
 Deno.test("TopicCatalog makes a topic once for all that publish to it at the same time, in their order", async () => {
   await using broker = new EventBroker();
   const events = await Promise.all([1, 2, 3].map((n) => broker.publish("t", "x", n)));

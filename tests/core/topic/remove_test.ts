@@ -1,27 +1,23 @@
 /**
- * A topic that is published to while it is removed: what was acknowledged is in a topic that exists,
- * whichever of the two is stored first, and at the next start, too.
+ * A topic that is used while it is removed: what was published before goes with it, what comes
+ * later finds a topic that exists anew, and no moment at which the process may end leaves events of
+ * a topic that the state does not know.
  */
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
-import type { BrokerOptions } from "../../../core/broker/broker_options.ts";
-import { CannotStoreError } from "../../../core/base/errors.ts";
+import { CannotStoreError, NotFoundError } from "../../../core/base/errors.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
 import type { StateChange } from "../../../core/state/state.ts";
-import { defaultTopicOptions } from "../../../core/event/topic_options.ts";
 import { FileEventStore } from "../../../core/store/file/file_event_store.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
 import { MemoryDisk } from "../../helpers/memory_disk.ts";
+import { ThreeMethods } from "../../helpers/three_methods.ts";
 
 /** Makes the next call of `method` tell that it has come, and wait until it may go on. */
 function holdNext<K extends string>(
   target: { [key in K]: (...args: never[]) => Promise<unknown> },
   method: K,
-  { after = false, only = () => true }: {
-    /** Waits when the work is done, instead of before it. */
-    after?: boolean;
-    only?: (arg: unknown) => boolean;
-  } = {},
+  only: (arg: unknown) => boolean = () => true,
 ) {
   const work = target[method].bind(target) as (...args: unknown[]) => Promise<unknown>;
   const come = Promise.withResolvers<void>();
@@ -30,10 +26,9 @@ function holdNext<K extends string>(
   const held = async (...args: unknown[]) => {
     if (isHeld || !only(args[0])) return work(...args);
     isHeld = true;
-    const done = after ? await work(...args) : undefined;
     come.resolve();
     await go.promise;
-    return after ? done : work(...args);
+    return work(...args);
   };
   Object.assign(target, { [method]: held });
   return { come: come.promise, go: () => go.resolve() };
@@ -42,149 +37,224 @@ function holdNext<K extends string>(
 const has = (op: StateChange["op"]) => (changes: unknown) =>
   (changes as StateChange[]).some((change) => change.op === op);
 
-/** Publishes to `t` between the moment when its events go and the one when its record goes. */
-async function publishDuringRemoval(options: BrokerOptions & { state: MemoryState }) {
-  const broker = new EventBroker(options);
-  const removal = holdNext(options.state, "commit", { only: has("topic.remove") });
-  const order: string[] = [];
-  broker.topics.onRemove((name) => order.push(`${name} removed`));
-  broker.topics.onCreate(({ name }) => order.push(`${name} created`));
-  const removed = broker.topics.remove("t");
-  await removal.come;
-  const { seq } = await broker.publish("t", "x", 2);
-  removal.go();
-  await removed;
-  return { broker, seq, order };
+/** Lets as much time pass as a removal takes that waits for nothing. */
+async function removeAnother(broker: EventBroker): Promise<void> {
+  await broker.topics.create("other");
+  await broker.topics.remove("other");
 }
 
-Deno.test("TopicCatalog.remove makes a topic again that was published to before its record was gone", async () => {
-  for (const autoCreateTopics of [true, false]) {
-    const [state, eventStore] = [new MemoryState(), new MemoryEventStore()];
-    const options = { state, eventStore, autoCreateTopics };
-    const before = new EventBroker(options);
-    await before.topics.create("t", { maxEvents: 7 });
-    await before.publish("t", "x", 1);
-    await before.close();
-
-    const { broker, seq, order } = await publishDuringRemoval(options);
-    assert.equal(seq, 2);
-    assert.deepEqual(order, ["t removed", "t created"]);
-    const { firstSeq, lastSeq, maxEvents } = broker.topics.info("t");
-    assert.deepEqual([firstSeq, lastSeq, maxEvents], [2, 2, 0]);
-    await broker.close();
-    await using next = new EventBroker(options);
-    assert.deepEqual(next.topics.names(), ["t"]);
-  }
-});
-
-Deno.test("TopicCatalog.remove makes a topic again in the store that has its events", async () => {
-  const file = new FileEventStore("/events", { disk: new MemoryDisk() });
+/** A broker with a topic of one event, its removal, and what the removal waits with. */
+async function removing(options: { autoCreateTopics?: boolean } = {}) {
+  const state = new MemoryState();
   const eventStore = new MemoryEventStore();
-  const state = new MemoryState();
-  const options: BrokerOptions & { state: MemoryState } = {
-    eventStore,
-    stores: { durability: "always", opened: [eventStore, file], open: () => Promise.reject() },
-    state,
-  };
-  const store = { ...defaultTopicOptions, store: "file" as const };
-  await state.commit([{ op: "topic.put", record: { name: "t", options: store, createdAt: 1 } }]);
-  const { broker } = await publishDuringRemoval(options);
-  await using _ = broker;
-  const { store: kind, events } = broker.topics.info("t");
-  assert.deepEqual([kind, events], ["file", 1]);
-});
-
-Deno.test("TopicCatalog.remove leaves a topic removed that was not published to", async () => {
-  await using broker = new EventBroker();
+  const broker = new EventBroker({ state, eventStore, ...options });
+  await broker.topics.create("t", { maxEvents: 7 });
   await broker.publish("t", "x", 1);
-  await broker.topics.remove("t");
-  assert.deepEqual(broker.topics.names(), []);
-});
-
-Deno.test("TopicCatalog.remove says so if a topic that was published to cannot be made again", async () => {
-  const state = new MemoryState();
-  await using broker = new EventBroker({ state });
-  await broker.publish("t", "x", 1);
-  const removal = holdNext(state, "commit", { only: has("topic.remove") });
+  const commit = holdNext(state, "commit", has("topic.remove"));
   const removed = broker.topics.remove("t");
-  await removal.come;
-  await broker.publish("t", "x", 2);
-  const commit = state.commit.bind(state);
-  state.commit = (changes) =>
-    has("topic.put")(changes)
-      ? Promise.reject(new CannotStoreError("the disk is full"))
-      : commit(changes);
-  removal.go();
-  await assert.rejects(removed, CannotStoreError);
-  state.commit = commit;
-  // The next event brings it back.
-  assert.equal((await broker.publish("t", "x", 3)).seq, 3);
-  assert.equal(broker.topics.info("t").events, 2);
-});
+  await commit.come;
+  const topicsOfState = () => state.load().topics.map(({ name }) => name);
+  return { broker, state, eventStore, removed, go: commit.go, topicsOfState };
+}
 
 for (const kind of ["memory", "file"] as const) {
-  Deno.test(`EventBroker makes a topic of the ${kind} store again whose event is stored after its record is gone`, async () => {
-    for (const autoCreateTopics of [true, false]) {
-      const eventStore = new MemoryEventStore();
-      const file = new FileEventStore("/events", { disk: new MemoryDisk() });
-      const state = new MemoryState();
-      const options: BrokerOptions = {
-        eventStore,
-        stores: { durability: "always", opened: [eventStore, file], open: () => Promise.reject() },
-        state,
-        autoCreateTopics,
-      };
-      await using broker = new EventBroker(options);
+  Deno.test(`TopicCatalog.remove waits for what is being stored in the ${kind} store, and takes it along`, async () => {
+    const eventStore = new MemoryEventStore();
+    const file = new FileEventStore("/events", { disk: new MemoryDisk() });
+    const stores = {
+      durability: "always" as const,
+      opened: [eventStore, file],
+      open: () => Promise.reject(),
+    };
+    await using broker = new EventBroker({ eventStore, stores });
+    for (const topic of ["t", "u"]) await broker.topics.create(topic, { store: kind });
+    const store = kind === "file" ? file : eventStore;
+    for (
+      const publish of [
+        () => broker.publish("t", "x", 1),
+        () =>
+          broker.publishAll([
+            { topic: "u", type: "x", payload: 1 },
+            { topic: "t", type: "x", payload: 1 },
+          ]),
+      ]
+    ) {
       await broker.topics.create("t", { store: kind });
-      await broker.publish("t", "x", 1);
-      const append = holdNext(kind === "file" ? file : eventStore, "append");
-      const handled: unknown[] = [];
-      broker.subscribe("*", ({ payload }) => void handled.push(payload));
-      const published = broker.publish("t", "x", 2);
+      const order: string[] = [];
+      const append = holdNext(store, "append");
+      const published = publish().then(() => order.push("published"));
       await append.come;
-      await broker.topics.remove("t");
-      assert.deepEqual(broker.topics.names(), []);
+      const removed = broker.topics.remove("t").then(() => order.push("removed"));
+      await removeAnother(broker);
       append.go();
-      assert.equal((await published).seq, 2);
-      const { store, firstSeq, lastSeq } = broker.topics.info("t");
-      assert.deepEqual([store, firstSeq, lastSeq], [kind, 2, 2]);
-      await broker.topics.pending("t");
-      assert.deepEqual(state.load().topics.map(({ name }) => name), ["t"]);
-      await broker.idle();
-      assert.deepEqual(handled, [2]);
+      await Promise.all([published, removed]);
+      assert.deepEqual(order, ["published", "removed"]);
+      assert.deepEqual(broker.topics.names().toSorted(), ["u"]);
+      const { firstSeq, lastSeq } = store.head("t");
+      assert.ok(firstSeq > lastSeq, "nothing is left");
     }
   });
 }
 
-Deno.test("EventBroker makes no topic again whose event was stored before its removal, and acknowledged later", async () => {
-  const eventStore = new MemoryEventStore();
+Deno.test("TopicCatalog.remove waits for what a store of three methods has not got yet", async () => {
+  const eventStore = new ThreeMethods();
   await using broker = new EventBroker({ eventStore });
   await broker.publish("t", "x", 1);
-  const append = holdNext(eventStore, "append", { after: true });
-  const published = broker.publish("t", "x", 2);
-  await append.come;
-  await broker.topics.remove("t");
-  append.go();
-  assert.equal((await published).seq, 2);
+  const save = holdNext(eventStore, "saveEvent");
+  const order: unknown[] = [];
+  const published = [2, 3, 4].map((n) =>
+    broker.publish("t", "x", n).then(({ seq }) => order.push(seq))
+  );
+  await save.come;
+  const removed = broker.topics.remove("t").then(() => order.push("removed"));
+  save.go();
+  await Promise.all([...published, removed]);
+  assert.deepEqual(order, [2, 3, 4, "removed"]);
   assert.deepEqual(broker.topics.names(), []);
 });
 
-Deno.test("EventBroker tells if a topic that was published to cannot be made again", async () => {
-  const [state, eventStore] = [new MemoryState(), new MemoryEventStore()];
-  const told: unknown[] = [];
-  const onError = (error: unknown, context: string) => void told.push([error, context]);
-  await using broker = new EventBroker({ state, eventStore, onError });
+Deno.test("TopicCatalog.remove waits for a group that waits for another topic", async () => {
+  const state = new MemoryState();
+  await using broker = new EventBroker({ state });
   await broker.publish("t", "x", 1);
-  const append = holdNext(eventStore, "append");
+  const made = holdNext(state, "commit", has("topic.put"));
+  const group = broker.publishAll([
+    { topic: "new", type: "x", payload: 2 },
+    { topic: "t", type: "x", payload: 2 },
+  ]);
+  await made.come;
+  const removed = broker.topics.remove("t");
+  await removeAnother(broker);
+  made.go();
+  await removed;
+  assert.deepEqual((await group).map(({ seq }) => seq), [1, 2]);
+  const { firstSeq, lastSeq } = broker.store.head("t");
+  assert.deepEqual([firstSeq, lastSeq, broker.topics.names()], [3, 2, ["new"]]);
+});
+
+Deno.test("EventBroker publishes what comes while a topic is removed to a new one, in its order", async () => {
+  const { broker, go, removed, eventStore, topicsOfState } = await removing();
+  await using _ = broker;
+  const order: string[] = [];
+  broker.topics.onRemove((name) => order.push(`${name} removed`));
+  broker.topics.onCreate(({ name }) => order.push(`${name} created`));
+  const handled: unknown[] = [];
+  broker.subscribe("*", ({ payload }) => void handled.push(payload));
+  const published = [
+    broker.publish("t", "x", 2),
+    broker.publishAll([
+      { topic: "t", type: "x", payload: 3 },
+      { topic: "t", type: "x", payload: 4 },
+    ]),
+    broker.publish("t", "x", 5),
+  ];
+  await broker.publish("u", "x", "meanwhile");
+  assert.equal(eventStore.head("t").lastSeq, 1);
+  go();
+  await removed;
+  const seqs = (await Promise.all(published)).flat().map(({ seq }) => seq);
+  assert.deepEqual(seqs, [2, 3, 4, 5]);
+  assert.deepEqual(order, ["u created", "t removed", "t created"]);
+  const { firstSeq, lastSeq, maxEvents } = broker.topics.info("t");
+  assert.deepEqual([firstSeq, lastSeq, maxEvents], [2, 5, 0]);
+  assert.deepEqual(topicsOfState().toSorted(), ["t", "u"]);
+  await broker.idle();
+  assert.deepEqual(handled, ["meanwhile", 2, 3, 4, 5]);
+});
+
+Deno.test("EventBroker refuses what comes while a topic is removed where publishing may not create topics", async () => {
+  const { broker, go, removed, eventStore } = await removing({ autoCreateTopics: false });
+  await using _ = broker;
+  const refused = [
+    broker.publish("t", "x", 2),
+    broker.publishAll([{ topic: "t", type: "x", payload: 3 }]),
+    broker.publish("t", "x", 4, { schedule: { delayMs: 60_000 } }),
+  ].map((published) => assert.rejects(published, NotFoundError));
+  go();
+  await removed;
+  await Promise.all(refused);
+  assert.equal(eventStore.head("t").lastSeq, 1);
+  assert.deepEqual([broker.topics.names(), broker.scheduled.size], [[], 0]);
+});
+
+Deno.test("EventBroker publishes what comes while a topic is removed to the old one if it stays", async () => {
+  const state = new MemoryState();
+  await using broker = new EventBroker({ state });
+  await broker.topics.create("t", { maxEvents: 7 });
+  await broker.publish("t", "x", 1);
+  const commit = state.commit.bind(state);
+  state.commit = (changes) =>
+    has("topic.remove")(changes)
+      ? Promise.reject(new CannotStoreError("the disk is full"))
+      : commit(changes);
+  const removed = broker.topics.remove("t");
   const published = broker.publish("t", "x", 2);
-  await append.come;
-  await broker.topics.remove("t");
-  const full = new CannotStoreError("the disk is full");
-  const put = state.commit.bind(state);
-  state.commit = (changes) => has("topic.put")(changes) ? Promise.reject(full) : put(changes);
-  append.go();
-  await published;
-  await broker.topics.pending("t")?.catch(() => {});
-  state.commit = put;
-  assert.deepEqual(told, [[full, "the topic t"]]);
+  await assert.rejects(removed, CannotStoreError);
+  assert.equal((await published).seq, 2);
+  assert.equal(broker.topics.info("t").maxEvents, 7);
+});
+
+Deno.test("TopicCatalog.remove takes along what was scheduled before, and nothing that comes later", async () => {
+  const { broker, go, removed, state } = await removing();
+  await using _ = broker;
+  const later = { schedule: { delayMs: 60_000 } };
+  const accepted = broker.publish("t", "x", 2, later);
+  go();
+  await removed;
+  await accepted;
+  assert.deepEqual([broker.topics.names(), broker.scheduled.size], [["t"], 1]);
+  const put = holdNext(state, "commit", has("scheduled.put"));
+  const before = broker.publish("t", "x", 3, later);
+  await put.come;
+  const again = broker.topics.remove("t");
+  await removeAnother(broker);
+  put.go();
+  await Promise.all([before, again]);
+  assert.deepEqual([broker.topics.names(), broker.scheduled.size], [[], 0]);
+  assert.deepEqual([state.load().topics, state.load().scheduled], [[], []]);
+});
+
+Deno.test("TopicCatalog.create makes a topic anew that is being removed", async () => {
+  const { broker, go, removed } = await removing();
+  await using _ = broker;
+  const created = broker.topics.create("t", { maxEvents: 7 });
+  go();
+  await removed;
+  assert.equal((await created).created, true);
+  assert.deepEqual(broker.topics.names(), ["t"]);
+});
+
+Deno.test("TopicCatalog.update brings no topic back that is removed meanwhile", async () => {
+  const { broker, go, removed, topicsOfState } = await removing();
+  await using _ = broker;
+  const refused = assert.rejects(broker.topics.update("t", { maxEvents: 9 }), NotFoundError);
+  go();
+  await removed;
+  await refused;
+  assert.deepEqual([broker.topics.names(), topicsOfState()], [[], []]);
+});
+
+Deno.test("TopicCatalog.remove waits for what makes the topic again that was removed before", async () => {
+  const { broker, go, removed, eventStore, state } = await removing();
+  await using _ = broker;
+  const published = [2, 3].map((n) => broker.publish("t", "x", n));
+  const again = broker.topics.remove("t");
+  const put = holdNext(state, "commit", has("topic.put"));
+  go();
+  await put.come;
+  await removeAnother(broker);
+  put.go();
+  await Promise.all([removed, again]);
+  assert.deepEqual((await Promise.all(published)).map(({ seq }) => seq), [2, 3]);
+  const { firstSeq, lastSeq } = eventStore.head("t");
+  assert.deepEqual([firstSeq, lastSeq, broker.topics.names()], [4, 3, []]);
+});
+
+Deno.test("TopicCatalog.remove removes a topic once when two ask for it", async () => {
+  const { broker, go, removed } = await removing();
+  await using _ = broker;
+  const refused = assert.rejects(broker.topics.remove("t"), NotFoundError);
+  go();
+  await removed;
+  await refused;
 });
