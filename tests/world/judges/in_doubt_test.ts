@@ -193,6 +193,48 @@ Deno.test("judges let a follower get a number again that went with a file, but n
   assert.ok(followed({ again: 1, damaged: false }).includes("t got event 2 (a 1) after 1"));
 });
 
+/** What is found when the number of event 1 is given again, to event 2, after its file was lost. */
+function givenAgain(between: (h: History, lose: () => void) => void): string[] {
+  const history = new History();
+  history.published(1, { seq: 1 });
+  between(
+    history,
+    () => history.fact({ is: "damaged", topic: "a", what: "the log is taken away" }),
+  );
+  history.published(2, { seq: 1 });
+  history.stored.shift();
+  history.end.damage = ["a log that is gone"];
+  return history.findings().map(({ judge }) => judge);
+}
+
+Deno.test("judges let a number be given again that was not written down, as long as the daemon runs", () => {
+  const goes = (h: History, how: "killed" | "power cut") => h.fact({ is: "down", how });
+  const found = (between: Parameters<typeof givenAgain>[0], isFound: boolean, why: string) =>
+    assert.deepEqual(givenAgain(between), isFound ? ["one number, one event"] : [], why);
+  found((h, lose) => (goes(h, "killed"), h.pass(60_000), lose()), false, "it ran for a second");
+  found((h, lose) => (h.pass(5000), goes(h, "killed"), lose()), true, "it ran for 6 s");
+  found((h, lose) => (h.pass(5000), goes(h, "power cut"), lose()), false, "it was not synced");
+  const starts = (h: History) => (goes(h, "power cut"), h.fact({ is: "up" }), h.pass(5000));
+  found((h, lose) => (starts(h), lose()), true, "a start wrote it down");
+  found((h, lose) => (lose(), h.pass(60_000), lose()), false, "it was lost the first time");
+  const full = (h: History, by: 1 | -1) => h.fact({ is: "disturbed", what: "full disk", by });
+  found((h, lose) => (full(h, 1), h.pass(60_000), lose(), full(h, -1)), false, "nothing fits");
+});
+
+Deno.test("judges let damage be told no more when the list of it is taken away", () => {
+  for (const isListed of [true, false]) {
+    const history = new History();
+    history.published(1, { seq: 1 });
+    history.pass(5000);
+    history.fact({ is: "damaged", topic: "a", what: "take away: /data/events/a" });
+    const what = "take away: /data/quarantine/index.ndjson";
+    if (!isListed) history.fact({ is: "damaged", what });
+    history.stored.length = 0;
+    const found = history.findings().map(({ judge }) => judge);
+    assert.deepEqual(found, isListed ? ["damage is told, and nothing else"] : []);
+  }
+});
+
 /** What "redacted is gone" finds in a history in which event 2 was redacted. */
 function foundRedacted(
   { before, after }: { before?: (h: History) => void; after: (h: History) => void },

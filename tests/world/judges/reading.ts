@@ -1,7 +1,7 @@
 /** What readers get. */
 import type { Judge } from "./judge.ts";
-import type { Known, Model } from "../lives/model.ts";
-import { isJustLost, named } from "./stored.ts";
+import { isJustLost } from "./just_lost.ts";
+import { named } from "./stored.ts";
 
 const tailsAreWhole: Judge = {
   name: "a tail skips nothing in silence",
@@ -18,16 +18,10 @@ const tailsAreWhole: Judge = {
     if (event.seq > before && (isDamaged || goneUpTo >= 0)) return;
     // docs/adr/0023: what it got last went with a file, and others may get the numbers up to there.
     const last = model.events.get(n ?? -1);
-    if (event.n !== n && (last ? isGoneWithFile(model, last) : isDamaged)) return;
+    if (event.n !== n && (last ? isJustLost(model, last.sent.n) : isDamaged)) return;
     report(`${reader} got ${named(event)} after ${before}`);
   },
 };
-
-/** True if damage may have made the topic forget that it had the event, with its number. */
-function isGoneWithFile(model: Model, { sent: { n, topic }, askedAt }: Known): boolean {
-  const { damagedAt = -Infinity } = model.log(topic);
-  return askedAt <= damagedAt && isJustLost(model, n);
-}
 
 const readsAreWhole: Judge = {
   name: "a read skips nothing",

@@ -2,9 +2,7 @@
 import type { Ending, Fact, Seen } from "../lives/fact.ts";
 import type { Known, Model } from "../lives/model.ts";
 import type { Judge, Report } from "./judge.ts";
-
-/** After this time a data dir knows how far a topic went, ms. */
-const WRITTEN_DOWN_MS = 2_000;
+import { isJustLost } from "./just_lost.ts";
 
 /** The events that a fact shows to somebody, with their numbers. */
 export function shownBy(fact: Fact, model: Model): Omit<Seen, "id">[] {
@@ -71,13 +69,6 @@ function mayBeForgotten(model: Model, n: number): boolean {
   const known = model.events.get(n);
   return known !== undefined &&
     (!model.log(known.sent.topic).isWhole || model.steppedAt > -Infinity);
-}
-
-/** docs/adr/0023: how far a topic went is written down within a second; a file was lost before. */
-export function isJustLost(model: Model, n: number): boolean {
-  const { sent: { topic }, answeredAt = Infinity } = model.events.get(n)!;
-  const { damagedAt = Infinity } = model.log(topic);
-  return answeredAt > damagedAt - WRITTEN_DOWN_MS;
 }
 
 const nothingInvented: Judge = {
@@ -284,7 +275,7 @@ const keyNumbers: Judge = {
 /** True if an event may have been stored when its topic had been damaged. */
 function isStoredAfterDamage(model: Model, { n, topic }: { n: number; topic: string }): boolean {
   const { answeredAt = Infinity } = model.events.get(n)!;
-  return answeredAt > (model.log(topic).firstDamagedAt ?? Infinity);
+  return answeredAt > (model.log(topic).damages[0]?.at ?? Infinity);
 }
 
 const oneKeyNumber: Judge = {
@@ -465,7 +456,7 @@ const damageIsTold: Judge = {
       }
       return;
     }
-    if (ending.damage.length > 0) return;
+    if (ending.damage.length > 0 || model.hasLostReports) return;
     for (const [name, log] of damaged) {
       const there = ending.topics.find((topic) => topic.name === name);
       for (const known of model.numbered(name)) {

@@ -20,6 +20,8 @@ export interface Known {
   keySeq?: number;
   /** When an answer said that it is stored or scheduled. */
   answeredAt?: number;
+  /** When somebody was first shown its number, by the clock of WrittenDown. */
+  shownAfter?: number;
   redaction?: "asked" | "done";
   /** Those of its numbers that were redacted, and when the answer came, by `at`. */
   readonly redactedAt: Map<number, number>;
@@ -120,12 +122,11 @@ export class Log {
   readonly limits: TopicLimits[] = [];
   /** What was asked for up to this request may be gone with the topic. */
   goneUpTo = -1;
-  /** When somebody damaged its files, the last and the first time, by `at`. */
-  damagedAt?: number;
-  firstDamagedAt?: number;
+  /** When somebody damaged its files, by `at`, and what was written down then; see WrittenDown. */
+  readonly damages: { at: number; writtenUpTo: number }[] = [];
 
   get isDamaged(): boolean {
-    return this.damagedAt !== undefined;
+    return this.damages.length > 0;
   }
 
   /** True if limits may have deleted events. */

@@ -10,6 +10,7 @@
  */
 import type { Fact, Outcome, Request, Seen } from "./fact.ts";
 import { Consumption, type Known, Log, type Run, type Work } from "./known.ts";
+import { WrittenDown } from "./written_down.ts";
 
 export { Consumption, type Known, Log, type Run, type Work };
 
@@ -40,9 +41,12 @@ export class Model {
   hasDiskFailed = false;
   /** Somebody damaged a file. */
   isDamaged = false;
+  /** It was one in which damage was written down that is reported. */
+  hasLostReports = false;
   /** How many disturbances last. */
   disturbances = 0;
   steppedAt = -Infinity;
+  readonly writtenDown = new WrittenDown();
 
   log(topic: string): Log {
     const log = this.logs.get(topic) ?? new Log();
@@ -79,6 +83,7 @@ export class Model {
 
   take(fact: Fact): void {
     if (this.disturbances > 0) this.disturbedAt = fact.at;
+    this.writtenDown.take(fact);
     switch (fact.is) {
       case "asked":
         this.open.add(fact.ask);
@@ -117,10 +122,10 @@ export class Model {
         return;
       case "damaged":
         this.isDamaged = true;
+        this.hasLostReports ||= fact.what.includes("/quarantine/");
         for (const [name, log] of this.logs) {
           if ((fact.topic ?? name) !== name) continue;
-          log.damagedAt = fact.at;
-          log.firstDamagedAt ??= fact.at;
+          log.damages.push({ at: fact.at, writtenUpTo: this.writtenDown.upTo });
         }
     }
   }
@@ -175,6 +180,7 @@ export class Model {
     known.seq = seq;
     if (keySeq !== undefined) known.keySeq = keySeq;
     known.id ??= id;
+    known.shownAfter ??= this.writtenDown.now;
     known.state = "stored";
   }
 
