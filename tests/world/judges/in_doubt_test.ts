@@ -119,6 +119,25 @@ Deno.test("judges of order leave out what was lost with a file, and nothing else
   }
 });
 
+Deno.test("judges of order look at where events were stored first", () => {
+  for (const isInOrder of [true, false]) {
+    const history = new History();
+    const request = { to: "publish" as const, publisher: "p", together: false };
+    const asks = [1, 2].map((n) => history.asked({ ...request, events: [{ n, topic: "a" }] }));
+    history.fact({ is: "clock stepped", byMs: 2_592_000_000 });
+    // The daemon had stored both, and forgot their ids: sent again, they are stored again.
+    const numbers = isInOrder ? [1, 2, 1, 2] : [2, 1, 1, 2];
+    numbers.forEach((n, i) => {
+      history.stored.push({ n, topic: "a", seq: i + 1, id: `id-${n}` });
+    });
+    asks.forEach((ask, i) =>
+      history.fact({ is: "done", ask, receipts: [{ n: i + 1, seq: i + 3 }] })
+    );
+    const found = history.findings().map(({ judge }) => judge);
+    assert.deepEqual(found, isInOrder ? [] : ["a publisher's order is kept"]);
+  }
+});
+
 Deno.test("judges let an event be dead still if nobody knows whether it was sent again", () => {
   for (const answer of ["lost", "done"] as const) {
     const history = new History();

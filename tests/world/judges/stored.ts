@@ -150,12 +150,14 @@ const publishersOrder: Judge = {
   promise: "4. Sequence numbers have no gaps",
   holds: "Events of one publisher are in a topic in the order in which it sent them.",
   ends(ending, model, report) {
-    for (const topic of model.logs.keys()) {
+    for (const [topic, log] of model.logs) {
       const there = ending.topics.find(({ name }) => name === topic)?.events ?? [];
       const last = new Map<string, Known>();
-      for (const known of model.numbered(topic)) {
-        const { sent: { n }, request: { publisher, delayMs } } = known;
+      for (const known of firstStored(model, { topic, there })) {
+        const { sent: { n }, request: { publisher, delayMs }, askedAt } = known;
         if (delayMs !== undefined || isRepeated(model, n)) continue;
+        // Where it was stored first is unknown.
+        if (log.mayDelete && model.steppedAt >= askedAt) continue;
         // Others may have got the numbers of those that went with a file.
         if (isJustLost(model, n) && !there.some((one) => one.n === n)) continue;
         const before = last.get(publisher);
@@ -167,6 +169,19 @@ const publishersOrder: Judge = {
     }
   },
 };
+
+/**
+ * The events of a topic in the order in which they were stored for the first time. What a store has
+ * forgotten, because the clock was stepped, it stores a second time when it is sent again.
+ */
+function firstStored(
+  model: Model,
+  { topic, there }: { topic: string; there: readonly Seen[] },
+): Known[] {
+  const numbers = [...model.log(topic).numbers, ...there.map(({ seq, n }) => [seq, n] as const)];
+  const ns = new Set(numbers.sort(([a], [b]) => a - b).map(([, n]) => n));
+  return [...ns].flatMap((n) => model.events.get(n) ?? []);
+}
 
 /** It was sent more than once: the second time may be the one that stored it. */
 function isRepeated(model: Model, n: number): boolean {
@@ -398,18 +413,11 @@ const redactedGone: Judge = {
       const isOther = seqs?.every((seq) => !known.redactedAt.has(seq));
       if (model.log(known.sent.topic).isDamaged && isOther) continue;
       // One that was redacted, and one that a store has from a publisher who sent it again.
-      if (isSentAgain(model, n) && mayBeForgotten(model, n)) continue;
+      if (isRepeated(model, n) && mayBeForgotten(model, n)) continue;
       report(`${nameOf(known)} was redacted, and ${file} has what it said`);
     }
   },
 };
-
-/** True if publishers have asked for an event more than once. */
-function isSentAgain({ requests }: Model, n: number): boolean {
-  return [...requests.values()].filter((request) =>
-    request.to === "publish" && request.events.some((event) => event.n === n)
-  ).length > 1;
-}
 
 /** So long an answer may be on its way, if nothing was disturbed meanwhile. */
 const ON_ITS_WAY_MS = 5_000;
