@@ -7,10 +7,10 @@ import { named } from "./stored.ts";
 /** What is known of a dead letter that is listed. */
 function knownOf(
   { subscription: name, n }: Dead,
-  model: Model,
+  { at, model }: { at: number; model: Model },
 ): { subscription: Consumption; work: Work } | undefined {
   const subscription = model.subscriptions.get(name);
-  return subscription && { subscription, work: subscription.find(n) };
+  return subscription && { subscription, work: model.look(subscription.find(n), at) };
 }
 
 const hasCause: Judge = {
@@ -19,11 +19,11 @@ const hasCause: Judge = {
   holds: "A dead letter says why, and has all the attempts that were answered.",
   ends({ at, dead }, model, report) {
     for (const one of dead) {
-      const known = knownOf(one, model);
+      const known = knownOf(one, { at, model });
       const text = `the dead letter ${named(one)} of ${one.subscription}`;
       if (one.reason === "") report(`${text} has no reason`);
       if (!known || known.subscription.isLoose) continue;
-      const { low, high } = model.look(known.work, at);
+      const { low, high } = known.work;
       // Where deliveries ended without an answer, the last one stands in the list, too.
       if (one.attempts >= low && one.attempts <= high + Math.min(1, one.unanswered)) continue;
       report(`${text} has ${one.attempts} attempts, and ${low} to ${high} were answered`);
@@ -37,9 +37,9 @@ const diedRightly: Judge = {
   holds:
     "An event is a dead letter only if a handler gave it up, its retries are used up, or too " +
     "many deliveries ended without an answer.",
-  ends({ dead }, model, report) {
+  ends({ at, dead }, model, report) {
     for (const one of dead) {
-      const known = knownOf(one, model);
+      const known = knownOf(one, { at, model });
       if (!known) {
         report(`${one.subscription} has a dead letter, and was never there`);
       } else if (!known.subscription.isLoose && !model.mayBeDead(known.subscription, known.work)) {

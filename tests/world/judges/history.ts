@@ -40,6 +40,8 @@ export interface Begun {
   isGuess?: boolean;
   key?: string;
   holder?: string;
+  /** Of one that is leased by hand: when others may have it. */
+  leaseMs?: number;
 }
 
 /** A history, and what is there at its end: by default what was published. */
@@ -100,10 +102,11 @@ export class History {
 
   /** An event of topic a begins; returns the run. */
   began(n: number, of: Begun): number {
-    const { seq, attempt = 1, key, holder = "c", isGuess } = of;
+    const { seq, attempt = 1, key, holder = "c", isGuess, leaseMs } = of;
     const run = ++this.#runs;
     const event = seen({ n, topic: "a", seq, key });
-    this.fact({ is: "began", run, subscription: "s", holder, event, attempt, isGuess });
+    const until = leaseMs === undefined ? undefined : this.#at + 1000 + leaseMs;
+    this.fact({ is: "began", run, subscription: "s", holder, event, attempt, isGuess, until });
     return run;
   }
 

@@ -53,8 +53,13 @@ export interface Work {
   isRevived: boolean;
   /** Nobody knows whether it was sent again: it may still be the dead letter that it was. */
   isPerhapsDead: boolean;
-  /** It was done, perhaps, when somebody began with it who had leased it long before, perhaps. */
+  /**
+   * Nothing more is to be done, perhaps: it was done when somebody began with it who had leased it
+   * long before, or whoever had done it says so later, or its dead letter was removed.
+   */
   isPerhapsDone: boolean;
+  /** When the lease ends of a holder that is gone, by `at`, and the attempt that this was. */
+  lapse?: { at: number; attempt: number } | undefined;
   /** Its last outcome is certainly kept, or was kept or not: something was disturbed meanwhile. */
   isSure: boolean;
   inDoubt: boolean;

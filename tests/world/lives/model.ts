@@ -34,6 +34,8 @@ export class Model {
   readonly #leasedAfter = new Map<string, number>();
   /** By request: dead letters that were to be sent again, as they were before. */
   readonly #revived = new Map<number, { work: Work; before: Work }[]>();
+  /** By request: the last one that was asked before its answer came. */
+  readonly #askedBefore = new Map<number, number>();
   readonly #positions = new Map<string, { seq: number; n?: number }>();
   /** When the connections, processes and disks were last disturbed, and the wall clock stepped. */
   disturbedAt = -Infinity;
@@ -74,6 +76,12 @@ export class Model {
 
   /** Fixes what has become certain meanwhile: to be called before a work is looked at. */
   look(work: Work, now: number): Work {
+    if (work.lapse && work.lapse.at <= now) {
+      // The lease has run out, and that was a failed attempt if the daemon ran.
+      work.high = Math.max(work.high, work.lapse.attempt);
+      work.unsure = work.high - work.low;
+      work.lapse = undefined;
+    }
     if (work.state !== "running" && this.isKept(work, now)) {
       work.isSure = true;
       work.low = work.high - work.unsure;
@@ -264,7 +272,22 @@ export class Model {
     }
   }
 
+  /** Of those who ask to send a dead letter again, and to remove it, at the same time, one wins. */
+  #doubtBeside(ask: number, { entries }: Request & { to: "remove dead" }): void {
+    const removed = entries.map(({ subscription, n }) =>
+      this.subscriptions.get(subscription)?.works.get(n)
+    );
+    for (const [other, all] of this.#revived) {
+      const isBefore = (this.#askedBefore.get(other) ?? Infinity) < ask;
+      // Who asked for one alone is told whether that was there.
+      for (const { work, before } of isBefore || all.length === 1 ? [] : all) {
+        if (removed.includes(work) && work.beganAt === before.beganAt) work.isPerhapsDone = true;
+      }
+    }
+  }
+
   #answered(request: Request | undefined, fact: Fact & { is: "done" | "refused" | "lost" }): void {
+    this.#askedBefore.set(fact.ask, Math.max(...this.requests.keys()));
     if (request?.to === "publish") return this.#published(request, fact);
     if (fact.is === "refused" && request?.to === "retry dead") this.#unrevive(fact.ask);
     if (fact.is === "lost" && request?.to === "retry dead") this.#doubtRevival(fact.ask);
@@ -274,6 +297,8 @@ export class Model {
         // What is asked for from now on must be there.
         this.log(request.topic).goneUpTo = Math.max(...this.requests.keys());
         return;
+      case "remove dead":
+        return this.#doubtBeside(fact.ask, request);
       case "subscribe":
         return this.#change(request.name, (one) => one.isMade = true);
       case "pause":
@@ -335,12 +360,16 @@ export class Model {
     const after = Math.max(askedAt, this.leasedAfter(fact));
     this.#leasedAfter.set(`${holder} ${subscription}`, after);
     if (!work || isOutdated) return;
-    const isPerhapsDone = work.isPerhapsDone || (work.state === "done" && !this.isKept(work, at));
+    const isKept = this.isKept(work, at);
+    // Whoever has handled it and could not say so yet says so when it gets the event once more.
+    const mayBeTold = !isFresh || at <= this.disturbedAt + STALE_MS;
+    const isPerhapsDone = work.isPerhapsDone || (work.state === "done" && !isKept);
+    const isPerhapsDead = work.isGivenUp && !isKept;
     // The number tells which of the earlier outcomes were kept. Without one they stay unsure: a
     // daemon that stopped in between may not have taken them.
     const { low, high } = this.look(work, at);
     // A failure that is not counted yet may be still on its way: a late answer is taken, too.
-    const isLate = work.state === "waiting" && !this.isKept(work, at);
+    const isLate = (work.state === "waiting" || work.state === "dead") && !isKept;
     const late = isLate ? Math.max(0, high - (attempt - 1)) : 0;
     const counted = { low: attempt - 1, high: attempt - 1 + late, unsure: late };
     Object.assign(work, {
@@ -349,8 +378,10 @@ export class Model {
       beganAt: at,
       isSure: true,
       inDoubt: false,
-      isPerhapsDead: false,
-      isPerhapsDone: isPerhapsDone && !isFresh,
+      isGivenUp: false,
+      isPerhapsDead: isPerhapsDead && mayBeTold,
+      isPerhapsDone: isPerhapsDone && mayBeTold,
+      lapse: undefined,
     });
   }
 
@@ -376,18 +407,16 @@ export class Model {
       const isFailure = end.outcome === "failed" && !run.isGuess;
       const high = Math.max(work.high + (isFailure ? 1 : 0), run.attempt);
       Object.assign(work, { unsure: work.unsure + high - work.high, high, isSure: false });
-      work.isPerhapsDead ||= this.mayBeDead(subscription, work);
-      work.isGivenUp ||= end.outcome === "dead";
+      work.isPerhapsDead ||= end.outcome === "dead" || this.mayBeDead(subscription, work);
       return;
     }
     Object.assign(work, { endedAt: end.at, isSure: end.sure });
     work.state = end.outcome === "done" ? "done" : "waiting";
-    if (end.outcome === "cut") work.cuts++;
-    if (end.outcome === "cut" && run.until <= end.at) {
-      // The lease had run out before, and that was a failed attempt if the daemon ran.
-      work.high = Math.max(work.high, run.attempt);
-      work.unsure = work.high - work.low;
-      work.isPerhapsDead ||= this.mayBeDead(subscription, work);
+    if (end.outcome === "cut") {
+      work.cuts++;
+      // A lease of its own time outlives its holder.
+      work.lapse = { at: run.until, attempt: run.attempt };
+      this.look(work, end.at);
     }
     if (end.outcome === "cut" || end.outcome === "released") return;
     const isFailure = end.outcome !== "done" && !run.isGuess;
@@ -399,7 +428,7 @@ export class Model {
     if (!work.isGivenUp && !this.mayBeDead(subscription, work)) return;
     work.state = "dead";
     // If fewer were counted, it waits for another attempt.
-    const least = { ...work, high: work.high - work.unsure };
+    const least = { ...work, high: work.high - work.unsure, isPerhapsDead: false };
     work.inDoubt ||= !this.mayBeDead(subscription, least);
   }
 
