@@ -1,6 +1,6 @@
 /** What operators find in the list of dead letters. */
 import type { Dead, Ending } from "../lives/fact.ts";
-import type { Consumption, Model, Work } from "../lives/model.ts";
+import type { Consumption, Known, Model, Work } from "../lives/model.ts";
 import type { Judge } from "./judge.ts";
 import { named } from "./stored.ts";
 
@@ -66,6 +66,22 @@ function mayBeRemoved(
   ) && !ending.dead.some(({ subscription, n }) => subscription === of.subscription && n === of.n);
 }
 
+/**
+ * True if an event had expired when a consumer began with it, which had fetched it long before:
+ * what comes of it does not count.
+ */
+function hasExpiredBefore({ request: { ttlMs }, answeredAt }: Known, { beganAt }: Work): boolean {
+  return ttlMs !== undefined && answeredAt !== undefined && beganAt > answeredAt + ttlMs;
+}
+
+function countsExpired(
+  { subscriptions }: Ending,
+  of: { name: string; topic: string },
+): boolean {
+  const info = subscriptions.find(({ name }) => name === of.name);
+  return info?.expired.some(({ topic }) => topic === of.topic) ?? false;
+}
+
 const neverLost: Judge = {
   name: "a dead letter is never lost",
   promise: "6. Retry, dead letter and cursor move together",
@@ -84,6 +100,7 @@ const neverLost: Judge = {
           continue;
         }
         if (mayBeRemoved(ending, model, { topic, subscription: name, n: work.n })) continue;
+        if (hasExpiredBefore(known, work) && countsExpired(ending, { name, topic })) continue;
         report(`${named({ n: work.n, topic, seq })} is dead for ${name}, and is not listed`);
       }
     }

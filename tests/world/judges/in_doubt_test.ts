@@ -484,3 +484,18 @@ Deno.test("judges let an event be there whose request was refused when its id wa
     }
   }
 });
+
+Deno.test("judges let an event expire that a consumer gives up on which has it from long before", () => {
+  for (const [waitMs, isCounted] of [[60_000, true], [60_000, false], [0, true]] as const) {
+    const history = new History();
+    history.subscribed({ maxRetries: 0 });
+    history.published(1, { seq: 1, ttlMs: 10_000 });
+    history.pass(waitMs);
+    history.fact({ is: "disturbed", what: "c goes on" });
+    history.handled(1, { seq: 1 }, "failed");
+    const expired = isCounted ? [{ topic: "a", count: 1 }] : [];
+    history.end.subscriptions = [infoOf("s", { expired })];
+    const found = history.findings().map(({ judge }) => judge);
+    assert.deepEqual(found, waitMs > 0 && isCounted ? [] : ["a dead letter is never lost"]);
+  }
+});
