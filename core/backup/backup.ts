@@ -9,7 +9,7 @@
 import { exists, lstat } from "../base/if_there.ts";
 import { CannotStoreError, ConflictError, DataDirError } from "../base/errors.ts";
 import { osReason } from "../base/os_error.ts";
-import { settleRestore } from "../data_dir/cut_restore.ts";
+import { settleRestore, syncFolder } from "../data_dir/cut_restore.ts";
 import { makeStaging, removeLeftBehind, type Staging } from "../data_dir/staging.ts";
 import { folderOf } from "../protocol/paths.ts";
 import { listSpool, REFUSED_FOLDER, SPOOL_FOLDER } from "../spool/spool_folder.ts";
@@ -94,8 +94,24 @@ async function backUp(
     writeArchive(out, staging, manifest);
     out.syncSync();
     Deno.renameSync(`${staging}/archive`, file);
+    syncName(file);
   } else writeArchive(file.out, staging, manifest);
   return manifest;
+}
+
+/** What file systems without such a sync answer, and folders that may be written and not read. */
+const CANNOT_SYNC: readonly unknown[] = ["EINVAL", "ENOTSUP", "EACCES"];
+
+/**
+ * Returns once the name of a file would survive a power cut. A backup may lie where that cannot be
+ * promised: on a stick, on another machine.
+ */
+function syncName(file: string): void {
+  try {
+    syncFolder(file.includes("/") ? folderOf(file) : ".");
+  } catch (error) {
+    if (!CANNOT_SYNC.includes((error as { code?: unknown }).code)) throw error;
+  }
 }
 
 /** The codes for a full disk, from the system and from us. */

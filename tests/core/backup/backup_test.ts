@@ -157,6 +157,57 @@ Deno.test("restoreBackup puts the data dir back when the new one cannot take its
     assert.deepEqual(left, ["b.tar", "data"]);
   }));
 
+/** Runs `work`; returns the renames and syncs of folders meanwhile, in order. */
+async function namesMade(
+  work: () => Promise<unknown>,
+  { fails }: { fails?: { code: string } } = {},
+): Promise<string[]> {
+  const { openSync, renameSync } = Deno;
+  const calls: string[] = [];
+  Deno.renameSync = (from, to) => {
+    renameSync(from, to);
+    calls.push(`rename ${to}`);
+  };
+  Deno.openSync = (path, options) => {
+    const file = openSync(path, options);
+    const { syncSync } = file;
+    file.syncSync = () => {
+      if (!file.statSync().isDirectory) return syncSync.call(file);
+      calls.push(`sync ${path}`);
+      if (fails) throw Object.assign(new Error("planted"), fails);
+      syncSync.call(file);
+    };
+    return file;
+  };
+  try {
+    await work();
+  } finally {
+    Object.assign(Deno, { openSync, renameSync });
+  }
+  return calls;
+}
+
+Deno.test("makeBackup returns only when the name of the backup would survive a power cut", () =>
+  inFolder(async (folder) => {
+    await fill(`${folder}/data`, "sqlite");
+    const file = `${folder}/b.tar`;
+    const calls = await namesMade(() => backUp(`${folder}/data`, file));
+    assert.deepEqual(calls.slice(-2), [`rename ${file}`, `sync ${folder}`]);
+    await assert.rejects(
+      namesMade(() => backUp(`${folder}/data`, `${folder}/c.tar`), { fails: { code: "EIO" } }),
+      /planted/,
+    );
+  }));
+
+Deno.test("makeBackup makes one where no name of a file can be synced", () =>
+  inFolder(async (folder) => {
+    await fill(`${folder}/data`, "sqlite");
+    const make = () => backUp(`${folder}/data`, `${folder}/b.tar`);
+    const calls = await namesMade(make, { fails: { code: "EINVAL" } });
+    assert.equal(calls.at(-1), `sync ${folder}`);
+    await restore(`${folder}/b.tar`, `${folder}/other`);
+  }));
+
 Deno.test("makeBackup makes none of a damaged database, of nothing, or in the place of a file", () =>
   inFolder(async (folder) => {
     const file = `${folder}/b.tar`;

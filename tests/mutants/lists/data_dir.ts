@@ -158,6 +158,15 @@ export const dataDirMutants: Mutant[] = [
     filter: "bring everything back",
   },
   {
+    name: "backup: is told of before its name would survive a power cut",
+    promise: BACKUP,
+    file: "core/backup/backup.ts",
+    from: "    syncName(file);\n",
+    to: "",
+    tests: ["tests/core/backup/backup_test.ts"],
+    filter: "would survive a power cut",
+  },
+  {
     name: "backup: makes one of a damaged database",
     promise: BACKUP,
     file: "core/backup/backup.ts",
