@@ -6,6 +6,9 @@ import { backup } from "node:sqlite";
 import { CannotStoreError } from "../../base/errors.ts";
 import { openReadOnly } from "./read_only.ts";
 
+/** SQLite's own copy, which runs in a thread that a simulated world (tests/world) does not have. */
+export const sqlite = { backup };
+
 /** Copy all pages in one step: with several, a write in between would restart the copy. */
 const ALL_PAGES = 0x7fffffff;
 
@@ -24,7 +27,7 @@ export async function copyDatabase(path: string, to: string): Promise<void> {
   const database = openReadOnly(path);
   try {
     database.exec("PRAGMA busy_timeout = 5000");
-    await backup(database, to, { rate: ALL_PAGES }).catch((cause) => {
+    await sqlite.backup(database, to, { rate: ALL_PAGES }).catch((cause) => {
       throw asCopyError(cause, path);
     });
   } finally {

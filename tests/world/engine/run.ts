@@ -5,6 +5,7 @@ import { ifThere } from "../../../core/base/if_there.ts";
 import { fileSystem } from "../../../daemon/disk_space.ts";
 import type { Life, Plan, Violation } from "../types.ts";
 import { loadCommands } from "./commands.ts";
+import { simulateCopies } from "./copies.ts";
 import { installGlobals } from "./globals.ts";
 import { currentThread, type Thread } from "./process.ts";
 import { randomStream } from "./random.ts";
@@ -152,7 +153,9 @@ function install(
   real.addEventListener("error", thrown);
   simulateThreads(() => currentThread()?.moduleState);
   const restoreSpace = simulateSpace();
+  const restoreCopies = simulateCopies({ scheduler, random: world.random("copies of databases") });
   return () => {
+    restoreCopies();
     restoreSpace();
     simulateThreads(undefined);
     real.removeEventListener("unhandledrejection", rejected);
