@@ -1,6 +1,7 @@
 /** Lives of a few scenarios, which the machine disturbs as far as they tolerate it. */
 import type { Json, Life, Plan, Random, Step, World } from "../types.ts";
 import { ages } from "./ages.ts";
+import { backups } from "./backups.ts";
 import { cutLines } from "./cut_lines.ts";
 import { dyingHandlers } from "./dying_handlers.ts";
 import { expectations } from "./expectations.ts";
@@ -24,6 +25,7 @@ import { waitingHandlers } from "./waiting_handlers.ts";
 /** All scenarios. */
 export const SCENARIOS: readonly Scenario[] = [
   ages,
+  backups,
   cutLines,
   dyingHandlers,
   expectations,
