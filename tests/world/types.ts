@@ -184,6 +184,8 @@ export interface DaemonOptions {
   store?: "file" | "sqlite" | "memory";
   /** Default `always`. */
   durability?: string;
+  /** Waits for the daemon that has the data dir, and takes its place. */
+  takesOver?: boolean;
 }
 
 /** A daemon that can be started again and again. */

@@ -34,6 +34,7 @@ export class SimDaemon implements Daemon {
     if (config !== "") this.#machine.put(configFile, new TextEncoder().encode(config));
     const args = ["--data-dir", this.dataDir, "--socket", this.socket, "--config", configFile];
     args.push("--store", store, "--durability", durability);
+    if (this.#options.takesOver) args.push("--take-over");
     const process = this.process = this.#machine.spawn(this.name, () => serve(args));
     const ready = new Promise<"ready">((resolve) => {
       process.onOutput = () => {

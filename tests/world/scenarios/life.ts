@@ -20,6 +20,7 @@ import { restores } from "./restores.ts";
 import { standingStill } from "./standing_still.ts";
 import { streams } from "./streams.ts";
 import { twoBrokers } from "./two_brokers.ts";
+import { twoDaemons } from "./two_daemons.ts";
 import { waitingHandlers } from "./waiting_handlers.ts";
 
 /** All scenarios. */
@@ -42,6 +43,7 @@ export const SCENARIOS: readonly Scenario[] = [
   standingStill,
   streams,
   twoBrokers,
+  twoDaemons,
   waitingHandlers,
 ];
 
