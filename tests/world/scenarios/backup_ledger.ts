@@ -56,20 +56,23 @@ export class BackupLedger {
   async faults(client: Client, backup: BackedUp): Promise<string[]> {
     const { topic, name } = backup;
     const events = lines<Stored>(await (await client.read({ topic: [topic] })).text());
-    const { scheduled } = await client.scheduled({ topic, limit: 1000 });
+    const { scheduled: later } = await client.scheduled({ topic, limit: 1000 });
     const { health } = await client.status();
     const dead = lines<{ seq: number }>(await (await client.deadLetters({ limit: 1000 })).text());
     const come = new Set<number>();
     for (;;) {
-      const { deliveries, pending } = await client.lease(name, { max: 1000, waitMs: 50 });
+      const reply = await client.lease(name, { max: 1000, waitMs: 50 });
+      const { deliveries, pending, leased, scheduled } = reply;
       for (const { event } of deliveries) come.add((event as Stored).seq);
-      if (deliveries.length === 0 && pending === 0) break;
+      if (deliveries.length + pending + leased + scheduled === 0) break;
+      const leases = deliveries.map(({ lease }) => lease);
+      if (leases.length > 0) await client.ack(name, { leases });
     }
     const { lastSeq } = await client.publish(topic, '{"type":"t","payload":-1}');
     return [
       ...(health === "ok" ? [] : [`its health is ${health}`]),
       ...this.#storedFaults(events, { ...backup, next: lastSeq }),
-      ...scheduledFaults(scheduled.map(({ id }) => id), backup),
+      ...scheduledFaults(later.map(({ id }) => id), backup),
       ...this.#workFaults(events, {
         ...backup,
         come,

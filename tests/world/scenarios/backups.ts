@@ -20,19 +20,21 @@ const NAME = "clerk";
 const PROMISE = "A backup is consistent and complete";
 const DAY_MS = 86_400_000;
 
+/** So long a backup takes, about, ms. */
+const BACKUP_MS = 120;
+
 function plan(random: Random): Act[] {
   let n = 0;
-  const published = spread(random, {
-    count: random.int(5, 25),
-    act: () => ({
-      act: "publish",
-      args: { first: n += 3, count: random.int(1, 3), later: random.chance(0.1) },
-    }),
+  const publish = () => ({
+    act: "publish",
+    args: { first: n += 3, count: random.int(1, 3), later: random.chance(0.1) },
   });
-  const worked = spread(random, {
-    count: random.int(0, 6),
-    act: () => ({ act: "work", args: { max: random.int(1, 3), gives: random.chance(0.3) } }),
+  const work = () => ({
+    act: "work",
+    args: { max: random.int(1, 3), gives: random.chance(0.3) },
   });
+  const published = spread(random, { count: random.int(3, 12), act: publish });
+  const worked = spread(random, { count: random.int(0, 3), act: work });
   const backedUp = spread(random, {
     count: random.int(1, 3),
     act: () => ({
@@ -44,11 +46,18 @@ function plan(random: Random): Act[] {
       },
     }),
   });
+  const meanwhile = backedUp.flatMap(({ at }) =>
+    Array.from({ length: random.int(0, 6) }, () => ({
+      at: at + random.int(0, BACKUP_MS),
+      ...(random.chance(0.5) ? publish() : work()),
+    }))
+  );
   return [
     { at: 0, act: "begin", args: { maxEvents: random.pick([0, 0, 5]) } },
     ...published,
     ...worked,
     ...backedUp,
+    ...meanwhile,
     { at: SPAN_MS + 5000, act: "restore", args: { ...drawCut(random, 25), nth: random.next() } },
   ];
 }

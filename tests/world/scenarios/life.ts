@@ -17,6 +17,7 @@ import { parameters } from "./parameters.ts";
 import { pauses } from "./pauses.ts";
 import { payloads } from "./payloads.ts";
 import { restores } from "./restores.ts";
+import { schemas } from "./schemas.ts";
 import { standingStill } from "./standing_still.ts";
 import { streams } from "./streams.ts";
 import { twoBrokers } from "./two_brokers.ts";
@@ -40,6 +41,7 @@ export const SCENARIOS: readonly Scenario[] = [
   pauses,
   payloads,
   restores,
+  schemas,
   standingStill,
   streams,
   twoBrokers,

@@ -54,16 +54,14 @@ class TwoDaemons implements RunningScenario {
   constructor(context: ScenarioContext) {
     const { world } = context;
     const { root } = world.machine;
-    const options = {
-      store: context.store as "file",
-      dataDir: `${root}/shared`,
-      socket: `${root}/run/shared.sock`,
-    };
+    const options = { store: context.store as "file", dataDir: `${root}/shared` };
+    // Two have a socket together, and the lock beside that.
+    const sockets = ["shared", "shared", "own"].map((name) => `${root}/run/${name}.sock`);
     this.#daemons = [
-      ...["first", "second", "third"].map((name) => world.daemon({ ...options, name })),
-      world.daemon({ ...options, name: "successor", takesOver: true }),
+      ...sockets.map((socket, i) => world.daemon({ ...options, socket, name: `number ${i + 1}` })),
+      world.daemon({ ...options, socket: sockets[0]!, name: "successor", takesOver: true }),
     ];
-    this.#context = { ...context, daemon: this.#daemons[0]! };
+    this.#context = context;
   }
 
   async act({ act, args }: Act): Promise<void> {
@@ -86,7 +84,9 @@ class TwoDaemons implements RunningScenario {
 
   async #publish(n: number): Promise<void> {
     const body = JSON.stringify({ type: "t", payload: n });
-    const answer = await ask(this.#context, (client) => client.publish(TOPIC, body));
+    const daemon = this.#serving()[0];
+    if (daemon === undefined) return;
+    const answer = await ask({ daemon }, (client) => client.publish(TOPIC, body));
     if (answer.is === "done") this.#stored.set(n, answer.value.lastSeq);
   }
 
@@ -145,7 +145,7 @@ class TwoDaemons implements RunningScenario {
     await this.#startAll();
     await world.until(() => this.#serving().length === 1, { what: PROMISE, withinMs: 30_000 });
     const { text } = await insist(
-      this.#context,
+      { world, daemon: this.#serving()[0]! },
       (client) => request(client, { method: "GET", path: `/v1/topics/${TOPIC}/events` }),
     );
     const there = new Map(
