@@ -166,7 +166,11 @@ export class SchemaGate {
     requests: readonly SchemaRequest[],
     options: ActOptions & { dryRun?: boolean } = {},
   ): Promise<SchemaPlan[]> {
-    const turn = this.#turn.then(() => this.#register(requests, options));
+    return this.#inTurn(() => this.#register(requests, options));
+  }
+
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(change);
     this.#turn = turn.then(() => {}, () => {});
     return turn;
   }
@@ -192,8 +196,12 @@ export class SchemaGate {
     return plans;
   }
 
-  /** Removes a schema; durable when it resolves. */
-  async remove(type: string, version: string, { act }: ActOptions = {}): Promise<void> {
+  /** Removes a schema; durable when it resolves. In turn with the others: two may be the last two. */
+  remove(type: string, version: string, options: ActOptions = {}): Promise<void> {
+    return this.#inTurn(() => this.#remove(type, version, options));
+  }
+
+  async #remove(type: string, version: string, { act }: ActOptions): Promise<void> {
     if (!this.schemas.has(type, version)) {
       throw new NotFoundError("schema", `${type} has no schema version ${version}`, {
         hint: didYouMean(type, this.schemas.list().map((record) => record.type)) ??

@@ -148,6 +148,20 @@ Deno.test("EventBroker.publish refuses an event above the limit, and stores noth
   assert.equal((await broker.publish("t", "x", "x".repeat(500))).seq, 1);
 });
 
+Deno.test("SchemaGate.remove keeps a schema that a topic requires when the last two are removed at once", async () => {
+  await using broker = new EventBroker();
+  await broker.gate.register([
+    { type: "x", version: "1.0", schema: "{}" },
+    { type: "x", version: "2.0", schema: "{}" },
+  ]);
+  await broker.topics.create("t", { schema: "require" });
+  const removed = await Promise.allSettled(
+    ["1.0", "2.0"].map((version) => broker.gate.remove("x", version)),
+  );
+  assert.deepEqual(removed.map(({ status }) => status), ["fulfilled", "rejected"]);
+  assert.deepEqual(broker.schemas.versions("x"), ["2.0"]);
+});
+
 Deno.test("SchemaGate.remove keeps the last schema of a type that a topic requires", async () => {
   await using broker = new EventBroker();
   await broker.registerSchema("x", { type: "number" });

@@ -220,6 +220,15 @@ export const brokerMutants: Mutant[] = [
     filter: "checks payloads by schema",
   },
   {
+    name: "schema gate: removes the last two versions side by side",
+    promise: "A confirmed schema holds",
+    file: "core/broker/schema_gate.ts",
+    from: "return this.#inTurn(() => this.#remove(type, version, options));",
+    to: "return this.#remove(type, version, options);",
+    tests: ["tests/core/broker/event_broker_test.ts"],
+    filter: "last two are removed at once",
+  },
+  {
     name: "schema gate: the last schema of a topic that requires one can be removed",
     promise:
       "docs/operating.md: you cannot remove the last schema of a type while a topic requires one",
