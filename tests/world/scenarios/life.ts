@@ -3,6 +3,7 @@ import type { Json, Life, Plan, Random, Step, World } from "../types.ts";
 import { ages } from "./ages.ts";
 import { backups } from "./backups.ts";
 import { cutLines } from "./cut_lines.ts";
+import { deadLetters } from "./dead_letters.ts";
 import { dyingHandlers } from "./dying_handlers.ts";
 import { expectations } from "./expectations.ts";
 import { followers } from "./followers.ts";
@@ -29,6 +30,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ages,
   backups,
   cutLines,
+  deadLetters,
   dyingHandlers,
   expectations,
   followers,

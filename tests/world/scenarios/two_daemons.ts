@@ -142,6 +142,9 @@ class TwoDaemons implements RunningScenario {
     const { world } = this.#context;
     for (const { process } of this.#daemons) process?.continue();
     world.machine.clearFaults();
+    // Some may be about to end: all do, and then all start at once.
+    const ending = this.#daemons.filter(({ process }) => process && process.state !== "dead");
+    await Promise.all(ending.map((daemon) => daemon.shutDown()));
     await this.#startAll();
     await world.until(() => this.#serving().length === 1, { what: PROMISE, withinMs: 30_000 });
     const { text } = await insist(
@@ -161,10 +164,19 @@ class TwoDaemons implements RunningScenario {
         `event ${n} was acknowledged as ${seq}, and is ${there.get(n)}`,
       );
     }
+    await this.#succeed();
+  }
+
+  /** A successor that was started meanwhile takes the place of the last. */
+  async #succeed(): Promise<void> {
+    const { world } = this.#context;
     const successor = this.#daemons[DAEMONS]!;
-    for (const daemon of this.#daemons) if (daemon !== successor) await daemon.shutDown();
-    if (successor.process === undefined || successor.process.state === "dead") return;
-    await world.until(() => successor.isReady, { what: PROMISE, withinMs: 30_000 });
+    const started = this.#start(successor);
+    await world.sleep(100);
+    const [serving] = this.#serving();
+    if (serving !== successor) await serving!.shutDown();
+    await started;
+    if (!successor.isReady) world.violated(PROMISE, "nobody serves behind the one that ended");
     await successor.shutDown();
   }
 }
