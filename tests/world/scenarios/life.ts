@@ -4,6 +4,7 @@ import { ages } from "./ages.ts";
 import { backups } from "./backups.ts";
 import { cutLines } from "./cut_lines.ts";
 import { deadLetters } from "./dead_letters.ts";
+import { durabilities } from "./durabilities.ts";
 import { dyingHandlers } from "./dying_handlers.ts";
 import { expectations } from "./expectations.ts";
 import { followers } from "./followers.ts";
@@ -23,6 +24,7 @@ import { standingStill } from "./standing_still.ts";
 import { streams } from "./streams.ts";
 import { twoBrokers } from "./two_brokers.ts";
 import { twoDaemons } from "./two_daemons.ts";
+import { upgrades } from "./upgrades.ts";
 import { waitingHandlers } from "./waiting_handlers.ts";
 
 /** All scenarios. */
@@ -31,6 +33,7 @@ export const SCENARIOS: readonly Scenario[] = [
   backups,
   cutLines,
   deadLetters,
+  durabilities,
   dyingHandlers,
   expectations,
   followers,
@@ -48,6 +51,7 @@ export const SCENARIOS: readonly Scenario[] = [
   streams,
   twoBrokers,
   twoDaemons,
+  upgrades,
   waitingHandlers,
 ];
 
