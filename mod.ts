@@ -213,6 +213,7 @@ export {
   type SqliteStoreOptions,
 } from "./core/store/sqlite/sqlite_event_store.ts";
 export {
+  type Appended,
   type AppendOptions,
   type AppendOutcome,
   type AppendRequest,
@@ -239,9 +240,9 @@ export {
   type StreamSource,
 } from "./core/broker/event_stream.ts";
 export type { Missed } from "./core/reading/missed.ts";
+export type { MaybePromise } from "./core/base/maybe_promise.ts";
 export {
   type BatchOptions,
-  type MaybePromise,
   type Position,
   type SubscribeOptions,
   Subscription,

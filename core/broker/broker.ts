@@ -35,7 +35,6 @@ import type { EventStore, Expected } from "../store/store.ts";
 import { checkStreamOptions, type EventStream, type StreamOptions } from "./event_stream.ts";
 import type {
   BatchOptions,
-  MaybePromise,
   Position,
   SubscribeOptions,
   Subscription,
@@ -44,6 +43,7 @@ import type {
 import { assertPosition, batchParts } from "../delivery/handler_options.ts";
 import { WAIT_OPTIONS } from "../delivery/option_names.ts";
 import { InvalidArgumentError } from "../base/errors.ts";
+import type { MaybePromise } from "../base/maybe_promise.ts";
 import { assertArray, assertObject, assertText, namesOf, refuseUnknown } from "../base/options.ts";
 import { assertName } from "../event/name.ts";
 import { assertTopicName, assertTopicPattern, type TopicOptions } from "../event/topic_options.ts";

@@ -1,6 +1,7 @@
 /** A subscription with a handler in this process, as `subscribe` returns it. */
 import { assertPosition } from "./handler_options.ts";
 import type { Upcasters } from "../schema/upcasters.ts";
+import type { MaybePromise } from "../base/maybe_promise.ts";
 import { refuseUnknown } from "../base/options.ts";
 import type { BreakerSpec } from "../event/breaker.ts";
 import type {
@@ -17,9 +18,6 @@ import { checkRetriesPage } from "./scheduled_retries.ts";
 import type { Handler, HandlerContext, Middleware } from "./handler.ts";
 
 export type { Handler, HandlerContext, Middleware };
-
-/** A value, or a promise of it: immediate in this process, a promise over the socket. */
-export type MaybePromise<T> = T | Promise<T>;
 
 /** The position of an event: a published event, or its topic and seq. */
 export interface Position {

@@ -7,10 +7,18 @@ import type { KeyQuery, LinePage, Page, PageQuery } from "./store.ts";
  * Reads events by sequence number, and finds where to begin. Nothing stays open between two calls.
  */
 export interface EventReader {
-  /** Where a topic begins and ends. For an unknown topic: `{firstSeq: 1, lastSeq: 0, bytes: 0}`. */
+  /**
+   * Where a topic begins and ends, as far as this process knows; see {@link refresh}. For an unknown
+   * topic: `{firstSeq: 1, lastSeq: 0, bytes: 0}`.
+   */
   head(topic: string): TopicHead;
-  /** The names of topics that have or had events. */
+  /** The names of topics that have or had events, as far as this process knows. */
   topics(): string[];
+  /**
+   * Brings {@link head} and {@link topics} up to date with what others have stored and deleted until
+   * now: of these topics, or of all. Absent if they always are.
+   */
+  refresh?(topics?: readonly string[]): Promise<void>;
   /** Reads a page of events. */
   readPage(topic: string, query: PageQuery): Page;
   /** The same page as wire lines; faster if the events themselves are not needed. */

@@ -213,6 +213,16 @@ export interface AppendOptions {
   groups?: readonly AtomicGroup[];
 }
 
+/** Events that another process has stored. */
+export interface Appended {
+  /** Their topic. */
+  topic: string;
+  /** The first one's seq. */
+  firstSeq: number;
+  /** The last one's seq. */
+  lastSeq: number;
+}
+
 /** A store that assigns sequence numbers and reads by them. */
 export interface JournalStore extends EventStore, EventReader {
   /**
@@ -223,6 +233,12 @@ export interface JournalStore extends EventStore, EventReader {
    * {@link eventsOf} of core/store/pack.ts.
    */
   append(requests: readonly StoreRequest[], options?: AppendOptions): Promise<AppendOutcome[]>;
+  /**
+   * Calls `listener` when another process has stored events: they can be read, and `head` knows
+   * them. Several may be told as one, late, and again with those that this process has stored.
+   * Returns a function that removes the listener. Absent if no other process stores any.
+   */
+  onAppended?(listener: (appended: Appended) => void): () => void;
   /**
    * The lowest seq that may have been stored less than `age` ms ago, regardless of timestamps and
    * of clock changes meanwhile; `lastSeq + 1` if there is none. Undefined, or absent: the store
