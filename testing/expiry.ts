@@ -49,11 +49,14 @@ export function testExpiryReading(test: Register<JournalStore>): void {
       const query = { from: 1, to: 3, limit: 3 };
       const of = (found: readonly { expiresAt?: number | undefined }[]) =>
         found.map(({ expiresAt }) => expiresAt);
-      assert.deepEqual(of(store.readPage("t", query).events), ends);
-      const lines = decoder.decode(store.readLines("t", query).bytes).trim().split("\n");
+      assert.deepEqual(of((await store.readPage("t", query)).events), ends);
+      const lines = decoder.decode((await store.readLines("t", query)).bytes).trim().split("\n");
       assert.deepEqual(of(lines.map((line) => JSON.parse(line))), ends);
-      assert.deepEqual(of(readKey(store, "t", { key: "k", ...query }).events), ends.slice(0, 2));
-      assert.equal(store.find("t", "a")?.expiresAt, LATER);
+      assert.deepEqual(
+        of((await readKey(store, "t", { key: "k", ...query })).events),
+        ends.slice(0, 2),
+      );
+      assert.equal((await store.find("t", "a"))?.expiresAt, LATER);
     }
   });
 }

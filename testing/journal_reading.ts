@@ -20,7 +20,7 @@ export function testReading(test: Register<JournalStore>): void {
         `{"big":9007199254740993,"f":1.0,"a":1,"a":2,"z":"\\u0000\\ud800","__proto__":{"x":1}}`,
     });
     await store.append([{ topic: "t", events: [event, newEvent({ payload: '"ü€𝄞"' })] }]);
-    const [read] = store.readPage("t", { from: 1, to: 1, limit: 10 }).events;
+    const [read] = (await store.readPage("t", { from: 1, to: 1, limit: 10 })).events;
     assert.ok(read);
     const { line, ...rest } = read;
     assert.deepEqual(
@@ -38,9 +38,10 @@ export function testReading(test: Register<JournalStore>): void {
         payload: decoder.decode(event.payload),
       },
     );
-    const lines = decoder.decode(store.readLines("t", { from: 1, to: 9, limit: 10 }).bytes).split(
-      "\n",
-    );
+    const lines = decoder.decode((await store.readLines("t", { from: 1, to: 9, limit: 10 })).bytes)
+      .split(
+        "\n",
+      );
     assert.equal(lines.length, 3);
     // A store may also return the line itself; it must then be identical.
     if (line !== undefined) assert.equal(decoder.decode(line), lines[0]);
@@ -55,7 +56,7 @@ export function testReading(test: Register<JournalStore>): void {
     await fill(store, "t", 2500);
     const got: number[] = [];
     for (let from = 1; from <= 2400;) {
-      const page = store.readPage("t", { from, to: 2400, limit: 700 });
+      const page = await store.readPage("t", { from, to: 2400, limit: 700 });
       got.push(...page.events.map((event) => event.seq));
       from = page.next;
     }
@@ -63,7 +64,7 @@ export function testReading(test: Register<JournalStore>): void {
     assert.ok(got.every((seq, i) => seq === i + 1));
     let lines = 0;
     for (let from = 2001; from <= 1e9;) {
-      const page = store.readLines("t", { from, to: 1e9, limit: 300 });
+      const page = await store.readLines("t", { from, to: 1e9, limit: 300 });
       lines += page.count;
       if (page.count > 0) assert.ok(page.lastSeq <= 2500);
       from = page.next;
@@ -74,10 +75,10 @@ export function testReading(test: Register<JournalStore>): void {
   test("reads only the asked types when a page holds none of them", async ({ store }) => {
     await fill(store, "t", 1500);
     await store.append([{ topic: "t", events: [newEvent({ type: "rare" })] }]);
-    const page = store.readPage("t", { from: 1, to: 1e9, limit: 1000, types: ["rare"] });
+    const page = await store.readPage("t", { from: 1, to: 1e9, limit: 1000, types: ["rare"] });
     assert.deepEqual(page.events, []);
     assert.equal(page.next, 1001);
-    const rest = store.readLines("t", {
+    const rest = await store.readLines("t", {
       from: page.next,
       to: 1e9,
       limit: 1000,
@@ -91,31 +92,31 @@ export function testReading(test: Register<JournalStore>): void {
     await fill(store, "t", 1500);
     const made = newEvent();
     await store.append([{ topic: "t", events: [newEvent({ id: "given" }), made] }]);
-    assert.equal(store.find("t", "given")?.seq, 1501);
-    assert.equal(store.find("t", made.id)?.seq, 1502);
-    assert.equal(store.find("t", "nobody"), undefined);
-    assert.equal(store.find("nowhere", "given"), undefined);
+    assert.equal((await store.find("t", "given"))?.seq, 1501);
+    assert.equal((await store.find("t", made.id))?.seq, 1502);
+    assert.equal(await store.find("t", "nobody"), undefined);
+    assert.equal(await store.find("nowhere", "given"), undefined);
   });
 
   test("seeks the lowest seq at or after a time when timestamps are out of order", async ({ store }) => {
     const at = (timestamp: number) => newEvent({ timestamp });
     await store.append([{ topic: "t", events: [at(100), at(300), at(200), at(400)] }]);
-    assert.equal(store.seekTime("t", 0), 1);
-    assert.equal(store.seekTime("t", 150), 2);
-    assert.equal(store.seekTime("t", 301), 4);
-    assert.equal(store.seekTime("t", 401), 5);
-    assert.equal(store.seekTime("nowhere", 1), 1);
+    assert.equal(await store.seekTime("t", 0), 1);
+    assert.equal(await store.seekTime("t", 150), 2);
+    assert.equal(await store.seekTime("t", 301), 4);
+    assert.equal(await store.seekTime("t", 401), 5);
+    assert.equal(await store.seekTime("nowhere", 1), 1);
     await fill(store, "t", 2100);
     await store.append([{ topic: "t", events: [at(1_900_000_000_000)] }]);
-    assert.equal(store.seekTime("t", 1_900_000_000_000), 2105);
+    assert.equal(await store.seekTime("t", 1_900_000_000_000), 2105);
   });
 
   test("passes over an event that is later than the latest time to look for", async ({ store }) => {
     const at = (timestamp: number) => newEvent({ timestamp });
     await store.append([{ topic: "t", events: [at(100), at(9e15), at(200), at(400)] }]);
-    assert.equal(store.seekTime("t", 150, 300), 3);
-    assert.equal(store.seekTime("t", 150, 9e15), 2);
-    assert.equal(store.seekTime("t", 250, 300), 5);
+    assert.equal(await store.seekTime("t", 150, 300), 3);
+    assert.equal(await store.seekTime("t", 150, 9e15), 2);
+    assert.equal(await store.seekTime("t", 250, 300), 5);
   });
 
   test("finds no event that was deleted, by its id, its key or its time", async (under) => {
@@ -126,17 +127,20 @@ export function testReading(test: Register<JournalStore>): void {
     await under.store.truncate("t", 3);
     for (const reopened of [false, true]) {
       const store = reopened ? await again(under) : under.store;
-      assert.deepEqual(["id-1", "id-2", "id-3"].map((id) => store.find("t", id)?.seq), [
+      const ids = ["id-1", "id-2", "id-3"];
+      const found = await Promise.all(ids.map((id) => store.find("t", id)));
+      assert.deepEqual(found.map((event) => event?.seq), [
         undefined,
         undefined,
         3,
       ]);
       // Not every store has an index of keys.
-      if (store.lastSeqOfKey?.("t", "left") !== undefined) {
-        assert.deepEqual(["gone", "left"].map((key) => store.lastSeqOfKey!("t", key)), [0, 4]);
+      if (await store.lastSeqOfKey?.("t", "left") !== undefined) {
+        assert.equal(await store.lastSeqOfKey!("t", "gone"), 0);
+        assert.equal(await store.lastSeqOfKey!("t", "left"), 4);
       }
-      assert.deepEqual([store.seekTime("t", 1), store.seekTime("t", 1, 2)], [3, 5]);
-      assert.equal(store.seekBytes("t", 1e9), 3);
+      assert.deepEqual([await store.seekTime("t", 1), await store.seekTime("t", 1, 2)], [3, 5]);
+      assert.equal(await store.seekBytes("t", 1e9), 3);
     }
   });
 
@@ -146,15 +150,15 @@ export function testReading(test: Register<JournalStore>): void {
     const each = 12; // 10 of the payload, 2 of the metadata
     assert.equal(store.head("t").bytes, 2000 * each);
     for (const keep of [1, 5, 976, 977, 1000, 1500, 1999]) {
-      assert.equal(store.seekBytes("t", keep * each), 2001 - keep, `to keep ${keep}`);
+      assert.equal(await store.seekBytes("t", keep * each), 2001 - keep, `to keep ${keep}`);
       assert.equal(
-        store.seekBytes("t", keep * each + each - 1),
+        await store.seekBytes("t", keep * each + each - 1),
         2001 - keep,
         `to keep ${keep} and a part`,
       );
     }
-    assert.equal(store.seekBytes("t", 2000 * each), 1);
-    assert.equal(store.seekBytes("t", 0), 2001);
+    assert.equal(await store.seekBytes("t", 2000 * each), 1);
+    assert.equal(await store.seekBytes("t", 0), 2001);
     await store.truncate("t", 501);
     assert.equal(store.head("t").bytes, 1500 * each);
   });

@@ -35,6 +35,7 @@ export async function fill(store: JournalStore, topic: string, count: number): P
 }
 
 /** The seqs currently stored. */
-export function seqs(store: JournalStore, topic: string): number[] {
-  return store.readPage(topic, { from: 1, to: 1e9, limit: 1e6 }).events.map((event) => event.seq);
+export async function seqs(store: JournalStore, topic: string): Promise<number[]> {
+  const { events } = await store.readPage(topic, { from: 1, to: 1e9, limit: 1e6 });
+  return events.map((event) => event.seq);
 }

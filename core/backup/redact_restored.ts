@@ -80,7 +80,7 @@ async function redactOne(
   const metadata = redactedMetadata(record);
   let found = copyIn(state, record);
   for (const store of stores) {
-    const [stored] = store.readPage(topic, { from: seq, to: seq, limit: 1 }).events;
+    const { events: [stored] } = await store.readPage(topic, { from: seq, to: seq, limit: 1 });
     if (stored?.id !== id) continue;
     found = stored;
     if (stored.metadata === metadata) continue;

@@ -1,5 +1,6 @@
 /** Long synchronous work in steps, so that everything else has its turn between two of them. */
 
+import { isPromise } from "./maybe_promise.ts";
 import { moduleState } from "./module_state.ts";
 
 /** Sockets have their turn at least this often, ms. */
@@ -37,7 +38,7 @@ function immediate(): Promise<void> {
 
 /**
  * Runs the steps and returns their result. `goOn` is called between two of them, and may throw to
- * give up.
+ * give up. A step that is a promise is waited for, which gives others their turn, too.
  */
 export async function inTurns<T>(
   steps: Iterator<unknown, T, undefined>,
@@ -45,7 +46,7 @@ export async function inTurns<T>(
 ): Promise<T> {
   for (let step = steps.next();; step = steps.next()) {
     if (step.done) return step.value;
-    await turn();
+    await (isPromise(step.value) ? step.value : turn());
     goOn();
   }
 }

@@ -9,7 +9,7 @@ import type { SubscriptionManager } from "../delivery/manager.ts";
 import type { Event, NewEvent } from "../event/event.ts";
 import type { Commit } from "../store/journal.ts";
 import { eventsOf, type StoreRequest } from "../store/pack.ts";
-import type { AppendOutcome } from "../store/store.ts";
+import type { Appended, AppendOutcome } from "../store/store.ts";
 import type { TopicMeters } from "./topic_meters.ts";
 
 /** The receivers of commits. */
@@ -40,10 +40,23 @@ export class CommitDispatcher {
     return this.#tails.size > 0 || this.#context.locals.hasOthers(topic);
   }
 
+  /**
+   * Passes on that others have stored events, which whoever wants them reads: a commit without them.
+   * It may be told late, and again; queues and tails go by where they are themselves.
+   */
+  tellAppended(appended: Appended): void {
+    this.#context.meters.noteAppended(appended);
+    this.#pass(appended);
+  }
+
   /** Passes on what became durable, or the events of a topic that stores nothing. */
   tell(commit: Commit): void {
-    const { subscriptions, locals, meters, onError } = this.#context;
-    meters.note(commit);
+    this.#context.meters.note(commit);
+    this.#pass(commit);
+  }
+
+  #pass(commit: Commit): void {
+    const { subscriptions, locals, onError } = this.#context;
     // A throwing listener must not look like a failed store.
     try {
       // Handlers of this process get unstored events directly (LocalSubscriptions.hand), not

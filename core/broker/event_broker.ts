@@ -53,7 +53,7 @@ import type { TailSource } from "../reading/tail.ts";
 import { TailStream } from "./tail_stream.ts";
 import { type TopicStores, topicStoresOf } from "../topic/stores.ts";
 import { TopicCatalog } from "../topic/catalog.ts";
-import { type BrokerStats, statsOf } from "./stats.ts";
+import { type BrokerStats, freshStatsOf } from "./stats.ts";
 import { TopicEnds } from "./topic_ends.ts";
 import { TopicMeters } from "./topic_meters.ts";
 import { Topic } from "./topic_handle.ts";
@@ -174,7 +174,7 @@ export class EventBroker<E = any> extends Broker<E> {
       random: options.random ?? Math.random,
       store,
       topics: this.topics,
-      meters: this.meters = new TopicMeters({ clock, store, topics: this.topics }),
+      meters: this.meters = new TopicMeters({ clock, store, topics: this.topics, onError }),
       expiry,
       onError,
       redacted,
@@ -237,6 +237,7 @@ export class EventBroker<E = any> extends Broker<E> {
 
   /** Opens the stores, and finishes what an earlier process began. */
   #open(topics: StateSnapshot["topics"]): Promise<void> {
+    this.store.onAppended?.((appended) => this.#dispatcher.tellAppended(appended));
     let opened = this.#stores.openAll(topics);
     const raise = () => this.ends.raise((topic) => this.subscriptions.of(topic));
     if (this.ends.lost.length > 0) opened = opened.then(raise);
@@ -349,7 +350,7 @@ export class EventBroker<E = any> extends Broker<E> {
 
   /** What goes through the broker, and what waits in it; from memory. */
   stats(): Promise<BrokerStats> {
-    return this.#closed ? Promise.reject(closedBroker()) : Promise.resolve(statsOf(this));
+    return this.#closed ? Promise.reject(closedBroker()) : freshStatsOf(this);
   }
 
   /** @internal */

@@ -4,9 +4,10 @@ import type { SubscriptionInfo } from "../protocol/protocol.ts";
 import { pausedWords } from "../protocol/paused_words.ts";
 import type { Clock } from "../base/clock.ts";
 import { ConflictError, UnsupportedError } from "../base/errors.ts";
+import { isPromise, whenReady } from "../base/maybe_promise.ts";
 import { whenAborted } from "../base/when_aborted.ts";
 import { type Event, toEvent, toFilterEvent } from "../event/event.ts";
-import { parseOffset, readerStart } from "../event/offset.ts";
+import { parseOffset } from "../event/offset.ts";
 import type { SubscriptionSettings } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
 import type { JournalStore } from "../store/store.ts";
@@ -25,6 +26,7 @@ import type { ExpiryCount } from "../delivery/deliverable.ts";
 import type { SubscriptionDriver } from "../delivery/driver.ts";
 import { retriesPage, retryNow } from "../delivery/scheduled_retries.ts";
 import { newToken } from "../delivery/tokens.ts";
+import { type StartOffset, startsIn } from "../delivery/start_offset.ts";
 import { assertOn } from "../delivery/processed.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { HandlerRunner } from "../delivery/runner.ts";
@@ -49,6 +51,12 @@ export interface LocalContext {
   /** Where an ephemeral subscription stores its retries. */
   ledger(): Ledger;
   onError(error: unknown, context: string): void;
+}
+
+/** A subscription without a name that has begun. */
+interface Opened {
+  driver: SubscriptionDriver;
+  runner: HandlerRunner;
 }
 
 /** The handlers for a topic's events. */
@@ -108,44 +116,56 @@ export class LocalSubscriptions {
     topic: string,
     of: { handler: Handler; options: SubscribeOptions; settings: Partial<SubscriptionSettings> },
   ): Subscription {
-    const { clock, random, store, topics, expiry, manager, onError } = this.#context;
+    const { clock, store, topics, manager, onError } = this.#context;
     const name = `unnamed-${newToken()}`;
-    const settings = { ...defaultSettings, ...of.settings };
     const offset = parseOffset(of.options.from ?? "end");
-    const cursors = topics.match(topic).map((match) => ({
-      subscription: name,
-      topic: match,
-      next: readerStart(offset, {
-        head: store.head(match),
-        now: clock.now(),
-        seekTime: (at, latest) => store.seekTime(match, at, latest),
-      }),
-    }));
+    const now = () => clock.now();
+    let opened: Opened | undefined;
+    const opening = whenReady(
+      startsIn({ store, now }, topics.match(topic), offset),
+      (starts) => opened = this.#open({ name, topic, starts }, of),
+    );
+    const there = <T>(ask: () => T) => opened ? ask() : Promise.resolve(opening).then(ask);
+    const subscription: Subscription = new Subscription({
+      name,
+      topic,
+      runner: isPromise(opening)
+        ? opening.then(({ runner }) => runner)
+        : Promise.resolve(opening.runner),
+      clock,
+      onError,
+      info: () => there(() => manager.info(name)),
+      retries: (page) => there(() => retriesPage(opened!.driver, page)),
+      retryNow: async (request) => await there(() => retryNow(opened!.driver, request)),
+      whenProcessed: (position, options) => this.#whenProcessed(opened!.driver, position, options),
+      ended: async () => {
+        this.#forget(subscription, opened?.driver);
+        if (!opened) return;
+        manager.dropDriver(opened.driver);
+        await opened.driver.close();
+      },
+    });
+    const attach = ({ driver, runner }: Opened) => this.#attach(subscription, driver, runner);
+    if (isPromise(opening)) this.#track(opening.then(attach), name, () => subscription);
+    else attach(opening);
+    return subscription;
+  }
+
+  /** Adds the driver of a subscription without a name, and what runs its handler. */
+  #open(
+    { name, topic, starts }: { name: string; topic: string; starts: readonly StartOffset[] },
+    of: { handler: Handler; options: SubscribeOptions; settings: Partial<SubscriptionSettings> },
+  ): Opened {
+    const { clock, random, store, expiry, manager, onError } = this.#context;
+    const settings = { ...defaultSettings, ...of.settings };
+    const cursors = starts.map(({ topic, seq: next }) => ({ subscription: name, topic, next }));
     const driver = manager.addDriver(
       { name, topic, from: "end", settings, paused: false, createdAt: clock.now() },
       { cursors, done: [], missed: [], retries: [] },
       { clock, random, store, expiry, onError, ledger: this.#context.ledger(), trip: neverTrips },
     );
     manager.useFilter(driver);
-    const runner = this.#runner(driver, of);
-    const subscription: Subscription = new Subscription({
-      name,
-      topic,
-      runner: Promise.resolve(runner),
-      clock,
-      onError,
-      info: () => manager.info(name),
-      retries: (page) => retriesPage(driver, page),
-      retryNow: (request) => retryNow(driver, request),
-      whenProcessed: (position, options) => this.#whenProcessed(driver, position, options),
-      ended: async () => {
-        this.#forget(subscription, driver);
-        manager.dropDriver(driver);
-        await driver.close();
-      },
-    });
-    this.#attach(subscription, driver, runner);
-    return subscription;
+    return { driver, runner: this.#runner(driver, of) };
   }
 
   #named(
@@ -168,15 +188,7 @@ export class LocalSubscriptions {
       this.#attach(subscription, driver, runner);
       return runner;
     });
-    this.#starting.add(made);
-    made.then(
-      () => this.#starting.delete(made),
-      (error) => {
-        this.#starting.delete(made);
-        this.#subscriptions.delete(subscription);
-        onError(error, `the subscription ${name}`);
-      },
-    );
+    this.#track(made, name, () => subscription);
     const there = <T>(ask: () => T) => driver ? ask() : made.then(ask);
     const subscription: Subscription = new Subscription({
       name,
@@ -192,6 +204,19 @@ export class LocalSubscriptions {
       ended: () => this.#forget(subscription, driver),
     });
     return subscription;
+  }
+
+  /** Publishes wait for a subscription that is being made. */
+  #track(made: Promise<unknown>, name: string, subscription: () => Subscription): void {
+    this.#starting.add(made);
+    made.then(
+      () => this.#starting.delete(made),
+      (error) => {
+        this.#starting.delete(made);
+        this.#subscriptions.delete(subscription());
+        this.#context.onError(error, `the subscription ${name}`);
+      },
+    );
   }
 
   #runner(

@@ -2,6 +2,7 @@
  * Which scheduled events a topic has, and under which seq: those that may have been published before
  * are looked for, and those that were just published are counted off.
  */
+import { isPromise } from "../base/maybe_promise.ts";
 import { turn } from "../base/in_turns.ts";
 import type { AppendOutcome, JournalStore } from "../store/store.ts";
 import type { ScheduledItem } from "./due_list.ts";
@@ -18,7 +19,8 @@ export async function findPublished(
   const to = store.head(topic).lastSeq;
   let from = 1 + Math.min(...items.map(({ afterSeq }) => afterSeq));
   while (from <= to) {
-    const page = store.readPage(topic, { from, to, limit: 1000 });
+    const read = store.readPage(topic, { from, to, limit: 1000 });
+    const page = isPromise(read) ? await read : read;
     for (const { id, seq } of page.events) {
       const item = wanted.get(id);
       if (item !== undefined && seq > item.afterSeq) found.set(item, seq);

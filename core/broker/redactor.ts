@@ -10,6 +10,7 @@ import { UnsupportedError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
 import { refuseUnknown } from "../base/options.ts";
 import { defined } from "../base/defined.ts";
+import { isPromise, type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import type { DeadLetterQueue } from "../dead_letter/queue.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { planRedacted } from "../delivery/redact.ts";
@@ -155,7 +156,9 @@ export class Redactor {
     topics.require(topic);
     const item = await scheduled.find(topic, wanted);
     if (!item && !canRedact(store, topic)) throw cannot(topic);
-    const found = this.#find(topic, wanted);
+    if (store.refresh) await store.refresh([topic]);
+    const finding = this.#find(topic, wanted);
+    const found = isPromise(finding) ? await finding : finding;
     // One that is just being published has its record after that.
     if (found && found.id !== wanted) await scheduled.find(topic, found.id);
     const before = found && redacted.of(found);
@@ -233,7 +236,8 @@ export class Redactor {
   ): Promise<Pick<RedactReply, "deadLetters" | "undelivered">> {
     const { store, state } = this.#context;
     const { topic, seq, id } = record;
-    const [stored] = store.readPage(topic, { from: seq, to: seq, limit: 1 }).events;
+    const read = store.readPage(topic, { from: seq, to: seq, limit: 1 });
+    const { events: [stored] } = isPromise(read) ? await read : read;
     const isStored = stored?.id === id;
     const found = isStored ? stored : this.#copiesOf(record).find((copy) => copy.seq === seq);
     let counts = { deadLetters: 0, undelivered: 0 };
@@ -294,12 +298,13 @@ export class Redactor {
   }
 
   /** An id may be that of several events: those that are not redacted come first. */
-  #find(topic: string, wanted: string): StoredEvent | undefined {
+  #find(topic: string, wanted: string): MaybePromise<StoredEvent | undefined> {
     const { store, redacted } = this.#context;
-    const stored = findEvent(store, topic, wanted);
-    if (stored && (stored.id !== wanted || !redacted.of(stored)?.done)) return stored;
-    const copies = this.#copiesOf({ topic, id: wanted });
-    return copies.find((copy) => !redacted.of(copy)?.done) ?? stored ?? copies[0];
+    return whenReady(findEvent(store, topic, wanted), (stored) => {
+      if (stored && (stored.id !== wanted || !redacted.of(stored)?.done)) return stored;
+      const copies = this.#copiesOf({ topic, id: wanted });
+      return copies.find((copy) => !redacted.of(copy)?.done) ?? stored ?? copies[0];
+    });
   }
 
   /** Copies of events that the topic may no longer have: those of dead letters and of retries. */

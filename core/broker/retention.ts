@@ -3,6 +3,7 @@
  * keeps what its subscriptions have not finished, and those that they have finished, if it drops
  * them. Never anything in the middle.
  */
+import { isPromise } from "../base/maybe_promise.ts";
 import type { HeldBack } from "../event/held_back.ts";
 import { type Clock, setBackgroundTimer } from "../base/clock.ts";
 import { type DeletionPlan, dependsOnConsumers, planDeletion } from "../store/consumption.ts";
@@ -135,18 +136,21 @@ export class Retention {
     const depends = dependsOnConsumers(options);
     if (!options.persistent || (!depends && !isLimited(options))) return 0;
     const { store, clock } = this.#context;
+    if (store.refresh) await store.refresh([name]);
     const now = clock.now();
     if (store instanceof ThreeMethodStore && options.retentionPeriod > 0) {
       return await store.deleteEvents(name, now - options.retentionPeriod);
     }
     const byAge = await seekAge(store, record, now);
     const head = store.head(name);
-    const limit = keepFrom({
+    const within = keepFrom({
       options,
       head,
       seekAge: () => byAge,
       seekBytes: (bytes) => store.seekBytes(name, bytes),
     });
+    // Progress is looked at after that: meanwhile a subscription may have been made, or moved back.
+    const limit = isPromise(within) ? await within : within;
     const plan: DeletionPlan = depends ? this.#plan(record, { head, limit }) : { keep: limit };
     this.#held.set(name, plan.held);
     if (plan.keep <= head.firstSeq) return 0;
@@ -190,5 +194,5 @@ async function seekAge(
 ): Promise<number> {
   if (retentionPeriod === 0) return 0;
   return await store.seekAge?.(name, retentionPeriod) ??
-    store.seekTime(name, now - retentionPeriod);
+    await store.seekTime(name, now - retentionPeriod);
 }

@@ -12,6 +12,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { defined } from "../base/defined.ts";
+import { isPromise } from "../base/maybe_promise.ts";
 import { type NewEvent, type StoredEvent, storedEvent, toWireLine } from "../event/event.ts";
 import { storedRedactionOf } from "../event/redaction.ts";
 import type { Schedule } from "../event/schedule.ts";
@@ -182,27 +183,28 @@ export class ScheduledEvents {
     }
     return await topics.locks.share(topic, async () => {
       await topics.ensure(topic);
-      const known = event.idGiven ? store.find(topic, event.id) : undefined;
+      // Before the id is looked for: what is stored while that is under way is looked for later.
+      const { lastSeq: afterSeq } = store.head(topic);
+      const found = event.idGiven ? store.find(topic, event.id) : undefined;
+      const known = isPromise(found) ? await found : found;
       if (known !== undefined && known.timestamp > now.wall - this.#dedupWindow) {
         return { seq: known.seq, duplicate: true };
       }
-      const { id, type, key } = event;
       const item: ScheduledItem = {
         number: ++this.#lastNumber,
         topic,
-        id,
-        type,
-        ...(key === undefined ? {} : { key }),
+        id: event.id,
+        type: event.type,
+        ...defined({ key: event.key }),
         dueAt,
         acceptedAt: now.wall,
-        afterSeq: store.head(topic).lastSeq,
+        afterSeq,
         stamped,
         ...(schedule.at === undefined
           ? { waitMs: schedule.delayMs, dueMono: now.mono + schedule.delayMs }
           : {}),
       };
-      await this.#put(item, event);
-      return { dueAt, seq: 0 };
+      return await this.#put(item, event).then(() => ({ dueAt, seq: 0 }));
     });
   }
 

@@ -4,6 +4,7 @@ import type { SubscriptionManager } from "../delivery/manager.ts";
 import type { SubscriptionInfo, TopicInfo } from "../protocol/protocol.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 import type { Retention } from "./retention.ts";
+import type { EventReader } from "../store/reader.ts";
 import type { TopicMeters } from "./topic_meters.ts";
 
 /** What `stats` of a broker tells. */
@@ -51,4 +52,12 @@ export function statsOf(source: StatsSource): BrokerStats {
     topics: source.topics.list().map(({ name }) => topicInfoOf(source, name)),
     subscriptions: source.subscriptions.list(),
   };
+}
+
+/** The same, with what others have stored until now. */
+export async function freshStatsOf(
+  source: StatsSource & { store: Pick<EventReader, "refresh"> },
+): Promise<BrokerStats> {
+  if (source.store.refresh) await source.store.refresh();
+  return statsOf(source);
 }

@@ -5,16 +5,17 @@
 import { defined } from "../base/defined.ts";
 import { UnsupportedError } from "../base/errors.ts";
 import { inTurns } from "../base/in_turns.ts";
+import { isPromise, type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import type { Event } from "../event/event.ts";
 import { eventsOfLines } from "../event/event_lines.ts";
-import { type Offset, readerStart } from "../event/offset.ts";
-import { offsetFor } from "../delivery/start_offset.ts";
+import type { Offset } from "../event/offset.ts";
+import { offsetFor, startsIn } from "../delivery/start_offset.ts";
 import type { StreamOptions, StreamSource } from "./event_stream.ts";
 import type { Filter } from "../filter/filter.ts";
 import { lineFilter } from "../reading/line_filter.ts";
 import type { Missed } from "../reading/missed.ts";
 import { newestPerKey } from "../reading/newest_per_key.ts";
-import { lastOf, replay } from "../reading/replay.ts";
+import { lastOf, type Pages, replay } from "../reading/replay.ts";
 import { Tail, type TailSource } from "../reading/tail.ts";
 import { ThreeMethodStore } from "../store/basic_store.ts";
 import { assertTopicPattern, compilePattern } from "../event/topic_options.ts";
@@ -35,7 +36,7 @@ export class TailStream implements StreamSource {
   readonly #topic: string;
   readonly #types: readonly string[] | undefined;
   /** What is returned before the tail. */
-  #stored: Generator<Uint8Array, void, undefined> | undefined;
+  #stored: Pages | undefined;
   #tail: Tail | undefined;
   #closed = false;
   onMissed?: (missed: Missed) => void;
@@ -61,23 +62,16 @@ export class TailStream implements StreamSource {
       this.opened = this.#openAtLast(offset.count, where);
       return;
     }
-    this.#open(this.#starts(offset));
-    this.opened = where === undefined ? Promise.resolve() : this.#compile(where).then(() => {});
+    const open = whenReady(this.#starts(offset), (starts) => this.#open(starts));
+    const ready = () => where === undefined ? undefined : this.#compile(where).then(() => {});
+    this.opened = Promise.resolve(isPromise(open) ? open.then(ready) : ready());
   }
 
   /** Where to begin on each topic that is there. */
-  #starts(offset: Offset): Map<string, number> {
+  #starts(offset: Offset): MaybePromise<Map<string, number>> {
     const { feed: { store }, topics, now } = this.#context;
-    return new Map(
-      topics.match(this.#topic).map((name) => [
-        name,
-        readerStart(offset, {
-          head: store.head(name),
-          now: now(),
-          seekTime: (at, latest) => store.seekTime(name, at, latest),
-        }),
-      ]),
-    );
+    const starts = startsIn({ store, now }, topics.match(this.#topic), offset);
+    return whenReady(starts, (starts) => new Map(starts.map(({ topic, seq }) => [topic, seq])));
   }
 
   #open(positions: Map<string, number>): void {
@@ -94,6 +88,7 @@ export class TailStream implements StreamSource {
   async #openAtLast(count: number, where: string | undefined): Promise<void> {
     const filter = where === undefined ? undefined : await this.#compile(where);
     const { feed: { store }, topics } = this.#context;
+    if (store.refresh) await store.refresh(topics.match(this.#topic));
     const query = defined({ topics: topics.match(this.#topic), count, types: this.#types, filter });
     const ranges = await inTurns(lastOf(store, query));
     this.#open(new Map(ranges.map(({ topic, from }) => [topic, from])));
@@ -103,7 +98,8 @@ export class TailStream implements StreamSource {
   async #openPerKey(offset: Offset, where: string | undefined): Promise<void> {
     const filter = where === undefined ? undefined : await this.#compile(where);
     const { store } = this.#context.feed;
-    const ranges = [...this.#starts(offset)].map(([topic, from]) => ({
+    const starts = this.#starts(offset);
+    const ranges = [...isPromise(starts) ? await starts : starts].map(([topic, from]) => ({
       topic,
       from,
       to: store.head(topic).lastSeq,
@@ -130,8 +126,9 @@ export class TailStream implements StreamSource {
   async pull(): Promise<Event[] | undefined> {
     await this.opened;
     for (let page = this.#stored?.next(); page && !page.done; page = this.#stored?.next()) {
+      if (isPromise(page.value)) await page.value;
       if (this.#closed) return undefined;
-      if (page.value.length > 0) return eventsOfLines(page.value);
+      if (!isPromise(page.value) && page.value.length > 0) return eventsOfLines(page.value);
     }
     for (;;) {
       const bytes = await this.#tail?.next();

@@ -3,9 +3,11 @@
  * timer. What is older than the process is read from the store, a little at a time.
  */
 import type { Clock } from "../base/clock.ts";
+import { isPromise } from "../base/maybe_promise.ts";
 import type { TopicRates } from "../protocol/protocol.ts";
 import type { Commit } from "../store/journal.ts";
 import type { EventReader } from "../store/reader.ts";
+import type { Appended, Page } from "../store/store.ts";
 
 /** The periods of the rates, like those of the load average: 1, 5 and 15 minutes, ms. */
 const PERIODS = [60_000, 300_000, 900_000] as const;
@@ -34,7 +36,8 @@ export class TopicMeter {
   published = 0;
   /** When the newest one was, monotonic ms. */
   newest = 0;
-  #lastSeq = 0;
+  /** The last seq that was counted. */
+  lastSeq = 0;
   readonly #spans: Span[] = [];
   readonly #rates: [number, number, number] = [0, 0, 0];
   /** Events that the rates do not contain yet, and until when they are up to date. */
@@ -52,7 +55,7 @@ export class TopicMeter {
     if (mono - this.#at >= STEP_MS) this.#decay(mono);
     this.#uncounted += count;
     if (firstSeq === 0) return;
-    this.#lastSeq = firstSeq + count - 1;
+    this.lastSeq = firstSeq + count - 1;
     const last = this.#spans.at(-1);
     if (last && mono - last.begin < STEP_MS) last.end = mono;
     else this.#begin({ seq: firstSeq, begin: mono, end: mono });
@@ -78,8 +81,8 @@ export class TopicMeter {
       else high = middle;
     }
     const span = this.#spans[low - 1];
-    if (!span || seq > this.#lastSeq) return undefined;
-    const end = this.#spans[low]?.seq ?? this.#lastSeq + 1;
+    if (!span || seq > this.lastSeq) return undefined;
+    const end = this.#spans[low]?.seq ?? this.lastSeq + 1;
     const share = (seq - span.seq) / Math.max(1, end - span.seq - 1);
     return span.begin + share * (span.end - span.begin);
   }
@@ -114,6 +117,7 @@ export interface TopicMetersContext {
   clock: Clock;
   store: Pick<EventReader, "head" | "readPage">;
   topics: { onRemove(listener: (name: string) => void): void };
+  onError(error: unknown, context: string): void;
 }
 
 /** The meters of all topics to which something was published. */
@@ -122,6 +126,8 @@ export class TopicMeters {
   readonly #context: TopicMetersContext;
   /** The timestamps of events that were read, by topic and seq. */
   readonly #read = new Map<string, number>();
+  /** Those that are being read. */
+  readonly #reading = new Map<string, Promise<void>>();
   /** The last known times at cursors, by topic and asker, and in which round each was read. */
   readonly #cursors = new Map<string, { seq: number; at: number; round: number }>();
   /** How many were read since `since`; the how-manieth time that is counted. */
@@ -131,6 +137,12 @@ export class TopicMeters {
   constructor(context: TopicMetersContext) {
     this.#context = context;
     context.topics.onRemove((name) => this.#meters.delete(name));
+  }
+
+  /** Counts what others have stored, as far as it has not been counted. */
+  noteAppended({ topic, firstSeq, lastSeq }: Appended): void {
+    const from = Math.max(firstSeq, (this.#meters.get(topic)?.lastSeq ?? 0) + 1);
+    if (from <= lastSeq) this.note({ topic, firstSeq: from, lastSeq });
   }
 
   /** Counts what was stored, or passed on. */
@@ -206,16 +218,35 @@ export class TopicMeters {
   #timestampOf(topic: string, seq: number, { exact = false } = {}): number | undefined {
     const name = `${topic}\n${seq}`;
     const known = this.#read.get(name);
-    if (known !== undefined) return known;
+    if (known !== undefined || this.#reading.has(name)) return known;
     this.#countReads();
     if (++this.#reads.count > MOST_READS && !exact) return undefined;
     const { store } = this.#context;
     // The next one that is there, if that one was lost.
     const to = store.head(topic).lastSeq;
-    const [event] = store.readPage(topic, { from: seq, to, limit: 1 }).events;
+    const page = store.readPage(topic, { from: seq, to, limit: 1 });
+    if (isPromise(page)) {
+      this.#readLater(name, page);
+      return undefined;
+    }
+    const [event] = page.events;
     if (event === undefined) return undefined;
     remember(this.#read, name, event.timestamp);
     return event.timestamp;
+  }
+
+  /** It is not known yet: it is the next time that somebody asks. */
+  #readLater(name: string, page: Promise<Page>): void {
+    const read = page.then(({ events: [event] }) => {
+      if (event !== undefined) remember(this.#read, name, event.timestamp);
+    }, (error) => this.#context.onError(error, "when an event was stored"));
+    this.#reading.set(name, read);
+    read.then(() => this.#reading.delete(name));
+  }
+
+  /** Resolves when what was asked for has been read; undefined if nothing is being read. */
+  get reading(): Promise<unknown> | undefined {
+    return this.#reading.size > 0 ? Promise.all(this.#reading.values()) : undefined;
   }
 
   /** Begins to count again after a second. */

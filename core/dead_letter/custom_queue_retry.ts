@@ -1,5 +1,6 @@
 /** Retries entries of a dead-letter queue that the application provides. */
 import { defined } from "../base/defined.ts";
+import { isPromise } from "../base/maybe_promise.ts";
 import { planRedelivery } from "../delivery/redeliver.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { ConflictError } from "../base/errors.ts";
@@ -41,12 +42,13 @@ export async function redeliver(
   },
 ): Promise<void> {
   const driver = subscriptions.require(entry.subscription);
-  driver.look();
   const { topic, id, seq = 0 } = entry.event;
+  if (store.refresh) await store.refresh([topic]);
+  driver.look();
   // The queue may have outlived the store: then the seq belongs to another event, which must not
   // count as handled.
-  const isKnown = seq > 0 &&
-    store.readPage(topic, { from: seq, to: seq, limit: 1 }).events[0]?.id === id;
+  const page = seq > 0 ? store.readPage(topic, { from: seq, to: seq, limit: 1 }) : undefined;
+  const isKnown = (isPromise(page) ? await page : page)?.events[0]?.id === id;
   const record = {
     ...recordOf(entry.event, entry.subscription),
     seq: isKnown ? seq : 0,

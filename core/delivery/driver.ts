@@ -11,15 +11,8 @@ import { BegunDeliveries } from "./begun_deliveries.ts";
 import { AGAIN_MS, Committer, type Ledger } from "./committer.ts";
 import { Deliverable, type ExpiryCount } from "./deliverable.ts";
 import type { LeaseWait, Waiter } from "./lease_wait.ts";
-import {
-  fitsWindow,
-  hasRoom,
-  PAGES_A_TURN,
-  readNext,
-  wantedOf,
-  wantsType,
-  WINDOW,
-} from "./read_window.ts";
+import { PageReader } from "./page_reader.ts";
+import { fitsWindow, PAGES_A_TURN, wantedOf, wantsType, WINDOW } from "./read_window.ts";
 import { newToken } from "./tokens.ts";
 import { finishedIn } from "./progress.ts";
 import type { Now } from "./entry.ts";
@@ -63,15 +56,13 @@ export class SubscriptionDriver {
   record: SubscriptionRecord;
   readonly queue: DeliveryQueue;
   readonly #context: DriverContext;
-  readonly #behind = new Set<string>();
-  #filter: ((event: Event) => boolean) | undefined;
-  #filterReady = true;
+  readonly #reader: PageReader;
   #waiters: Waiter[] = [];
   readonly #watches = new Watches();
   readonly #committer: Committer;
   readonly #ahead = new ReadAhead({
-    lacks: (events) => this.queue.ready.buffered < events && this.#canRead(),
-    read: () => this.#readPage(),
+    lacks: (events) => this.queue.ready.buffered < events && this.#reader.canRead,
+    read: () => this.#reader.readPage(),
     failed: (error) => this.#readFailed(error),
   });
   #reading = false;
@@ -103,7 +94,13 @@ export class SubscriptionDriver {
       { ...start, name: record.name, settings: record.settings },
       this.now(),
     );
-    for (const topic of this.queue.lanes.keys()) this.#behind.add(topic);
+    this.#reader = new PageReader({
+      store: context.store,
+      queue: this.queue,
+      skipped: () => this.#flushSoon(),
+      ended: () => this.serve(),
+      failed: (error) => this.#lateReadFailed(error),
+    });
     this.deliverable = new Deliverable({
       ...context,
       queue: this.queue,
@@ -133,12 +130,8 @@ export class SubscriptionDriver {
 
   /** Sets the compiled filter; nothing is read until the promise resolves. */
   async useFilter(filter: Promise<(event: Event) => boolean> | undefined): Promise<void> {
-    this.#filterReady = filter === undefined;
-    this.#filter = undefined;
-    if (filter) {
-      this.#filter = await filter;
-      this.#filterReady = true;
-    }
+    const ready = this.#reader.useFilter(filter);
+    if (filter) await ready;
     this.serve();
   }
 
@@ -146,17 +139,13 @@ export class SubscriptionDriver {
   addTopic(topic: string, next: number): void {
     if (this.queue.lanes.has(topic)) return;
     this.queue.addLane(topic, next, { written: false });
-    this.#behind.add(topic);
+    this.#reader.add(topic);
     this.#flushSoon();
   }
 
   /** Updates what is known of the topics: where they end, and what retention has deleted. */
   look(): void {
-    for (const topic of this.queue.lanes.keys()) this.#look(topic);
-  }
-
-  #look(topic: string): void {
-    if (this.queue.look(topic, this.#context.store.head(topic)) > 0) this.#flushSoon();
+    for (const topic of this.queue.lanes.keys()) this.#reader.look(topic);
   }
 
   /** Switches to a new record: paused or resumed, or with new settings. */
@@ -177,15 +166,22 @@ export class SubscriptionDriver {
 
   /** Rereads everything from the cursors on, because settings or cursors have changed. */
   reread(): void {
-    for (const topic of this.queue.lanes.keys()) this.#behind.add(topic);
+    this.#reader.readAgain();
     this.serve();
   }
 
   /** Makes the next lease read again. An error that a waiting caller does not get is reported. */
   #readFailed(untold?: unknown): void {
     if (untold) this.#context.onError(untold, `reading ahead for ${this.record.name}`);
-    if (this.#waiters.length > 0) return;
-    for (const topic of this.queue.lanes.keys()) this.#behind.add(topic);
+    if (this.#waiters.length === 0) this.#reader.readAgain();
+  }
+
+  /** A page was to come later: all who wait for it get the error, as if they had read it. */
+  #lateReadFailed(error: unknown): void {
+    const waiters = [...this.#waiters];
+    for (const waiter of waiters) waiter.fail(error);
+    this.#readFailed(waiters.length === 0 ? error : undefined);
+    this.serve();
   }
 
   /** Events were stored, or are ephemeral. */
@@ -201,13 +197,13 @@ export class SubscriptionDriver {
       lane.lastSeq = Math.max(lane.lastSeq, commit.lastSeq);
       if (
         commit.events && this.#waiters.length > 0 && lane.readNext === commit.firstSeq &&
-        this.#filterReady && fitsWindow(this.queue.ready, commit.events)
+        this.#reader.filterReady && fitsWindow(this.queue.ready, commit.events)
       ) {
         const wanted = this.#wantedOf(commit, commit.events);
         this.queue.feed(commit.topic, { events: wanted, next: commit.lastSeq + 1 });
         this.#flushSoon();
       } else {
-        this.#behind.add(commit.topic);
+        this.#reader.add(commit.topic);
       }
     }
     this.serve();
@@ -215,11 +211,12 @@ export class SubscriptionDriver {
 
   /** True if the subscription's settings let the event through. */
   wants(event: Event): boolean {
-    return wantsType(this.queue.settings, event.type) && (!this.#filter || this.#filter(event));
+    const { filter } = this.#reader;
+    return wantsType(this.queue.settings, event.type) && (!filter || filter(event));
   }
 
   #wantedOf(commit: Commit, stored: readonly NewEvent[]): StoredEvent[] {
-    return wantedOf(commit, stored, { settings: this.queue.settings, filter: this.#filter });
+    return wantedOf(commit, stored, { settings: this.queue.settings, filter: this.#reader.filter });
   }
 
   /** Leases events as soon as there are some; resolves with none when the wait is over. */
@@ -301,12 +298,12 @@ export class SubscriptionDriver {
         ? []
         : this.#take(waiter.order);
       const ends = (this.record.paused && !waiter.throughPause) ||
-        (!waiter.waits && (this.record.paused || !(this.#canRead() || this.deliverable.busy))) ||
-        (waiter.untilEmpty && this.queue.drained && !this.#committer.busy);
+        (!waiter.waits && (this.record.paused || !(this.#reads || this.deliverable.busy))) ||
+        (waiter.untilEmpty && this.queue.drained && !this.#committer.busy && !this.#reader.busy);
       if (leases.length > 0 || ends) waiter.answer(leases);
       else hungry = true;
     }
-    if (hungry && !this.record.paused && this.#canRead()) this.#readOn();
+    if (hungry && !this.record.paused && this.#reader.canRead) this.#readOn();
     this.#arm();
     this.#watches.look();
   }
@@ -331,8 +328,8 @@ export class SubscriptionDriver {
 
   #lease(order: Omit<LeaseOrder, "token">): Lease[] {
     for (let pages = 0; pages < PAGES_A_TURN; pages++) {
-      if (this.queue.ready.buffered >= order.max || !this.#canRead()) break;
-      this.#readPage();
+      if (this.queue.ready.buffered >= order.max || !this.#reader.canRead) break;
+      this.#reader.readPage();
     }
     const leases = this.queue.lease(this.now(), { ...order, token: newToken });
     this.#ahead.took(leases.length);
@@ -364,8 +361,9 @@ export class SubscriptionDriver {
     }
   }
 
-  #canRead(): boolean {
-    return this.#filterReady && this.#behind.size > 0 && hasRoom(this.queue.ready);
+  /** Something that is stored may come: it is being read, or can be. */
+  get #reads(): boolean {
+    return this.#reader.busy || this.#reader.canRead;
   }
 
   /** Reads on in later turns, so that a filter with few matches does not stall the process. */
@@ -376,29 +374,6 @@ export class SubscriptionDriver {
       this.#reading = false;
       if (!this.#closed) this.serve();
     }, 0);
-  }
-
-  #readPage(): void {
-    const [topic] = this.#behind;
-    if (topic === undefined) return;
-    const lane = this.queue.lanes.get(topic);
-    // Move the topic to the end, so that topics take turns.
-    this.#behind.delete(topic);
-    if (!lane) return;
-    const { store } = this.#context;
-    const head = store.head(topic);
-    this.#look(topic);
-    if (lane.readNext > head.lastSeq) return;
-    const { settings: { eventTypes } } = this.queue;
-    const from = lane.readNext;
-    const page = readNext(store, lane, { head, eventTypes, filter: this.#filter });
-    for (const { topic: of, firstSeq, lastSeq, lost } of store.damage?.() ?? []) {
-      if (!lost || of !== topic || firstSeq >= page.next || lastSeq < from) continue;
-      this.queue.lose(topic, Math.max(from, firstSeq), Math.min(page.next - 1, lastSeq));
-    }
-    this.queue.feed(topic, page);
-    if (lane.readNext <= head.lastSeq) this.#behind.add(topic);
-    this.#flushSoon();
   }
 
   /**
@@ -462,7 +437,7 @@ export class SubscriptionDriver {
 
   /** True if nothing is pending, leased, scheduled or being committed. */
   get isIdle(): boolean {
-    return this.queue.drained && !this.#committer.busy && !this.#reading;
+    return this.queue.drained && !this.#committer.busy && !this.#reading && !this.#reader.busy;
   }
 
   /** Resolves when it is idle, or paused: then nothing more will happen. */
@@ -482,6 +457,7 @@ export class SubscriptionDriver {
     this.#flushTimer?.();
     const flushed = this.queue.dirty ? this.flush() : Promise.resolve();
     this.#closed = true;
+    this.#reader.close();
     this.#ahead.end();
     this.#timer.cancel();
     for (const waiter of [...this.#waiters]) waiter.fail(gone);

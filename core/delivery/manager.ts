@@ -15,6 +15,7 @@ import type {
 } from "../protocol/protocol.ts";
 import type { ConsumerFacts, ConsumerRequest } from "../protocol/in_flight.ts";
 import { ConflictError, NotFoundError } from "../base/errors.ts";
+import { isPromise } from "../base/maybe_promise.ts";
 import type { ActOptions } from "../event/audit.ts";
 import { auditedSubscription } from "../state/audited.ts";
 import type {
@@ -29,7 +30,7 @@ import { DriverDirectory } from "./directory.ts";
 import { type DriverContext, SubscriptionDriver } from "./driver.ts";
 import { AGAIN_MS } from "./committer.ts";
 import { type Outcome, type Settlement, settleReply } from "./plan.ts";
-import { planSeek, type SeekTarget } from "./seek.ts";
+import { planSeek, seekTargets } from "./seek.ts";
 import { TimedPauses } from "./timed_pauses.ts";
 import type { QueueStart } from "./queue.ts";
 import { ProcessLoad, processOf } from "./process_load.ts";
@@ -170,11 +171,9 @@ export class SubscriptionManager {
       paused: false,
       createdAt: this.#context.clock.now(),
     };
-    const cursors = this.#context.topics.match(record.topic).map((topic) => ({
-      subscription: name,
-      topic,
-      next: resolveIn(this.#context, topic, offset),
-    }));
+    const starts = resolveIn(this.#context, this.#context.topics.match(record.topic), offset);
+    const cursors = (isPromise(starts) ? await starts : starts)
+      .map(({ topic, seq }) => ({ subscription: name, topic, next: seq }));
     await this.#context.state.commit([
       { op: "subscription.put", record },
       ...cursors.map((cursor): StateChange => ({ op: "cursor.put", record: cursor })),
@@ -328,12 +327,13 @@ export class SubscriptionManager {
   ): Promise<SeekReply> {
     const driver = this.require(name);
     const offset = offsetFor(driver.record.topic, request.to);
-    const targets = (): SeekTarget[] => {
+    // What the offset meant when it was asked for. Only the bounds are looked at when the plan is
+    // made, and in the same turn: topics may have grown, or lost their beginning, by then.
+    const resolving = resolveIn(this.#context, [...driver.queue.lanes.keys()], offset);
+    const starts = isPromise(resolving) ? await resolving : resolving;
+    const targets = () => {
       driver.look();
-      return [...driver.queue.lanes.keys()].map((topic) => {
-        const { firstSeq, lastSeq } = this.#context.store.head(topic);
-        return { topic, to: resolveIn(this.#context, topic, offset), firstSeq, lastSeq };
-      });
+      return seekTargets(driver.queue, starts, this.#context.store);
     };
     if (request.dryRun) return { dryRun: true, ...planSeek(driver.queue, targets()).result };
     const result = await driver.plan(() => {

@@ -1,9 +1,10 @@
 /** The window of events that are read ahead of the consumers, and the pages that fill it. */
 import { type Event, type NewEvent, type StoredEvent, toFilterEvent } from "../event/event.ts";
-import { select } from "../reading/replay.ts";
+import { isPromise, type MaybePromise } from "../base/maybe_promise.ts";
+import { select, type Selection } from "../reading/replay.ts";
 import { commitEvents } from "../reading/tail.ts";
 import type { Commit } from "../store/journal.ts";
-import type { JournalStore, PageQuery, TopicHead } from "../store/store.ts";
+import type { JournalStore, LinePage, Page, PageQuery, TopicHead } from "../store/store.ts";
 import type { TopicLane } from "./entry.ts";
 import { type WireEvent, wireEvents } from "./wire_event.ts";
 
@@ -13,6 +14,13 @@ export const WINDOW = { events: 1000, bytes: 4 * 1024 * 1024 };
 const PAGE = { events: 1024, bytes: 2 * 1024 * 1024 };
 /** Pages that are read before other work gets a turn. */
 export const PAGES_A_TURN = 4;
+
+/** A page as a queue is fed with it. */
+export interface EventPage {
+  events: (StoredEvent | WireEvent)[];
+  /** Where to read on. */
+  next: number;
+}
 
 /** How many events of a topic to read at once: fewer if they are large. */
 function pageLimit({ firstSeq, lastSeq, bytes }: TopicHead): number {
@@ -29,12 +37,17 @@ export function readNext(
     eventTypes: readonly string[];
     filter: ((event: Event) => boolean) | undefined;
   },
-): { events: (StoredEvent | WireEvent)[]; next: number } {
+): MaybePromise<EventPage> {
   const { head, eventTypes, filter } = wanted;
   const types = eventTypes.length > 0 ? { types: [...eventTypes] } : {};
   const query = { from, to: head.lastSeq, limit: pageLimit(head), ...types };
   const page = readEvents(store, topic, { query, filter });
-  return { ...page, next: Math.min(page.next, head.lastSeq + 1) };
+  return isPromise(page) ? page.then((page) => upTo(page, head)) : upTo(page, head);
+}
+
+/** The page without what came after the head was looked at. */
+function upTo({ events, next }: EventPage, { lastSeq }: TopicHead): EventPage {
+  return { events, next: Math.min(next, lastSeq + 1) };
 }
 
 /**
@@ -45,13 +58,21 @@ function readEvents(
   store: JournalStore,
   topic: string,
   { query, filter }: { query: PageQuery; filter: ((event: Event) => boolean) | undefined },
-): { events: (StoredEvent | WireEvent)[]; next: number } {
+): MaybePromise<EventPage> {
   if (filter === undefined && store.keepsLines?.(topic)) {
-    const { bytes, next } = store.readLines(topic, query);
-    return { events: wireEvents(bytes), next };
+    const page = store.readLines(topic, query);
+    return isPromise(page) ? page.then(ofLines) : ofLines(page);
   }
   const page = store.readPage(topic, query);
-  return { events: select(page.events, filter), next: page.next };
+  return isPromise(page) ? page.then((page) => selected(page, filter)) : selected(page, filter);
+}
+
+function ofLines({ bytes, next }: LinePage): EventPage {
+  return { events: wireEvents(bytes), next };
+}
+
+function selected({ events, next }: Page, filter: Selection["filter"]): EventPage {
+  return { events: select(events, filter), next };
 }
 
 /** True if the settings let events of the type through. */

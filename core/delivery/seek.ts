@@ -7,6 +7,8 @@ import type { StateChange } from "../state/state.ts";
 import { type Plan, removeRetry } from "./plan.ts";
 import type { DeliveryQueue } from "./queue.ts";
 import type { TopicLane } from "./entry.ts";
+import type { StartOffset } from "./start_offset.ts";
+import type { EventReader } from "../store/reader.ts";
 
 /** The target of a seek on one topic. */
 export interface SeekTarget {
@@ -15,6 +17,18 @@ export interface SeekTarget {
   to: number;
   firstSeq: number;
   lastSeq: number;
+}
+
+/** The targets of a seek to these seqs, on topics that the queue has. */
+export function seekTargets(
+  queue: DeliveryQueue,
+  starts: readonly StartOffset[],
+  store: Pick<EventReader, "head">,
+): SeekTarget[] {
+  return starts.filter(({ topic }) => queue.lanes.has(topic)).map(({ topic, seq: to }) => {
+    const { firstSeq, lastSeq } = store.head(topic);
+    return { topic, to, firstSeq, lastSeq };
+  });
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Offsets: where to start or end reading, as people write it. */
 import { parseDuration } from "../base/units.ts";
 import { InvalidArgumentError } from "../base/errors.ts";
+import type { MaybePromise } from "../base/maybe_promise.ts";
 import type { TopicHead } from "./topic_head.ts";
 
 /** A parsed offset. */
@@ -83,14 +84,14 @@ function isTimeOfDay(text: string): boolean {
  */
 const AHEAD_MS = 86_400_000;
 
-/** What it takes to resolve an offset. */
-export interface OffsetView {
+/** What it takes to resolve an offset; `Seq` is a number, or also the promise of one. */
+export interface OffsetView<Seq = MaybePromise<number>> {
   head: Pick<TopicHead, "firstSeq" | "lastSeq">;
   /**
    * The lowest seq with a timestamp at or after `timestamp` and not after `latest`; `lastSeq + 1`
    * if there is none.
    */
-  seekTime(timestamp: number, latest: number): number;
+  seekTime(timestamp: number, latest: number): Seq;
   /** Unix ms. */
   now: number;
 }
@@ -99,7 +100,10 @@ export interface OffsetView {
  * The first seq to read. `end` is one past the last. A seq that retention deleted moves up to the
  * first that is left.
  */
-export function resolveOffset(offset: Offset, { head, seekTime, now }: OffsetView): number {
+export function resolveOffset<Seq>(
+  offset: Offset,
+  { head, seekTime, now }: OffsetView<Seq>,
+): number | Seq {
   switch (offset.kind) {
     case "start":
       return head.firstSeq;
@@ -120,7 +124,7 @@ export function resolveOffset(offset: Offset, { head, seekTime, now }: OffsetVie
  * Where a reader begins: a seq stays what was asked for, so that the reader is told if retention
  * took it.
  */
-export function readerStart(offset: Offset, view: OffsetView): number {
+export function readerStart<Seq>(offset: Offset, view: OffsetView<Seq>): number | Seq {
   return offset.kind === "seq" ? Math.max(1, offset.seq) : resolveOffset(offset, view);
 }
 

@@ -1,5 +1,6 @@
 /** Finds one event by what a person types: its seq or its id. */
 import { NotFoundError } from "../base/errors.ts";
+import { type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import type { StoredEvent } from "../event/event.ts";
 import type { EventReader } from "../store/reader.ts";
 
@@ -8,12 +9,13 @@ export function findEvent(
   store: EventReader,
   topic: string,
   wanted: string,
-): StoredEvent | undefined {
-  const seq = /^\d{1,15}$/.test(wanted) ? Number(wanted) : undefined;
-  const bySeq = seq === undefined
-    ? undefined
-    : store.readPage(topic, { from: seq, to: seq, limit: 1 }).events[0];
-  return bySeq ?? store.find(topic, wanted);
+): MaybePromise<StoredEvent | undefined> {
+  if (!/^\d{1,15}$/.test(wanted)) return store.find(topic, wanted);
+  const seq = Number(wanted);
+  return whenReady(
+    store.readPage(topic, { from: seq, to: seq, limit: 1 }),
+    ({ events: [bySeq] }) => bySeq ?? store.find(topic, wanted),
+  );
 }
 
 /** The error for an event that is not there. */

@@ -4,6 +4,7 @@
  * by seq, or merged. Memory holds the keys of the first pass, and then a number per key.
  */
 import { concat } from "../base/bytes.ts";
+import { arrived, type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import { InvalidArgumentError } from "../base/errors.ts";
 import { toWireLine } from "../event/event.ts";
 import { MOST_KEYS } from "../event/limits.ts";
@@ -21,14 +22,16 @@ const NEAR = 16;
 export function* newestPerKey(
   store: Readable,
   { ranges, types, filter }: Selection & { ranges: readonly Range[] },
-): Generator<undefined, Readable, undefined> {
+): Generator<void | Promise<void>, Readable, undefined> {
   const kept = new Map<string, number[]>();
   let left = MOST_KEYS;
   for (const { topic, from, to } of ranges) {
     const keys = new Set<string>();
     const seqs: number[] = [];
     const pages = new PagesBack(store, topic, { from, to, limit: PAGE, types });
-    for (let page = pages.next(); page; page = pages.next()) {
+    for (;;) {
+      const page = yield* arrived(pages.next());
+      if (!page) break;
       for (const { key, seq } of select(page.filter(({ key }) => isNew(keys, key)), filter)) {
         if (!isNew(keys, key)) continue;
         if (left-- === 0) throw tooManyKeys();
@@ -68,30 +71,31 @@ class KeptEvents implements Readable {
     return this.#store.head(topic);
   }
 
-  readPage(topic: string, { from, to, limit, types }: PageQuery): Page {
+  readPage(topic: string, { from, to, limit, types }: PageQuery): MaybePromise<Page> {
     const seqs = this.#kept.get(topic) ?? [];
     const first = firstFrom(seqs, from);
     let end = first;
     while (end < seqs.length && isNear(seqs, end, { first, to, limit })) end++;
     if (end === first) return { events: [], next: to + 1 };
     const last = seqs[end - 1]!;
-    const page = this.#store.readPage(topic, { from: seqs[first]!, to: last, limit, types });
-    let at = first;
-    const events = page.events.filter(({ seq }) => {
-      while (at < end && seqs[at]! < seq) at++;
-      return seqs[at] === seq;
+    const query = { from: seqs[first]!, to: last, limit, types };
+    return whenReady(this.#store.readPage(topic, query), (page) => {
+      let at = first;
+      const events = page.events.filter(({ seq }) => {
+        while (at < end && seqs[at]! < seq) at++;
+        return seqs[at] === seq;
+      });
+      return { events, next: page.next > last ? Math.min(seqs[end] ?? to + 1, to + 1) : page.next };
     });
-    return { events, next: page.next > last ? Math.min(seqs[end] ?? to + 1, to + 1) : page.next };
   }
 
-  readLines(topic: string, query: PageQuery): LinePage {
-    const { events, next } = this.readPage(topic, query);
-    return {
+  readLines(topic: string, query: PageQuery): MaybePromise<LinePage> {
+    return whenReady(this.readPage(topic, query), ({ events, next }) => ({
       bytes: concat(events.map(toWireLine)),
       count: events.length,
       lastSeq: events.at(-1)?.seq ?? 0,
       next,
-    };
+    }));
   }
 }
 

@@ -3,12 +3,13 @@
  * then topic, then seq. Nothing stays open between pages, so a reader may take as long as it likes.
  */
 import { type StoredEvent, toFilterEvent, toWireLine } from "../event/event.ts";
+import { arrived, isPromise, type MaybePromise } from "../base/maybe_promise.ts";
 import type { Filter } from "../filter/filter.ts";
 import type { Missed } from "./missed.ts";
 import { lineFilter } from "./line_filter.ts";
 import { concat } from "../base/bytes.ts";
 import type { EventReader } from "../store/reader.ts";
-import { type JournalStore, PAGE_BYTES } from "../store/store.ts";
+import { type JournalStore, type Page, PAGE_BYTES } from "../store/store.ts";
 
 /** What a replay reads from. */
 export type Readable = Pick<EventReader, "head" | "readPage" | "readLines">;
@@ -50,11 +51,11 @@ export interface ReplayQuery extends Reading {
   render?: Render;
 }
 
+/** Pages as bytes, one at a time; a promise among them is for the reader to wait for. */
+export type Pages = Generator<Uint8Array | Promise<void>, void, undefined>;
+
 /** Reads the ranges as bytes, one page at a time. */
-export function* replay(
-  store: Readable,
-  query: ReplayQuery,
-): Generator<Uint8Array, void, undefined> {
+export function* replay(store: Readable, query: ReplayQuery): Pages {
   const { ranges, render } = query;
   const only = ranges[0];
   if (ranges.length === 1 && only && !render && query.limit === undefined) {
@@ -67,6 +68,10 @@ export function* replay(
   const cursors = ranges.map((range) => new Cursor(store, range, { ...query, limit }));
   for (const page of mergedPages(cursors, (a, b) => compareEvents(a, b) < 0)) {
     if (left <= 0) return;
+    if (isPromise(page)) {
+      yield page;
+      continue;
+    }
     const events = page.slice(0, left);
     left -= events.length;
     yield events.length > 0 ? print(events) : EMPTY;
@@ -101,18 +106,17 @@ function pastMissed(store: Readable, range: Range, onMissed: Reading["onMissed"]
   return last + 1;
 }
 
-function* rawLines(
-  store: Readable,
-  range: Range,
-  { types, filter, onMissed }: Reading,
-): Generator<Uint8Array, void, undefined> {
+function* rawLines(store: Readable, range: Range, { types, filter, onMissed }: Reading): Pages {
   const keep = filter && lineFilter(filter);
   const limit = types || filter ? PAGE : PAGE_OF_LINES;
   let from = range.from;
   while (from <= range.to) {
     from = pastMissed(store, { ...range, from }, onMissed);
     if (from > range.to) return;
-    const page = store.readLines(range.topic, { from, to: range.to, limit, types });
+    const read = store.readLines(range.topic, { from, to: range.to, limit, types });
+    const page = yield* arrived(read);
+    // What was deleted while the page was under way is not in it: it is told, and the rest read again.
+    if (isPromise(read) && onMissed && lastGone(store, { ...range, from }) >= from) continue;
     from = page.next;
     yield keep ? keep(page.bytes) : page.bytes;
   }
@@ -123,7 +127,7 @@ export interface MergeCursor {
   readonly head: StoredEvent | undefined;
   take(): StoredEvent;
   /** Reads one page; false if it had no match but there may be more. */
-  load(): boolean;
+  load(): MaybePromise<boolean>;
   /** The next events to read are deleted. */
   readonly isOvertaken: boolean;
 }
@@ -135,10 +139,10 @@ export interface MergeCursor {
 export function* mergedPages(
   cursors: readonly MergeCursor[],
   isBefore: (a: ReadPosition, b: ReadPosition) => boolean,
-): Generator<StoredEvent[], void, undefined> {
+): Generator<StoredEvent[] | Promise<void>, void, undefined> {
   const live: MergeCursor[] = [];
   for (const cursor of cursors) {
-    while (!cursor.load()) yield [];
+    while (!(yield* arrived(cursor.load()))) yield [];
     if (cursor.head) live.push(cursor);
   }
   let out: StoredEvent[] = [];
@@ -164,7 +168,7 @@ export function* mergedPages(
       out = [];
       bytes = 0;
     }
-    while (!cursor.load()) {
+    while (!(yield* arrived(cursor.load()))) {
       yield out;
       out = [];
       bytes = 0;
@@ -218,9 +222,9 @@ class Cursor implements MergeCursor {
   }
 
   /** Reads one page; false if it had no match but there may be more. */
-  load(): boolean {
+  load(): MaybePromise<boolean> {
     if (this.#next > this.#range.to) return true;
-    const { limit, types, filter, onMissed } = this.#query;
+    const { limit, types, onMissed } = this.#query;
     this.#next = pastMissed(this.#store, { ...this.#range, from: this.#next }, onMissed);
     if (this.#next > this.#range.to) return true;
     const page = this.#store.readPage(this.#range.topic, {
@@ -229,8 +233,15 @@ class Cursor implements MergeCursor {
       limit,
       types,
     });
-    this.#next = page.next;
-    this.#page = select(page.events, filter);
+    // What was deleted while the page was under way is not in it: it is told, and the rest read again.
+    return isPromise(page)
+      ? page.then((page) => onMissed && this.isOvertaken ? this.load() : this.#accept(page))
+      : this.#accept(page);
+  }
+
+  #accept({ events, next }: Page): boolean {
+    this.#next = next;
+    this.#page = select(events, this.#query.filter);
     this.#at = 0;
     return this.#page.length > 0 || this.#next > this.#range.to;
   }
@@ -240,7 +251,7 @@ class Cursor implements MergeCursor {
 export function* lastOf(
   store: JournalStore,
   query: Selection & { topics: readonly string[]; count: number },
-): Generator<undefined, Range[], undefined> {
+): Generator<void | Promise<void>, Range[], undefined> {
   const selects = query.types !== undefined || query.filter !== undefined;
   const [only] = query.topics;
   if (only !== undefined && query.topics.length === 1 && !selects) {
@@ -258,7 +269,9 @@ export function* lastOf(
       const from = Math.max(firstSeq, to - span + 1);
       const places: ReadPosition[] = [];
       for (let at = from; at <= to;) {
-        const page = store.readPage(topic, { from: at, to, limit: span, types: query.types });
+        const page = yield* arrived(
+          store.readPage(topic, { from: at, to, limit: span, types: query.types }),
+        );
         // Keep only the positions: the events may be large, and the count comes from the client.
         for (const { timestamp, seq } of select(page.events, query.filter)) {
           places.push({ timestamp, topic, seq });

@@ -3,6 +3,7 @@
  * merged by timestamp. As forwards, nothing stays open between pages, and a reader costs one page
  * per topic, whatever lies before it.
  */
+import { isPromise, type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import type { StoredEvent } from "../event/event.ts";
 import { PagesBack } from "../store/pages_back.ts";
 import type { JournalStore } from "../store/store.ts";
@@ -13,6 +14,7 @@ import {
   type MergeCursor,
   mergedPages,
   PAGE,
+  type Pages,
   type Range,
   type Reading,
   type ReplayQuery,
@@ -21,16 +23,17 @@ import {
 } from "./replay.ts";
 
 /** Reads the ranges as bytes, one page at a time, each newest first. A page may be empty. */
-export function* replayBack(
-  store: JournalStore,
-  query: ReplayQuery,
-): Generator<Uint8Array, void, undefined> {
+export function* replayBack(store: JournalStore, query: ReplayQuery): Pages {
   const { ranges, render = linesOf, onMissed } = query;
   const limit = Math.max(SMALLEST_PAGE, Math.floor(PAGE / Math.max(1, ranges.length)));
   const cursors = ranges.map((range) => new CursorBack(store, range, { ...query, limit }));
   let left = query.limit ?? Infinity;
   for (const page of mergedPages(cursors, (a, b) => compareEvents(a, b) > 0)) {
     if (left <= 0) return;
+    if (isPromise(page)) {
+      yield page;
+      continue;
+    }
     const events = page.slice(0, left);
     left -= events.length;
     yield events.length > 0 ? render(events) : EMPTY;
@@ -69,11 +72,12 @@ class CursorBack implements MergeCursor {
   }
 
   /** Reads one page; false if it had no match but there may be more. */
-  load(): boolean {
-    const page = this.#pages.next();
-    this.#page = page ? select(page, this.#filter) : [];
-    this.#at = 0;
-    return page === undefined || this.#page.length > 0;
+  load(): MaybePromise<boolean> {
+    return whenReady(this.#pages.next(), (page) => {
+      this.#page = page ? select(page, this.#filter) : [];
+      this.#at = 0;
+      return page === undefined || this.#page.length > 0;
+    });
   }
 
   /** Reports the beginning of the range if it was deleted before the reader got there. */

@@ -4,10 +4,15 @@
  * A tail that keeps up gets each commit as it happens; its lines are built once for all tails. A
  * tail that is still busy is only told that a topic has more, and reads that from the store when it
  * asks again. So a slow reader keeps no events in memory, slows nobody down, and misses nothing.
+ *
+ * A store may answer later. A tail has one read under way at a time, and until it has come no commit
+ * is passed on: it only makes its topic dirty, so that nothing overtakes what is being read. Events
+ * that are deleted meanwhile are not in the page: the head tells, and they are reported as missed.
  */
 import type { Commit } from "../store/journal.ts";
 import { concat } from "../base/bytes.ts";
-import type { JournalStore } from "../store/store.ts";
+import { arrived, isPromise, type MaybePromise, resultOf } from "../base/maybe_promise.ts";
+import type { JournalStore, LinePage, Page } from "../store/store.ts";
 import { type NewEvent, type StoredEvent, storedEvent } from "../event/event.ts";
 import { type Missed, missedOf } from "./missed.ts";
 import { lineFilter } from "./line_filter.ts";
@@ -51,7 +56,9 @@ export class Tail {
   readonly #stop: () => void;
   readonly #keep: ((lines: Uint8Array) => Uint8Array) | undefined;
   #ephemeral: Commit[] = [];
-  #waiting: ((bytes: Uint8Array | undefined) => void) | undefined;
+  #waiting: PromiseWithResolvers<Uint8Array | undefined> | undefined;
+  /** A read is under way, for the call of `next` that waits. */
+  #reading = false;
   #closed = false;
   /** Commits of non-persistent topics that were dropped because this reader was too slow. */
   dropped = 0;
@@ -67,12 +74,15 @@ export class Tail {
 
   /**
    * Waits for the next bytes to send. Empty if events were missed; undefined once closed. One call
-   * at a time.
+   * at a time. Rejects with the error of a read; the next call reads again.
    */
   next(): Promise<Uint8Array | undefined> {
     const bytes = this.#closed ? undefined : this.#read();
-    if (bytes || this.#closed) return Promise.resolve(bytes);
-    return new Promise((resolve) => this.#waiting = resolve);
+    if (!isPromise(bytes) && (bytes || this.#closed)) return Promise.resolve(bytes);
+    this.#waiting = Promise.withResolvers();
+    const { promise } = this.#waiting;
+    if (isPromise(bytes)) this.#answerLater(bytes);
+    return promise;
   }
 
   /** Stops following; a pending `next` resolves to undefined. */
@@ -85,7 +95,29 @@ export class Tail {
   #answer(bytes: Uint8Array | undefined): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;
-    waiting?.(bytes);
+    waiting?.resolve(bytes);
+  }
+
+  #answerLater(coming: Promise<Uint8Array | undefined>): void {
+    this.#reading = true;
+    coming.then((bytes) => {
+      this.#reading = false;
+      if (bytes) this.#answer(bytes);
+      else this.#readOn();
+    }).catch((error) => {
+      this.#reading = false;
+      const waiting = this.#waiting;
+      this.#waiting = undefined;
+      waiting?.reject(error);
+    });
+  }
+
+  /** Reads for a call of `next` that waits. */
+  #readOn(): void {
+    if (!this.#waiting || this.#reading) return;
+    const bytes = this.#read();
+    if (isPromise(bytes)) this.#answerLater(bytes);
+    else if (bytes) this.#answer(bytes);
   }
 
   #committed(commit: Commit): void {
@@ -97,40 +129,57 @@ export class Tail {
         this.dropped++;
       }
     } else if (this.#canTakeAsItIs(commit)) {
+      const bytes = sharedLines(commit, this.#source.store);
+      if (isPromise(bytes)) return this.#answerLater(this.#whenShared(commit, bytes));
       this.#positions.set(commit.topic, commit.lastSeq + 1);
-      this.#answer(sharedLines(commit, this.#source.store));
+      this.#answer(bytes);
       return;
     } else {
       this.#dirty.add(commit.topic);
     }
-    if (!this.#waiting) return;
-    const bytes = this.#read();
-    if (bytes) this.#answer(bytes);
+    this.#readOn();
+  }
+
+  /** The lines of a commit that are being read for all tails; read by this one if that fails. */
+  async #whenShared(commit: Commit, coming: Promise<Uint8Array>): Promise<Uint8Array | undefined> {
+    const { topic, firstSeq, lastSeq } = commit;
+    const bytes = await coming.catch(() => undefined);
+    if (bytes === undefined || this.#source.store.head(topic).firstSeq > firstSeq) {
+      this.#dirty.add(topic);
+      return this.#closed ? undefined : await this.#read();
+    }
+    this.#positions.set(topic, lastSeq + 1);
+    return bytes;
   }
 
   #canTakeAsItIs(commit: Commit): boolean {
     const { types, filter, render } = this.#options;
-    return this.#waiting !== undefined && this.#dirty.size === 0 && this.#ephemeral.length === 0 &&
-      !types && !filter && !render && (this.#positions.get(commit.topic) ?? 1) === commit.firstSeq;
+    return this.#waiting !== undefined && !this.#reading && this.#dirty.size === 0 &&
+      this.#ephemeral.length === 0 && !types && !filter && !render &&
+      (this.#positions.get(commit.topic) ?? 1) === commit.firstSeq;
   }
 
   /** The bytes that can be sent now. */
-  #read(): Uint8Array | undefined {
+  #read(): MaybePromise<Uint8Array | undefined> {
+    return resultOf(this.#steps());
+  }
+
+  *#steps(): Generator<Promise<void>, Uint8Array | undefined, undefined> {
     for (let commit = this.#ephemeral.shift(); commit; commit = this.#ephemeral.shift()) {
       const bytes = this.#print(commitEvents(commit, commit.events ?? []));
       if (bytes.length > 0) return bytes;
     }
     for (const topic of this.#dirty) {
-      const bytes = this.#readTopic(topic);
+      const bytes = yield* this.#readTopic(topic);
       if (bytes) return bytes;
     }
     return undefined;
   }
 
-  #readTopic(topic: string): Uint8Array | undefined {
+  *#readTopic(topic: string): Generator<Promise<void>, Uint8Array | undefined, undefined> {
     const { store } = this.#source;
     const { types, render } = this.#options;
-    for (;;) {
+    while (!this.#closed) {
       const head = store.head(topic);
       const to = head.lastSeq;
       const from = this.#positions.get(topic) ?? head.firstSeq;
@@ -145,19 +194,18 @@ export class Tail {
         return undefined;
       }
       const query = { from, to, limit: PAGE, types };
-      let bytes: Uint8Array;
-      let next: number;
-      if (render) {
-        const page = store.readPage(topic, query);
-        bytes = this.#print(page.events);
-        next = page.next;
-      } else {
-        ({ bytes, next } = store.readLines(topic, query));
-        if (this.#keep) bytes = this.#keep(bytes);
-      }
-      this.#positions.set(topic, next);
+      const read: MaybePromise<Page | LinePage> = render
+        ? store.readPage(topic, query)
+        : store.readLines(topic, query);
+      const page = isPromise(read) ? yield* arrived(read) : read;
+      if (isPromise(read) && missedOf(topic, from, store.head(topic))) continue;
+      const bytes = "events" in page
+        ? this.#print(page.events)
+        : this.#keep?.(page.bytes) ?? page.bytes;
+      this.#positions.set(topic, page.next);
       if (bytes.length > 0) return bytes;
     }
+    return undefined;
   }
 
   #print(events: StoredEvent[]): Uint8Array {
@@ -168,21 +216,24 @@ export class Tail {
   }
 }
 
-const lines = new WeakMap<Commit, Uint8Array>();
+const lines = new WeakMap<Commit, MaybePromise<Uint8Array>>();
 
 /** A commit's wire lines, built or read once for all tails. */
-function sharedLines(commit: Commit, store: JournalStore): Uint8Array {
+function sharedLines(commit: Commit, store: JournalStore): MaybePromise<Uint8Array> {
   let bytes = lines.get(commit);
-  if (!bytes) lines.set(commit, bytes = linesOfCommit(commit, store));
+  if (!bytes) lines.set(commit, bytes = resultOf(linesOfCommit(commit, store)));
   return bytes;
 }
 
-function linesOfCommit(commit: Commit, store: JournalStore): Uint8Array {
+function* linesOfCommit(
+  commit: Commit,
+  store: JournalStore,
+): Generator<Promise<void>, Uint8Array, undefined> {
   if (commit.events) return linesOf(commitEvents(commit, commit.events));
   const { topic, lastSeq: to } = commit;
   const pages: Uint8Array[] = [];
   for (let from = commit.firstSeq; from <= to;) {
-    const page = store.readLines(topic, { from, to, limit: PAGE });
+    const page = yield* arrived(store.readLines(topic, { from, to, limit: PAGE }));
     pages.push(page.bytes);
     from = page.next;
   }

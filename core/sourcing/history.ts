@@ -10,6 +10,7 @@
  * sequence numbers, and the events that are read travel over the socket.
  */
 import { BrokenHistoryError, ConflictError, UnsupportedError } from "../base/errors.ts";
+import { isPromise } from "../base/maybe_promise.ts";
 import { type Event, type StoredEvent, toEvent } from "../event/event.ts";
 import type { Message } from "../event/event_map.ts";
 import { redactedKey, redactionOf } from "../event/redaction.ts";
@@ -76,8 +77,10 @@ export class History {
    */
   async has(id: string, { seq, eventId }: { seq: number; eventId: string }): Promise<boolean> {
     if (this.#journal) {
+      const page = this.#journal.readPage(this.topic, { from: seq, to: seq, limit: 1 });
+      const { events } = isPromise(page) ? await page : page;
+      // After the read: one that was deleted before it is assumed to match, too.
       const { firstSeq } = this.#journal.head(this.topic);
-      const { events } = this.#journal.readPage(this.topic, { from: seq, to: seq, limit: 1 });
       return seq < firstSeq || events[0]?.id === eventId;
     }
     const store = this.#plain ?? this.#broker.getEventStore();
@@ -89,7 +92,10 @@ export class History {
   async hasRedacted(id: string, to: number): Promise<boolean> {
     if (this.#plain || !this.#mayHaveRedacted()) return false;
     const [, key] = await this.#keysOf(id);
-    if (this.#journal) return keyEvents(this.#journal, this.topic, { key, from: 1, to }).length > 0;
+    if (this.#journal) {
+      const events = await keyEvents(this.#journal, this.topic, { key, from: 1, to });
+      return events.length > 0;
+    }
     const found = await this.#query({ keys: [key], limit: 1 });
     return found.some(({ seq }) => seq! <= to);
   }
@@ -135,14 +141,16 @@ export class History {
     store: JournalStore,
     after: { id: string; seq: number },
   ): AsyncGenerator<Event> {
+    if (store.refresh) await store.refresh([this.topic]);
     const { lastSeq: to } = store.head(this.topic);
     const redacted: StoredEvent[] = [];
     if (this.#mayHaveRedacted()) {
       const key = await redactedKey(this.topic, after.id);
-      redacted.push(...keyEvents(store, this.topic, { key, from: after.seq + 1, to }));
+      redacted.push(...await keyEvents(store, this.topic, { key, from: after.seq + 1, to }));
     }
     for (let from = after.seq + 1; from <= to;) {
-      const page = readKey(store, this.topic, { key: after.id, from, to, limit: PAGE });
+      const read = readKey(store, this.topic, { key: after.id, from, to, limit: PAGE });
+      const page = isPromise(read) ? await read : read;
       for (const stored of page.events) {
         while (redacted[0] && redacted[0].seq < stored.seq) yield toEvent(redacted.shift()!);
         yield toEvent(stored);
@@ -228,7 +236,8 @@ export class History {
 
   async #isRedacted(seq: number): Promise<boolean> {
     const [event] = this.#journal
-      ? this.#journal.readPage(this.topic, { from: seq, to: seq, limit: 1 }).events.map(toEvent)
+      ? (await this.#journal.readPage(this.topic, { from: seq, to: seq, limit: 1 })).events
+        .map(toEvent)
       : await this.#query({ fromSeq: seq, limit: 1 });
     return event?.seq === seq && redactionOf(event) !== undefined;
   }
@@ -246,14 +255,14 @@ function isConflict(error: unknown): error is ConflictError {
 }
 
 /** All events of a key that few events have. */
-function keyEvents(
+async function keyEvents(
   store: JournalStore,
   topic: string,
   { key, from, to }: { key: string; from: number; to: number },
-): StoredEvent[] {
+): Promise<StoredEvent[]> {
   const events: StoredEvent[] = [];
   for (let at = from; at <= to;) {
-    const page = readKey(store, topic, { key, from: at, to, limit: PAGE });
+    const page = await readKey(store, topic, { key, from: at, to, limit: PAGE });
     events.push(...page.events);
     at = page.next;
   }

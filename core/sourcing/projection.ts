@@ -9,6 +9,7 @@
 import { assertObject } from "../base/options.ts";
 import { thrownText } from "../base/thrown.ts";
 import { BrokenHistoryError, ProjectionError, UnsupportedError } from "../base/errors.ts";
+import { isPromise } from "../base/maybe_promise.ts";
 import { type Event, type StoredEvent, toEvent } from "../event/event.ts";
 import { redactionOf } from "../event/redaction.ts";
 import type { Upcasters } from "../schema/upcasters.ts";
@@ -212,7 +213,7 @@ export class Projection<S extends object> {
       // A record is a cache; one that cannot be read is rebuilt.
       this.#onError(error, `loading the projection ${this.name}`);
     }
-    if (record && isUsable(record, this.#version, this.#broker.store)) {
+    if (record && await isUsable(record, this.#version, this.#broker.store)) {
       const { checkpoint, eventIds } = record;
       this.#now = { state: record.state as S, checkpoint, eventIds };
     }
@@ -247,13 +248,18 @@ export class Projection<S extends object> {
     },
   ): Promise<void> {
     const { store } = this.#broker;
+    if (store.refresh) await store.refresh();
     let now = from;
     for (const [topic, { lastSeq }] of this.#topics()) {
       let at = (now.checkpoint[topic] ?? 0) + 1;
       while (at <= lastSeq) {
+        const read = store.readPage(topic, { from: at, to: lastSeq, limit: PAGE });
+        const page = isPromise(read) ? await read : read;
+        // After the read: what was deleted while it was under way is not in the page.
         const { firstSeq } = store.head(topic);
-        if (at < firstSeq) missed(this.#missed(topic, at, Math.min(firstSeq - 1, lastSeq)));
-        const page = store.readPage(topic, { from: at, to: lastSeq, limit: PAGE });
+        const found = page.events[0]?.seq ?? page.next;
+        const gone = Math.min(found, firstSeq, lastSeq + 1) - 1;
+        if (at <= gone) missed(this.#missed(topic, at, gone));
         at = page.next;
         const step = this.#reduce(now, topic, page.events);
         now = step.failure
@@ -347,16 +353,22 @@ export class Projection<S extends object> {
  * have: it may have been restored from a backup and have continued differently since. Events that
  * retention deleted are assumed to match.
  */
-function isUsable(record: ProjectionRecord, version: string, store: JournalStore): boolean {
+async function isUsable(
+  record: ProjectionRecord,
+  version: string,
+  store: JournalStore,
+): Promise<boolean> {
   const { checkpoint, eventIds, state } = record;
-  return record.version === version && typeof state === "object" && state !== null &&
-    isJsonObject(checkpoint) && isJsonObject(eventIds) &&
-    Object.entries(checkpoint).every(([topic, seq]) => {
-      const { firstSeq, lastSeq } = store.head(topic);
-      if (seq > lastSeq) return false;
-      const [event] = store.readPage(topic, { from: seq, to: seq, limit: 1 }).events;
-      return seq < firstSeq || event === undefined || event.id === eventIds[topic];
-    });
+  if (record.version !== version || typeof state !== "object" || state === null) return false;
+  if (!isJsonObject(checkpoint) || !isJsonObject(eventIds)) return false;
+  if (store.refresh) await store.refresh(Object.keys(checkpoint));
+  for (const [topic, seq] of Object.entries(checkpoint)) {
+    const { firstSeq, lastSeq } = store.head(topic);
+    if (seq > lastSeq) return false;
+    const { events: [event] } = await store.readPage(topic, { from: seq, to: seq, limit: 1 });
+    if (seq >= firstSeq && event !== undefined && event.id !== eventIds[topic]) return false;
+  }
+  return true;
 }
 
 function failed(name: string, event: StoredEvent, cause: unknown): ProjectionError {

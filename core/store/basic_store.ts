@@ -9,7 +9,7 @@ import { type Event, type StoredEvent, toEvent } from "../event/event.ts";
 import { ForwardingStore } from "./forwarding_store.ts";
 import { MemoryEventStore } from "./memory.ts";
 import { eventsOf, type StoreRequest } from "./pack.ts";
-import type { EventReader } from "./reader.ts";
+import type { SyncEventReader } from "./reader.ts";
 import type { AppendOutcome, EventQuery, EventStore, JournalStore } from "./store.ts";
 
 /** Events per topic that are kept for slow subscriptions; older ones count as missed. */
@@ -65,7 +65,7 @@ export class ThreeMethodStore extends ForwardingStore implements JournalStore {
     };
   }
 
-  protected readerOf(): EventReader {
+  protected readerOf(): SyncEventReader {
     return this.#recent;
   }
 

@@ -2,32 +2,37 @@
  * A base class that forwards reads to an {@link EventReader}: our stores differ in how they write,
  * and share this.
  */
-import type { Event, StoredEvent } from "../event/event.ts";
+import { isPromise, type MaybePromise } from "../base/maybe_promise.ts";
+import type { Event } from "../event/event.ts";
 import type { TopicHead } from "../event/topic_head.ts";
 import { eventsToSave } from "./append.ts";
 import { readKey } from "./by_key.ts";
 import type { StoreRequest } from "./pack.ts";
-import type { EventReader } from "./reader.ts";
+import type { EventReader, SyncEventReader } from "./reader.ts";
 import type {
   AppendOptions,
   AppendOutcome,
   EventQuery,
   JournalStore,
   KeyQuery,
-  LinePage,
-  Page,
   PageQuery,
 } from "./store.ts";
 
+/** What a reader's method returns: at once, or later. */
+type Answer<Reader extends EventReader, Name extends keyof SyncEventReader> = ReturnType<
+  NonNullable<Reader[Name]>
+>;
+
 /**
- * A {@link JournalStore} that names the reader of each topic.
+ * A {@link JournalStore} that names the reader of each topic, and answers like it.
  * @internal
  */
-export abstract class ForwardingStore implements JournalStore {
+export abstract class ForwardingStore<Reader extends EventReader = SyncEventReader>
+  implements JournalStore {
   abstract readonly durable: boolean;
 
   /** The reader of a topic. */
-  protected abstract readerOf(topic: string): EventReader;
+  protected abstract readerOf(topic: string): Reader;
 
   abstract topics(): string[];
 
@@ -48,36 +53,37 @@ export abstract class ForwardingStore implements JournalStore {
     return this.readerOf(topic).head(topic);
   }
 
-  readPage(topic: string, query: PageQuery): Page {
-    return this.readerOf(topic).readPage(topic, query);
+  readPage(topic: string, query: PageQuery): Answer<Reader, "readPage"> {
+    return this.readerOf(topic).readPage(topic, query) as Answer<Reader, "readPage">;
   }
 
   keepsLines(topic: string): boolean {
     return this.readerOf(topic).keepsLines?.(topic) ?? false;
   }
 
-  readLines(topic: string, query: PageQuery): LinePage {
-    return this.readerOf(topic).readLines(topic, query);
+  readLines(topic: string, query: PageQuery): Answer<Reader, "readLines"> {
+    return this.readerOf(topic).readLines(topic, query) as Answer<Reader, "readLines">;
   }
 
-  readKey(topic: string, query: KeyQuery): Page {
-    return readKey(this.readerOf(topic), topic, query);
+  readKey(topic: string, query: KeyQuery): Answer<Reader, "readPage"> {
+    return readKey(this.readerOf(topic), topic, query) as Answer<Reader, "readPage">;
   }
 
-  lastSeqOfKey(topic: string, key: string): number | undefined {
-    return this.readerOf(topic).lastSeqOfKey?.(topic, key);
+  lastSeqOfKey(topic: string, key: string): Answer<Reader, "lastSeqOfKey"> | undefined {
+    const last = this.readerOf(topic).lastSeqOfKey?.(topic, key);
+    return last as Answer<Reader, "lastSeqOfKey"> | undefined;
   }
 
-  find(topic: string, id: string): StoredEvent | undefined {
-    return this.readerOf(topic).find(topic, id);
+  find(topic: string, id: string): Answer<Reader, "find"> {
+    return this.readerOf(topic).find(topic, id) as Answer<Reader, "find">;
   }
 
-  seekTime(topic: string, timestamp: number, latest?: number): number {
-    return this.readerOf(topic).seekTime(topic, timestamp, latest);
+  seekTime(topic: string, timestamp: number, latest?: number): Answer<Reader, "seekTime"> {
+    return this.readerOf(topic).seekTime(topic, timestamp, latest) as Answer<Reader, "seekTime">;
   }
 
-  seekBytes(topic: string, maxBytes: number): number {
-    return this.readerOf(topic).seekBytes(topic, maxBytes);
+  seekBytes(topic: string, maxBytes: number): Answer<Reader, "seekBytes"> {
+    return this.readerOf(topic).seekBytes(topic, maxBytes) as Answer<Reader, "seekBytes">;
   }
 
   /** Stores one event; it gets a new `seq`. */
@@ -86,6 +92,9 @@ export abstract class ForwardingStore implements JournalStore {
   }
 
   deleteEvents(topic: string, beforeTimestamp: number): Promise<number> {
-    return this.truncate(topic, this.seekTime(topic, beforeTimestamp));
+    const seq: MaybePromise<number> = this.seekTime(topic, beforeTimestamp);
+    return isPromise(seq)
+      ? seq.then((seq) => this.truncate(topic, seq))
+      : this.truncate(topic, seq);
   }
 }

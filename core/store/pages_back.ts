@@ -4,10 +4,11 @@
  * smaller until it fits, so a reader costs one page however large the events are.
  */
 import { defined } from "../base/defined.ts";
+import { type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import type { StoredEvent } from "../event/event.ts";
 import { sizeOf } from "./append.ts";
 import type { EventReader } from "./reader.ts";
-import { PAGE_BYTES, type PageQuery } from "./store.ts";
+import { type Page, PAGE_BYTES, type PageQuery } from "./store.ts";
 
 /** The pages of a range, newest first. Nothing stays open between two of them. */
 export class PagesBack {
@@ -36,29 +37,36 @@ export class PagesBack {
     return this.#to;
   }
 
-  /** The next page, newest first; empty if nothing in it matched; undefined at the end. */
-  next(): StoredEvent[] | undefined {
+  /**
+   * The next page, newest first; empty if nothing in it matched; undefined at the end. One call at a
+   * time.
+   */
+  next(): MaybePromise<StoredEvent[] | undefined> {
     const { limit, types, key } = this.#query;
     const first = Math.max(this.#query.from, this.#store.head(this.#topic).firstSeq);
     if (this.#to < first) return undefined;
-    for (;;) {
-      const from = Math.max(first, this.#to - this.#span + 1);
-      const page = this.#store.readPage(this.#topic, {
-        from,
-        to: this.#to,
-        limit,
-        ...defined({ types, key }),
-      });
-      if (page.next <= this.#to) {
-        // The end of the window is missing. As many as fitted at its beginning may be too many at its
-        // end, so at most half of it is tried next.
-        this.#span = Math.min(page.next - from, Math.ceil((this.#to - from + 1) / 2));
-        continue;
-      }
-      this.#to = from - 1;
-      const bytes = page.events.reduce((sum, event) => sum + sizeOf(event), 0);
-      if (bytes < PAGE_BYTES / 4) this.#span = Math.min(limit, this.#span * 2);
-      return page.events.reverse();
+    const from = Math.max(first, this.#to - this.#span + 1);
+    const page = this.#store.readPage(this.#topic, {
+      from,
+      to: this.#to,
+      limit,
+      ...defined({ types, key }),
+    });
+    return whenReady(page, (page) => this.#took(page, from));
+  }
+
+  #took(page: Page, from: number): MaybePromise<StoredEvent[] | undefined> {
+    if (page.next <= this.#to) {
+      // The end of the window is missing. As many as fitted at its beginning may be too many at its
+      // end, so at most half of it is tried next.
+      this.#span = Math.min(page.next - from, Math.ceil((this.#to - from + 1) / 2));
+      return this.next();
     }
+    // What was deleted while the page was under way is not in it, and was not read.
+    this.#to = Math.max(from, this.#store.head(this.#topic).firstSeq) - 1;
+    const bytes = page.events.reduce((sum, event) => sum + sizeOf(event), 0);
+    const { limit } = this.#query;
+    if (bytes < PAGE_BYTES / 4) this.#span = Math.min(limit, this.#span * 2);
+    return page.events.reverse();
   }
 }

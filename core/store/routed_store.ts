@@ -13,6 +13,7 @@ import { MemoryEventStore } from "./memory.ts";
 import type { StoreRequest } from "./pack.ts";
 import type { EventReader } from "./reader.ts";
 import {
+  type Appended,
   type AppendOptions,
   type AppendOutcome,
   canRedact,
@@ -32,8 +33,10 @@ export interface StoreShelf {
 }
 
 /** Several stores as one, routed by topic. */
-export class RoutedStore extends ForwardingStore implements JournalStore {
+export class RoutedStore extends ForwardingStore<EventReader> implements JournalStore {
   readonly durable: boolean;
+  /** Absent, like that of the stores. */
+  refresh?: (topics?: readonly string[]) => Promise<void>;
   readonly #default: JournalStore;
   readonly #stores = new Map<string, JournalStore>();
   readonly #opening = new Map<string, Promise<JournalStore>>();
@@ -55,6 +58,25 @@ export class RoutedStore extends ForwardingStore implements JournalStore {
     for (const opened of [...others.opened, store]) {
       if (opened.kind !== undefined) this.#stores.set(opened.kind, opened);
     }
+    this.#opened();
+  }
+
+  /** Another store is open. */
+  #opened(): void {
+    const stores = this.#all().filter((store) => store.refresh);
+    if (stores.length === 0) return;
+    this.refresh = async (topics) => {
+      await Promise.all(stores.map((store) => {
+        const its = topics?.filter((topic) => this.of(topic) === store);
+        return its?.length === 0 ? undefined : store.refresh!(its);
+      }));
+    };
+  }
+
+  /** The listener hears of the stores that are open now. */
+  onAppended(listener: (appended: Appended) => void): () => void {
+    const removals = this.#all().map((store) => store.onAppended?.(listener));
+    return () => removals.forEach((remove) => remove?.());
   }
 
   get kind(): StoreKind | undefined {
@@ -76,6 +98,7 @@ export class RoutedStore extends ForwardingStore implements JournalStore {
     this.#opening.set(kind, opening);
     try {
       this.#stores.set(kind, await opening);
+      this.#opened();
     } finally {
       this.#opening.delete(kind);
     }

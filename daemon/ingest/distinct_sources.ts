@@ -8,6 +8,7 @@
  * shows it, and a second append follows.
  */
 import { inTurns } from "../../core/base/in_turns.ts";
+import { arrived, type MaybePromise } from "../../core/base/maybe_promise.ts";
 import type { EventBroker } from "../../core/broker/event_broker.ts";
 import { CLOUD_MEMBER, cloudSource } from "../../core/event/cloud_event.ts";
 import { hashedId } from "../../core/event/cloud_event_id.ts";
@@ -18,7 +19,7 @@ import type { AppendOutcome, AppendRequest, EventReader } from "../../core/store
 /** What is known of a topic's ids before an append. */
 export interface KnownIds {
   /** The event with an id, where an index makes that cheap: elsewhere a whole topic is read. */
-  find(id: string): StoredEvent | undefined;
+  find(id: string): MaybePromise<StoredEvent | undefined>;
   /** True if the topic deletes events: then nobody can tell whose an id was. */
   forgets: boolean;
 }
@@ -37,20 +38,20 @@ const TOGETHER = 20;
 export function* distinctIds(
   events: readonly NewEvent[],
   { find, forgets }: KnownIds,
-): Generator<undefined, NewEvent[], undefined> {
+): Generator<void | Promise<void>, NewEvent[], undefined> {
   const sources = new Map<string, string>();
   const distinct: NewEvent[] = [];
   for (const event of events) {
     if (distinct.length > 0 && distinct.length % TOGETHER === 0) yield undefined;
-    distinct.push(distinctOf(event));
+    distinct.push(yield* distinctOf(event));
   }
   return distinct;
 
-  function distinctOf(event: NewEvent): NewEvent {
+  function* distinctOf(event: NewEvent): Generator<Promise<void>, NewEvent, undefined> {
     const { source, id: own } = cloudOf(event.metadata);
     if (own !== undefined) return event;
     if (forgets) return withHashedId(event);
-    const stored = sources.has(event.id) ? undefined : find(event.id);
+    const stored = sources.has(event.id) ? undefined : yield* arrived(find(event.id));
     const first = sources.get(event.id) ?? (stored ? sourceOf(stored) : source);
     sources.set(event.id, first);
     return first === source ? event : withHashedId(event);
@@ -74,7 +75,7 @@ export function knownIds(
 }
 
 /** Events that were appended together, and the outcome. */
-export interface Appended {
+export interface AppendedEvents {
   events: readonly NewEvent[];
   outcome: Extract<AppendOutcome, { ok: true }>;
 }
@@ -91,9 +92,9 @@ export interface SourcesContext {
  * Returns what became of all of them.
  */
 export async function appendDistinct(
-  { events, outcome }: Appended,
+  { events, outcome }: AppendedEvents,
   { topic, store, append }: SourcesContext,
-): Promise<Appended[]> {
+): Promise<AppendedEvents[]> {
   const renames = await inTurns(foreignRepeats({ events, outcome }, { topic, store }));
   if (renames.size === 0) return [{ events, outcome }];
   const places = new Map(
@@ -117,15 +118,17 @@ export async function appendDistinct(
 
 /** By index: the duplicates that are another source's events, with ids of their own. In steps. */
 function* foreignRepeats(
-  { events, outcome }: Appended,
+  { events, outcome }: AppendedEvents,
   { topic, store }: Pick<SourcesContext, "topic" | "store">,
-): Generator<undefined, Map<number, NewEvent>, undefined> {
+): Generator<void | Promise<void>, Map<number, NewEvent>, undefined> {
   const renames = new Map<number, NewEvent>();
   for (const [i, { index, seq }] of outcome.duplicates.entries()) {
     if (i > 0 && i % TOGETHER === 0) yield undefined;
     const event = events[index]!;
     // The id of an event that is scheduled, which a CloudEvent never is, has the seq 0.
-    const [first] = seq === 0 ? [] : store.readPage(topic, { from: seq, to: seq, limit: 1 }).events;
+    const query = { from: seq, to: seq, limit: 1 };
+    const page = seq === 0 ? undefined : yield* arrived(store.readPage(topic, query));
+    const first = page?.events[0];
     const isForeign = seq === 0 ||
       (first !== undefined && sourceOf(first) !== cloudOf(event.metadata).source);
     if (isForeign) renames.set(index, withHashedId(event));

@@ -16,7 +16,7 @@ export const asyncApiRoutes: Route[] = [
       const { schemas } = request.services.broker;
       const topics = [];
       for (const { name } of request.services.broker.topics.list()) {
-        topics.push({ name, types: newestTypes(request, name) });
+        topics.push({ name, types: await newestTypes(request, name) });
         await turn();
       }
       const document = asyncApiDocument({
@@ -36,10 +36,10 @@ export const asyncApiRoutes: Route[] = [
 ];
 
 /** The types of a topic's newest events, by name. */
-function newestTypes(request: RouteRequest, topic: string): string[] {
+async function newestTypes(request: RouteRequest, topic: string): Promise<string[]> {
   const { store } = request.services.broker;
   const { lastSeq } = store.head(topic);
   const from = Math.max(1, lastSeq - NEWEST + 1);
-  const { events } = store.readPage(topic, { from, to: lastSeq, limit: NEWEST });
+  const { events } = await store.readPage(topic, { from, to: lastSeq, limit: NEWEST });
   return [...new Set(events.map(({ type }) => type))].sort();
 }

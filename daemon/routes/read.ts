@@ -4,6 +4,12 @@
  */
 import { systemClock } from "../../core/base/clock.ts";
 import { inTurns } from "../../core/base/in_turns.ts";
+import {
+  allReady,
+  isPromise,
+  type MaybePromise,
+  whenReady,
+} from "../../core/base/maybe_promise.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { MOST_NAMES, MOST_POSITIONS } from "../../core/event/limits.ts";
 import { toWireLine } from "../../core/event/event.ts";
@@ -18,6 +24,7 @@ import {
 import {
   lastOf,
   linesOf,
+  type Pages,
   type Range,
   type Render,
   replay,
@@ -88,12 +95,14 @@ interface Query extends Selection {
 }
 
 /** One event by its seq or id: `GET /v1/topics/{topic}/events/{event}`. */
-export function getEvent(request: RouteRequest, reply: Reply): void {
+export async function getEvent(request: RouteRequest, reply: Reply): Promise<void> {
   const { broker } = request.services;
   const topic = request.params["topic"]!;
   const wanted = request.params["event"]!;
   broker.topics.require(topic);
-  const event = findEvent(broker.store, topic, wanted);
+  const finding = findEvent(broker.store, topic, wanted);
+  const event = isPromise(finding) ? await finding : finding;
+  if (!event && broker.store.refresh) await broker.store.refresh([topic]);
   if (!event) throw noSuchEvent(broker.store, topic, wanted);
   if (cloudFormatOf(request.raw.header("accept")) !== "lines") {
     return sendBytes(reply, { status: 200, type: "application/json", bytes: toWireLine(event) });
@@ -151,13 +160,10 @@ export async function readEvents(request: RouteRequest, reply: Reply): Promise<v
       onMissed,
     });
     const sending = { out, notices, beat, signal: request.signal };
-    for (const bytes of stored) {
-      if (request.isCut) {
-        // A replay that was cut short must not look like a complete one.
-        reply.abort();
-        return;
-      }
-      await sendStored(bytes, sending);
+    if (!await sendAllStored(stored, sending, () => request.isCut)) {
+      // A replay that was cut short must not look like a complete one.
+      reply.abort();
+      return;
     }
     await notices.write(out);
     if (tail) await sendNew(tail, { ...sending, isOver: () => limited?.reached ?? false });
@@ -208,7 +214,7 @@ async function sourceOf(
   request: RouteRequest,
   query: Query,
   ranges: readonly Range[],
-): Promise<(how: Omit<ReplayQuery, keyof Selection>) => Generator<Uint8Array, void, undefined>> {
+): Promise<(how: Omit<ReplayQuery, keyof Selection>) => Pages> {
   const { store } = request.services.broker;
   const selection = selectionOf(query);
   if (query.lastPerKey) {
@@ -226,6 +232,20 @@ interface Sending {
   notices: Notices;
   beat: Heartbeat | undefined;
   signal: AbortSignal;
+}
+
+/** Sends the pages as they come; false if the connection is cut before the last one. */
+async function sendAllStored(
+  stored: Pages,
+  sending: Sending,
+  isCut: () => boolean,
+): Promise<boolean> {
+  for (const bytes of stored) {
+    if (isPromise(bytes)) await bytes;
+    if (isCut()) return false;
+    if (!isPromise(bytes)) await sendStored(bytes, sending);
+  }
+  return true;
 }
 
 async function sendStored(bytes: Uint8Array, { out, notices, beat }: Sending): Promise<void> {
@@ -401,26 +421,27 @@ async function rangesOf(
 ): Promise<Range[]> {
   const { broker } = request.services;
   const { store } = broker;
+  if (store.refresh) await store.refresh(query.asked.some(isPattern) ? undefined : query.asked);
   const topics = broker.topics.list().map(({ name }) => name).filter(matches);
   const from = query.from ?? parseOffset(query.follow && !query.lastPerKey ? "end" : "start");
   const starts = from.kind === "last"
     ? await lastRanges(request, query, { topics, count: from.count })
-    : topics.map((topic) => ({
-      topic,
-      from: readerStart(from, viewOf(store, topic)),
-      to: store.head(topic).lastSeq,
+    : await allReady(topics.map((topic) => {
+      const view = viewOf(store, topic);
+      return whenReady(readerStart(from, view), (from) => ({ topic, from, to: view.head.lastSeq }));
     }));
-  return starts.map((range) => {
+  return await allReady(starts.map((range) => {
     const { topic } = range;
-    const after = query.after.get(topic);
-    const to = query.to === undefined
-      ? range.to
-      : Math.min(range.to, lastSeqOf(store, topic, query.to));
-    if (after === undefined) return { ...range, to };
-    return query.reverse
-      ? { ...range, to: Math.min(to, after - 1) }
-      : { topic, from: after + 1, to };
-  });
+    const end = query.to === undefined ? Infinity : lastSeqOf(store, topic, query.to);
+    return whenReady(end, (end) => {
+      const after = query.after.get(topic);
+      const to = Math.min(range.to, end);
+      if (after === undefined) return { ...range, to };
+      return query.reverse
+        ? { ...range, to: Math.min(to, after - 1) }
+        : { topic, from: after + 1, to };
+    });
+  }));
 }
 
 type Store = RouteRequest["services"]["broker"]["store"];
@@ -443,9 +464,9 @@ function viewOf(store: Store, topic: string): OffsetView {
 }
 
 /** A seq is the last one included; a time is the first moment excluded. */
-function lastSeqOf(store: Store, topic: string, offset: Offset): number {
+function lastSeqOf(store: Store, topic: string, offset: Offset): MaybePromise<number> {
   if (offset.kind === "seq") return offset.seq;
-  return resolveOffset(offset, viewOf(store, topic)) - 1;
+  return whenReady(resolveOffset(offset, viewOf(store, topic)), (seq) => seq - 1);
 }
 
 async function lastRanges(

@@ -1,4 +1,5 @@
 /** The route that redacts an event. */
+import { isPromise } from "../../core/base/maybe_promise.ts";
 import { checkRedaction, MOST_OF_BY, MOST_OF_REASON } from "../../core/event/redaction.ts";
 import { NotFoundError } from "../../core/base/errors.ts";
 import { findEvent } from "../../core/reading/find_event.ts";
@@ -29,7 +30,8 @@ async function redactEverywhere(
   { event, body, act }: ActOptions & { event: string; body: RedactOptions },
 ): Promise<RedactReply> {
   // Digits mean a seq where there is one: a spooled event with that id is another one.
-  const id = (broker.topics.get(topic) && findEvent(broker.store, topic, event)?.id) ?? event;
+  const found = broker.topics.get(topic) ? findEvent(broker.store, topic, event) : undefined;
+  const id = (isPromise(found) ? await found : found)?.id ?? event;
   const removed = await removeSpooled(spool, { topic, id });
   try {
     return await broker.redactor.redact(topic, event, body, { act });

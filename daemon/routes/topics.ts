@@ -34,7 +34,12 @@ const topicOptions = object({
 });
 
 /** A topic as it is shown. */
-function infoOf({ broker }: Services, name: string): TopicInfo {
+async function infoOf({ broker }: Services, name: string): Promise<TopicInfo> {
+  if (broker.store.refresh) await broker.store.refresh([name]);
+  const info = topicInfoOf(broker, name, { exact: true });
+  const { reading } = broker.meters;
+  if (info.newestAt !== undefined || !reading) return info;
+  await reading;
   return topicInfoOf(broker, name, { exact: true });
 }
 
@@ -43,7 +48,9 @@ export const topicRoutes: Route[] = [
   {
     method: "GET",
     path: "/v1/topics",
-    handle({ services }, reply) {
+    async handle({ services }, reply) {
+      const { store } = services.broker;
+      if (store.refresh) await store.refresh();
       const topics = services.broker.topics.list();
       const infos = topics.map(({ name }) => topicInfoOf(services.broker, name));
       sendJson(reply, 200, { topics: infos });
@@ -52,8 +59,8 @@ export const topicRoutes: Route[] = [
   {
     method: "GET",
     path: "/v1/topics/{topic}",
-    handle({ services, params }, reply) {
-      sendJson(reply, 200, infoOf(services, params["topic"]!));
+    async handle({ services, params }, reply) {
+      sendJson(reply, 200, await infoOf(services, params["topic"]!));
     },
   },
   jsonRoute({
@@ -67,7 +74,7 @@ export const topicRoutes: Route[] = [
       const { created } = await services.broker.topics.create(name, options, actOf(request));
       if (created) services.log.logger.info("topic created", { topic: name, options });
       services.retention.changed();
-      sendJson(reply, created ? 201 : 200, infoOf(services, name));
+      sendJson(reply, created ? 201 : 200, await infoOf(services, name));
     },
   }),
   jsonRoute({
@@ -83,7 +90,7 @@ export const topicRoutes: Route[] = [
       await services.disk.makeRoom(() => services.broker.topics.update(name, options, act));
       services.log.logger.info("topic changed", { topic: name, options });
       services.retention.changed();
-      sendJson(reply, 200, infoOf(services, name));
+      sendJson(reply, 200, await infoOf(services, name));
     },
   }),
   {

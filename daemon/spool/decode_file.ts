@@ -120,10 +120,11 @@ export async function publishedSince(
   const found = new Set<string>();
   if (ids.length === 0 || !topics.get(topic)?.options.persistent) return found;
   const wanted = new Set(ids);
+  if (store.refresh) await store.refresh([topic]);
   const { firstSeq, lastSeq: to } = store.head(topic);
   let from = Math.max(firstSeq, await store.seekAge?.(topic, age) ?? 1);
   while (from <= to) {
-    const page = store.readPage(topic, { from, to, limit: PAGE });
+    const page = await store.readPage(topic, { from, to, limit: PAGE });
     for (const { id } of page.events) if (wanted.has(id)) found.add(id);
     from = page.next;
     await turn();

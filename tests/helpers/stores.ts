@@ -1,4 +1,9 @@
 /** The stores for which the promises hold; the floors in docs/contract.md are totals over them. */
+import type { SyncEventReader } from "../../core/store/reader.ts";
+import type { JournalStore } from "../../core/store/store.ts";
+
+/** A store in this process, which answers at once. */
+export type LocalStore = SyncEventReader & JournalStore;
 
 /** The names that `--store` takes. */
 export const STORES = ["sqlite", "file"] as const;

@@ -41,7 +41,7 @@ import type {
   RedactRequest,
 } from "../store.ts";
 import { ForwardingStore } from "../forwarding_store.ts";
-import type { EventReader } from "../reader.ts";
+import type { SyncEventReader } from "../reader.ts";
 
 /** How a {@link FileEventStore} opens its folder. */
 export interface FileStoreOptions extends DedupWindow {
@@ -374,7 +374,7 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
   }
 
   /** @internal */
-  protected readerOf(): EventReader {
+  protected readerOf(): SyncEventReader {
     return this.#reader;
   }
 

@@ -16,7 +16,7 @@ import {
   type PageQuery,
   type TopicHead,
 } from "../store.ts";
-import type { EventReader } from "../reader.ts";
+import type { SyncEventReader } from "../reader.ts";
 import { selectEvents } from "../select_events.ts";
 import type { IndexBlock } from "./block.ts";
 import type { DamageLog } from "./damage_log.ts";
@@ -50,7 +50,7 @@ export interface KnownTopics {
 }
 
 /** The read half of the file store. */
-export class FileReader implements EventReader {
+export class FileReader implements SyncEventReader {
   readonly #cache: SegmentCache;
   readonly #topics: KnownTopics;
   readonly #damage: DamageLog;

@@ -21,7 +21,7 @@ import {
   type PageQuery,
   type TopicHead,
 } from "../store.ts";
-import type { EventReader } from "../reader.ts";
+import type { SyncEventReader } from "../reader.ts";
 import { selectEvents } from "../select_events.ts";
 
 const EMPTY = new Uint8Array(0);
@@ -34,7 +34,7 @@ export interface ReaderContext {
 }
 
 /** The read half of the SQLite event store. */
-export class SqliteReader implements EventReader {
+export class SqliteReader implements SyncEventReader {
   readonly #topics: ReadonlyMap<string, TopicRow>;
   readonly #report: (found: Found) => void;
   readonly #prepare: Prepare;

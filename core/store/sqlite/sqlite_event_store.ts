@@ -44,7 +44,7 @@ import type {
 } from "../store.ts";
 import { appendInGroups } from "../atomic_group.ts";
 import { ForwardingStore } from "../forwarding_store.ts";
-import type { EventReader } from "../reader.ts";
+import type { SyncEventReader } from "../reader.ts";
 
 /** How a {@link SqliteEventStore} opens its file. */
 export interface SqliteStoreOptions extends DedupWindow {
@@ -249,7 +249,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   }
 
   /** @internal */
-  protected readerOf(): EventReader {
+  protected readerOf(): SyncEventReader {
     return this.#reader;
   }
 

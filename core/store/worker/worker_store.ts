@@ -8,7 +8,7 @@ import type { Durability } from "../../event/durability.ts";
 import type { WorkerClient } from "../../worker/client.ts";
 import { ForwardingStore } from "../forwarding_store.ts";
 import { buffersOf, pack, type PackedRequest, type StoreRequest } from "../pack.ts";
-import type { EventReader } from "../reader.ts";
+import type { SyncEventReader } from "../reader.ts";
 import type {
   AppendOptions,
   AppendOutcome,
@@ -34,7 +34,7 @@ export type WriterCall =
   | { op: "close" };
 
 /** A reader that works in this thread. */
-export interface LocalReader extends EventReader {
+export interface LocalReader extends SyncEventReader {
   getEvents(topic: string, options: EventQuery): StoredEvent[];
 }
 

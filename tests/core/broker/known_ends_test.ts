@@ -106,7 +106,7 @@ for (const kind of ["sqlite", "file"] as const) {
       await broker.ready;
       assert.match(opened.told.join(), /events 4 to 8 of orders are gone/);
       assert.deepEqual(await publish(broker, 1), [9]);
-      const page = broker.store.readPage("orders", { from: 1, to: 9, limit: 20 });
+      const page = await broker.store.readPage("orders", { from: 1, to: 9, limit: 20 });
       assert.deepEqual(page.events.map(({ seq }) => seq), [1, 2, 3, 9]);
       const damage = broker.store.damage?.() ?? [];
       assert.deepEqual(

@@ -10,7 +10,7 @@ const MINUTE = 60_000;
 function metersOn(clock: FakeClock, store = new MemoryEventStore({ clock })) {
   const removed: ((name: string) => void)[] = [];
   const topics = { onRemove: (listener: (name: string) => void) => void removed.push(listener) };
-  const meters = new TopicMeters({ clock, store, topics });
+  const meters = new TopicMeters({ clock, store, topics, onError: assert.fail });
   let lastSeq = 0;
   const publish = (count: number) => {
     meters.note({ topic: "t", firstSeq: lastSeq + 1, lastSeq: lastSeq += count });

@@ -1,5 +1,6 @@
 /** Replays and tails tell what was deleted before they came to it, and where in the order. */
 import assert from "node:assert/strict";
+import { isPromise } from "../../../core/base/maybe_promise.ts";
 import { type Missed, partNotices } from "../../../core/reading/missed.ts";
 import { replay } from "../../../core/reading/replay.ts";
 import { Tail } from "../../../core/reading/tail.ts";
@@ -53,6 +54,10 @@ async function read(
   });
   let once = false;
   for (const page of pages) {
+    if (isPromise(page)) {
+      await page;
+      continue;
+    }
     for (const line of decoder.decode(page).split("\n").filter(Boolean)) {
       const { topic, seq } = JSON.parse(line);
       note(topic, [seq, seq, "got"]);

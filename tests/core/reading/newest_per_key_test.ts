@@ -1,5 +1,6 @@
 /** The newest event of each key, whatever lies between them. */
 import assert from "node:assert/strict";
+import { pagesAtOnce } from "../../helpers/at_once.ts";
 import fc from "../../packages/fast_check.ts";
 import { MOST_KEYS } from "../../../core/event/limits.ts";
 import { newestPerKey } from "../../../core/reading/newest_per_key.ts";
@@ -7,13 +8,13 @@ import { type Readable, replay } from "../../../core/reading/replay.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
 import { newEvent } from "../../../testing/new_event.ts";
 
-function finish(steps: Generator<undefined, Readable, undefined>): Readable {
+function finish(steps: Generator<unknown, Readable, undefined>): Readable {
   for (let step = steps.next();; step = steps.next()) if (step.done) return step.value;
 }
 
-function parse(pages: Iterable<Uint8Array>): { topic: string; seq: number }[] {
+function parse(pages: Iterable<Uint8Array | Promise<void>>): { topic: string; seq: number }[] {
   const decoder = new TextDecoder();
-  return [...pages].map((page) => decoder.decode(page)).join("").split("\n").filter(Boolean)
+  return pagesAtOnce(pages).map((page) => decoder.decode(page)).join("").split("\n").filter(Boolean)
     .map((line) => JSON.parse(line)).map(({ topic, seq }) => ({ topic, seq }));
 }
 

@@ -1,5 +1,6 @@
 /** Replaying backwards: the events of a forward replay, newest first. */
 import assert from "node:assert/strict";
+import { pagesAtOnce } from "../../helpers/at_once.ts";
 import fc from "../../packages/fast_check.ts";
 import type { Missed } from "../../../core/reading/missed.ts";
 import { compareEvents, replay } from "../../../core/reading/replay.ts";
@@ -13,9 +14,9 @@ interface Read {
   timestamp: number;
 }
 
-function parse(pages: Iterable<Uint8Array>): Read[] {
+function parse(pages: Iterable<Uint8Array | Promise<void>>): Read[] {
   const decoder = new TextDecoder();
-  return [...pages].map((page) => decoder.decode(page)).join("").split("\n").filter(Boolean)
+  return pagesAtOnce(pages).map((page) => decoder.decode(page)).join("").split("\n").filter(Boolean)
     .map((line) => JSON.parse(line)).map(({ topic, seq, timestamp }) => ({
       topic,
       seq,

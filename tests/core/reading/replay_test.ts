@@ -1,5 +1,6 @@
 /** Replaying one topic by seq, and several merged by time. */
 import assert from "node:assert/strict";
+import { pagesAtOnce } from "../../helpers/at_once.ts";
 import fc from "../../packages/fast_check.ts";
 import type { StoredEvent } from "../../../core/event/event.ts";
 import { lastOf, replay } from "../../../core/reading/replay.ts";
@@ -10,8 +11,10 @@ import { newEvent } from "../store/conformance.ts";
 
 const decoder = new TextDecoder();
 
-function parse(chunks: Iterable<Uint8Array>): { topic: string; seq: number }[] {
-  return [...chunks].map((chunk) => decoder.decode(chunk)).join("").split("\n").filter(Boolean)
+function parse(chunks: Iterable<Uint8Array | Promise<void>>): { topic: string; seq: number }[] {
+  return pagesAtOnce(chunks).map((chunk) => decoder.decode(chunk)).join("").split("\n").filter(
+    Boolean,
+  )
     .map((line) => JSON.parse(line)).map(({ topic, seq }) => ({ topic, seq }));
 }
 

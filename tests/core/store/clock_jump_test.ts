@@ -75,17 +75,17 @@ for (const [name, open] of Object.entries(STORES)) {
           }
           const found = [];
           for (let from = 1; from <= expected.length;) {
-            const page = store.readPage("t", { from, to: expected.length, limit: 500 });
+            const page = await store.readPage("t", { from, to: expected.length, limit: 500 });
             found.push(...page.events);
             from = page.next;
           }
           assert.deepEqual(found.map(({ seq }) => seq), expected.map((_, i) => i + 1));
           assert.deepEqual(found.map(({ id }) => id), expected.map(({ id }) => id));
           for (let i = 0; i < expected.length; i += 211) {
-            assert.equal(store.find("t", expected[i]!.id)?.seq, i + 1);
+            assert.equal((await store.find("t", expected[i]!.id))?.seq, i + 1);
             const at = expected[i]!.timestamp;
             const first = expected.findIndex(({ timestamp }) => timestamp >= at) + 1;
-            assert.equal(store.seekTime("t", at), first, `the first event at or after ${at}`);
+            assert.equal(await store.seekTime("t", at), first, `the first event at or after ${at}`);
           }
           await store.close();
         });

@@ -40,12 +40,12 @@ for (const [fixture, open] of Object.entries(OLD)) {
         await store.close();
         store = open(folder);
       };
-      const { events } = store.readPage("orders", { from: 1, to: 1, limit: 1 });
+      const { events } = await store.readPage("orders", { from: 1, to: 1, limit: 1 });
       assert.equal(events[0]!.keySeq, undefined, "it is as it was stored");
       assert.deepEqual(await next(store, "orders", "0", "new", "0"), [41, 1, 42]);
       await again();
       assert.deepEqual(await next(store, "orders", "0", "1"), [43, 37]);
-      const { key, id } = store.readPage("orders", { from: 2, to: 2, limit: 1 }).events[0]!;
+      const { key, id } = (await store.readPage("orders", { from: 2, to: 2, limit: 1 })).events[0]!;
       const request = { seq: 2, id, key: "digest", metadata: '{"redacted":{"at":1}}' };
       assert.equal(await store.redact!("orders", request), true);
       assert.deepEqual([key, await next(store, "orders", "2")], ["2", [38]]);
@@ -163,7 +163,7 @@ Deno.test("SqliteEventStore gives no number twice when its file was ruined and s
       const numbers = await next(store, "t", "c", ...many);
       ["c", ...many].forEach((key, i) => given.set(key, numbers![i]!));
     }
-    const [first] = store.readPage("t", { from: 1, to: 1, limit: 1 }).events;
+    const [first] = (await store.readPage("t", { from: 1, to: 1, limit: 1 })).events;
     await store.redact("t", { seq: 1, id: first!.id, key: "digest", metadata: "{}" });
     await store.close();
     const made = await Deno.readFile(path);
@@ -228,7 +228,7 @@ async function work(store: FileEventStore, given: Given): Promise<void> {
     const { firstSeq, lastSeq } = store.head("t");
     if (n % 4 === 3) await store.truncate("t", Math.ceil((firstSeq + lastSeq) / 2));
     if (n % 5 === 4) {
-      const [event] = store.readPage("t", { from: lastSeq, to: lastSeq, limit: 1 }).events;
+      const [event] = (await store.readPage("t", { from: lastSeq, to: lastSeq, limit: 1 })).events;
       const request = { seq: lastSeq, id: event!.id, key: "digest", metadata: "{}" };
       await store.redact("t", request);
     }
@@ -343,7 +343,7 @@ Deno.test("FileEventStore goes on from its events when they are older than its f
     }
     store = new FileEventStore(`${folder}/events`);
     for (let n = 3; n <= 40; n++) assert.deepEqual(await next(store, "t", "a"), [n]);
-    const [event] = store.readPage("t", { from: 40, to: 40, limit: 1 }).events;
+    const [event] = (await store.readPage("t", { from: 40, to: 40, limit: 1 })).events;
     await store.redact("t", { seq: 40, id: event!.id, key: "digest", metadata: "{}" });
     await store.close();
     for (const [name, bytes] of older) await Deno.writeFile(`${path}/${name}`, bytes);

@@ -3,6 +3,7 @@
  * events.
  */
 import assert from "node:assert/strict";
+import { pagesAtOnce } from "../../helpers/at_once.ts";
 import { lastOf, replay } from "../../../core/reading/replay.ts";
 import { FileEventStore } from "../../../core/store/file/file_event_store.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
@@ -38,12 +39,12 @@ async function inEach(work: (store: JournalStore) => Promise<void> | void): Prom
 }
 
 Deno.test("readPage and readLines end at PAGE_BYTES and reach every event when events are large", async () => {
-  await inEach((store) => {
+  await inEach(async (store) => {
     const seqs: number[] = [];
     for (let from = 1; from <= COUNT;) {
       const query = { from, to: COUNT, limit: 1000 };
-      const page = store.readPage("t", query);
-      const lines = store.readLines("t", query);
+      const page = await store.readPage("t", query);
+      const lines = await store.readLines("t", query);
       assert.equal(lines.next, page.next);
       assert.equal(lines.count, page.events.length);
       const most = page.events.length === 1 ? 3 * PAGE_BYTES : PAGE_BYTES + 4096;
@@ -57,10 +58,10 @@ Deno.test("readPage and readLines end at PAGE_BYTES and reach every event when e
 
 Deno.test("find, seekTime, seekBytes and getEvents see past a page's end when events are large", async () => {
   await inEach(async (store) => {
-    const { id } = store.readPage("t", { from: COUNT, to: COUNT, limit: 1 }).events[0]!;
-    assert.equal(store.find("t", id)?.seq, COUNT);
-    assert.equal(store.seekTime("t", COUNT - 1), COUNT - 1);
-    assert.equal(store.seekBytes("t", 2 * (EACH + 10)), COUNT - 1);
+    const { id } = (await store.readPage("t", { from: COUNT, to: COUNT, limit: 1 })).events[0]!;
+    assert.equal((await store.find("t", id))?.seq, COUNT);
+    assert.equal(await store.seekTime("t", COUNT - 1), COUNT - 1);
+    assert.equal(await store.seekBytes("t", 2 * (EACH + 10)), COUNT - 1);
     assert.equal((await store.getEvents("t")).length, COUNT);
   });
 });
@@ -74,9 +75,9 @@ Deno.test("lastOf and replay give all of the last events when they are large", a
       assert.deepEqual(step.value, [{ topic: "t", from: COUNT - 24, to: COUNT }]);
     }
     // A merged replay has pages of its own.
-    const pages = [...replay(store, {
+    const pages = pagesAtOnce(replay(store, {
       ranges: [{ topic: "t", from: 1, to: COUNT }, { topic: "none", from: 1, to: 0 }],
-    })];
+    }));
     assert.ok(pages.every((page) => page.length < 4 * PAGE_BYTES));
     const lines = pages.map((page) => new TextDecoder().decode(page)).join("").trim().split("\n");
     assert.equal(lines.length, COUNT);

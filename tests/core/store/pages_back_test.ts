@@ -6,6 +6,7 @@ import { MemoryEventStore } from "../../../core/store/memory.ts";
 import { PagesBack } from "../../../core/store/pages_back.ts";
 import type { PageQuery } from "../../../core/store/store.ts";
 import { PAGE_BYTES } from "../../../core/store/store.ts";
+import { atOnce } from "../../helpers/at_once.ts";
 import { newEvent } from "../../../testing/new_event.ts";
 
 Deno.test("PagesBack gives every event of the range once, newest first, whatever their sizes", async () => {
@@ -32,7 +33,7 @@ Deno.test("PagesBack gives every event of the range once, newest first, whatever
         const types = typed ? ["x"] : undefined;
         const pages = new PagesBack(store, "t", { from, to, limit, types });
         const got: number[] = [];
-        for (let page = pages.next(); page; page = pages.next()) {
+        for (let page = atOnce(pages.next()); page; page = atOnce(pages.next())) {
           assert.ok(page.length <= limit);
           const bytes = page.reduce((sum, event) => sum + sizeOf(event), 0);
           assert.ok(page.length === 1 || bytes <= PAGE_BYTES, `a page has ${bytes} bytes`);
@@ -51,9 +52,9 @@ Deno.test("PagesBack ends where retention has got to meanwhile", async () => {
   const store = new MemoryEventStore();
   await store.append([{ topic: "t", events: Array.from({ length: 30 }, () => newEvent()) }]);
   const pages = new PagesBack(store, "t", { from: 1, to: 30, limit: 10 });
-  assert.equal(pages.next()?.at(-1)?.seq, 21);
+  assert.equal(atOnce(pages.next())?.at(-1)?.seq, 21);
   await store.truncate("t", 16);
-  assert.deepEqual(pages.next()?.map(({ seq }) => seq), [20, 19, 18, 17, 16]);
+  assert.deepEqual(atOnce(pages.next())?.map(({ seq }) => seq), [20, 19, 18, 17, 16]);
   assert.equal(pages.next(), undefined);
 });
 
@@ -70,6 +71,6 @@ Deno.test("PagesBack reads few pages where small events lie before large ones", 
     readPage: (topic: string, query: PageQuery) => (reads++, store.readPage(topic, query)),
   };
   const pages = new PagesBack(counted, "t", { from: 1, to: 1000, limit: 1000 });
-  assert.equal(pages.next()?.[0]?.seq, 1000);
+  assert.equal(atOnce(pages.next())?.[0]?.seq, 1000);
   assert.ok(reads < 20, `${reads} reads`);
 });

@@ -1,4 +1,5 @@
 /** An operator at a broker of this process. */
+import { atOnce } from "../../helpers/at_once.ts";
 import type { EventBroker } from "../../../core/broker/event_broker.ts";
 import { deadLetterInfo } from "../../../core/dead_letter/dead_letters.ts";
 import { eventOf } from "../../../core/delivery/leases.ts";
@@ -118,7 +119,7 @@ export class LocalOperator implements Operator {
     const { firstSeq, lastSeq } = store.head(topic);
     const events: Event[] = [];
     for (let from = firstSeq; from <= lastSeq;) {
-      const page = store.readPage(topic, { from, to: lastSeq, limit: 100 });
+      const page = atOnce(store.readPage(topic, { from, to: lastSeq, limit: 100 }));
       events.push(...page.events.map((event) => toEvent(event)));
       from = page.next;
     }

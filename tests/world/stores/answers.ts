@@ -7,6 +7,8 @@ import { defined } from "../../../core/base/defined.ts";
 import { EvsError } from "../../../core/base/errors.ts";
 import { type NewEvent, type StoredEvent, toWireLine } from "../../../core/event/event.ts";
 import { newestOfKey, readKey } from "../../../core/store/by_key.ts";
+import { atOnce } from "../../helpers/at_once.ts";
+import type { LocalStore } from "../../helpers/stores.ts";
 import type { KeyBook, KeyStanding } from "./key_book.ts";
 import { Journal } from "../../../core/store/journal.ts";
 import { pack, type StoreRequest } from "../../../core/store/pack.ts";
@@ -16,7 +18,6 @@ import {
   type AppendRequest,
   type Condition,
   type Expected,
-  type JournalStore,
   type Page,
   PAGE_BYTES,
 } from "../../../core/store/store.ts";
@@ -24,7 +25,7 @@ import {
 /** A store that is asked, and the numbers that it has given to events of keys. */
 export interface Asked {
   name: string;
-  store: JournalStore;
+  store: LocalStore;
   book: KeyBook;
 }
 
@@ -60,7 +61,7 @@ export function shown({ name, book }: Asked, event: StoredEvent) {
 const decode = (bytes: Uint8Array) => decoder.decode(bytes);
 
 /** True if pages of the topic end by the number of their events, and not by their bytes. */
-function isSmall(store: JournalStore, topic: string): boolean {
+function isSmall(store: LocalStore, topic: string): boolean {
   return store.head(topic).bytes < PAGE_BYTES / 2;
 }
 
@@ -69,7 +70,7 @@ function isSmall(store: JournalStore, topic: string): boolean {
  * what it reads. Pages of small topics end where their limits say.
  */
 function inPages<P extends { next: number }>(
-  store: JournalStore,
+  store: LocalStore,
   topic: string,
   { range, read }: { range: Range; read: (from: number) => P },
 ): { pages: P[]; ends: number[] } {
@@ -140,7 +141,9 @@ export function pagesBackOf(
 ): unknown {
   const pages = new PagesBack(asked.store, topic, { ...range, types });
   const events: StoredEvent[] = [];
-  for (let page = pages.next(); page; page = pages.next()) events.push(...page);
+  for (let page = atOnce(pages.next()); page; page = atOnce(pages.next())) {
+    events.push(...page);
+  }
   return events.map((event) => shown(asked, event));
 }
 

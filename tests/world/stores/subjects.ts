@@ -11,7 +11,7 @@ import type { Clock } from "../../../core/base/clock.ts";
 import { FileEventStore } from "../../../core/store/file/file_event_store.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
 import { SqliteEventStore } from "../../../core/store/sqlite/sqlite_event_store.ts";
-import type { JournalStore } from "../../../core/store/store.ts";
+import type { LocalStore } from "../../helpers/stores.ts";
 import { FileWorkerEventStore } from "../../../core/store/worker/file_worker_store.ts";
 import { WorkerEventStore } from "../../../core/store/worker/sqlite_worker_store.ts";
 import { copyFolder } from "../../helpers/copy_folder.ts";
@@ -24,7 +24,7 @@ export type End = "reopen" | "kill" | "power cut";
 /** A store, and what happens to its files. */
 export interface Subject {
   readonly name: string;
-  readonly store: JournalStore;
+  readonly store: LocalStore;
   /** Ends what uses the files, and opens them again. */
   restart(end: End): Promise<void>;
   close(): Promise<void>;
@@ -78,7 +78,7 @@ export function inFiles(
 async function inFolder(
   name: string,
   folder: string,
-  open: (dir: string) => JournalStore | Promise<JournalStore>,
+  open: (dir: string) => LocalStore | Promise<LocalStore>,
 ): Promise<Subject> {
   let life = 0;
   let dir = `${folder}/${name}-0`;

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { defined } from "../../../core/base/defined.ts";
 import type { NewEvent, StoredEvent } from "../../../core/event/event.ts";
 import { keepFrom } from "../../../core/store/retention_rule.ts";
-import type { JournalStore } from "../../../core/store/store.ts";
+import type { LocalStore } from "../../helpers/stores.ts";
 import {
   answerOf,
   appended,
@@ -66,7 +66,7 @@ export class World {
     this.#books = subjects.map(() => new KeyBook());
   }
 
-  get #reference(): JournalStore {
+  get #reference(): LocalStore {
     return this.#subjects[0]!.store;
   }
 
@@ -332,7 +332,7 @@ export class World {
 
 /** What a topic's limits delete. */
 async function retained(
-  store: JournalStore,
+  store: LocalStore,
   topic: string,
   { maxEvents, bytes }: { maxEvents: number; bytes: number | undefined },
 ): Promise<unknown> {

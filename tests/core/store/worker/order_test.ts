@@ -44,7 +44,7 @@ for (const [name, open] of Object.entries(stores)) {
         await Promise.all([large(), store.truncate("t", firstSeq + 150)]);
         assert.equal(store.head("t").lastSeq, round * 201);
         assert.equal(store.head("t").firstSeq, firstSeq + 150, "what was removed stays so");
-        const { events } = store.readPage("t", { from: 1, to: Infinity, limit: 1 });
+        const { events } = await store.readPage("t", { from: 1, to: Infinity, limit: 1 });
         assert.deepEqual(events.map(({ seq }) => seq), [firstSeq + 150]);
       }
       await store.close();
