@@ -9,7 +9,7 @@ import { EventBroker, EventSourcedRepository, UnsupportedError } from "@env/env-
 import { testEventStore } from "@env/env-event-stream/testing";
 import { Account } from "../core/sourcing/account.ts";
 import { PostgresClient } from "../helpers/postgres_client.ts";
-import { startPostgres } from "../helpers/postgres_server.ts";
+import { startPostgres } from "../helpers/postgres.ts";
 import { PostgresEventStore, TABLE } from "../seed/postgres_event_store.ts";
 
 /** An empty table, and a store on it. */
@@ -23,7 +23,7 @@ async function emptyStore(url: string): Promise<PostgresEventStore & AsyncDispos
 }
 
 Deno.test("testEventStore takes the PostgreSQL store for what it claims", async (t) => {
-  await using server = await startPostgres();
+  await using server = await startPostgres({ settings: { fsync: "off" } });
   const tests: { name: string; body: () => Promise<void> }[] = [];
   testEventStore({
     name: "PostgresEventStore",
@@ -47,7 +47,7 @@ Deno.test("testEventStore takes the PostgreSQL store for what it claims", async 
 });
 
 Deno.test("Creating a Database-Backed Event Store", async (t) => {
-  await using server = await startPostgres();
+  await using server = await startPostgres({ settings: { fsync: "off" } });
 
   await t.step("keeps, finds and deletes events", async () => {
     await using store = await emptyStore(server.url);
@@ -118,7 +118,7 @@ Deno.test("Creating a Database-Backed Event Store", async (t) => {
 });
 
 Deno.test("Distributed System Configuration", async () => {
-  await using server = await startPostgres();
+  await using server = await startPostgres({ settings: { fsync: "off" } });
   const store = await emptyStore(server.url);
   await store.close();
   const processed: number[] = [];
