@@ -1,0 +1,84 @@
+/**
+ * The schema `evs`: made when it is missing, migrated when it is older, refused when it is somebody
+ * else's. Migrations only add, so that nodes of two versions work beside each other.
+ *
+ * `evs.meta` has a row for each part that keeps tables here: how many of its migrations ran.
+ */
+import { CannotStoreError } from "../base/errors.ts";
+import type { Postgres, Query } from "./connection.ts";
+
+/** The tables of one part. */
+export interface Migrations {
+  /** The part: `store` or `state`. */
+  part: string;
+  /** Statements, oldest first; never changed once they were released. */
+  steps: readonly string[];
+}
+
+/** The oldest server that is tested. */
+const OLDEST_SERVER = 140_000;
+/** Two nodes that start at once migrate one after the other. */
+const LOCK = 0x657673;
+const MARK = "env-event-stream";
+
+/** Checks the database, and brings the tables of a part up to date: all of it or nothing. */
+export async function migrate(postgres: Postgres, { part, steps }: Migrations): Promise<void> {
+  await checkServer(postgres);
+  await postgres.transaction("state", async (query) => {
+    await query("SELECT pg_advisory_xact_lock($1)", [LOCK]);
+    await makeSchema(query, postgres.place);
+    const [row] = await query<{ format: number }>(
+      "SELECT format FROM evs.meta WHERE part = $1",
+      [part],
+    );
+    const format = row?.format ?? 0;
+    for (const step of steps.slice(format)) await query(step);
+    if (format >= steps.length) return; // a newer node was here; it only added
+    await query(
+      `INSERT INTO evs.meta (part, format) VALUES ($1, $2)
+       ON CONFLICT (part) DO UPDATE SET format = excluded.format`,
+      [part, steps.length],
+    );
+  });
+}
+
+/** Refuses a server that is too old, and a database that cannot keep every text. */
+async function checkServer(postgres: Postgres): Promise<void> {
+  const [row] = await postgres.query<{ version: number; shown: string; encoding: string }>(
+    "read",
+    `SELECT current_setting('server_version_num')::int AS version,
+       current_setting('server_version') AS shown, current_setting('server_encoding') AS encoding`,
+  );
+  const { version, shown, encoding } = row!;
+  if (version < OLDEST_SERVER) {
+    throw new CannotStoreError(`PostgreSQL at ${postgres.place} is version ${shown}`, {
+      code: "postgres/too-old",
+      hint: "version 14 or later is needed",
+    });
+  }
+  if (encoding !== "UTF8") {
+    throw new CannotStoreError(
+      `the database at ${postgres.place} keeps text as ${encoding}, which cannot hold every event`,
+      { code: "postgres/encoding", hint: "createdb --encoding UTF8 --template template0 NAME" },
+    );
+  }
+}
+
+/** Makes the schema, or refuses one that is not ours. One that is empty becomes ours. */
+async function makeSchema(query: Query, place: string): Promise<void> {
+  const [found] = await query<{ mark: string | null; relations: number }>(
+    `SELECT obj_description(oid, 'pg_namespace') AS mark,
+       (SELECT count(*) FROM pg_class WHERE relnamespace = n.oid) AS relations
+     FROM pg_namespace AS n WHERE nspname = 'evs'`,
+  );
+  if (found?.mark === MARK) return;
+  if (found && found.relations > 0) {
+    throw new CannotStoreError(
+      `the schema evs of the database at ${place} has tables that are not of env-event-stream`,
+      { code: "postgres/foreign-schema", hint: "use a database of its own: createdb NAME" },
+    );
+  }
+  if (!found) await query("CREATE SCHEMA evs");
+  await query(`COMMENT ON SCHEMA evs IS '${MARK}'`);
+  await query("CREATE TABLE evs.meta (part text PRIMARY KEY, format int NOT NULL)");
+}
