@@ -30,6 +30,23 @@ export class TryAgainError extends EvsError {
   }
 }
 
+/** A function in the database refused a call with a SQLSTATE of ours, `EV…`. */
+export class RefusedByFunctionError extends EvsError {
+  readonly state: string;
+
+  constructor(state: string, message: string) {
+    super({ code: "postgres/refused", status: 503, exit: 7 }, message);
+    this.state = state;
+  }
+}
+
+/** A row or a page of the database cannot be read. */
+export class DamagedPageError extends EvsError {
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super({ code: "postgres/damaged", status: 500, exit: 7 }, message, options);
+  }
+}
+
 /** The code of errors that go by when the server is back. */
 export const AWAY = "postgres/unavailable";
 
@@ -92,6 +109,8 @@ export function asPostgresError(thrown: unknown, target: DatabaseTarget): EvsErr
       hint: "make room on the server; it goes on by itself",
     });
   }
+  if (/^EV...$/.test(code)) return new RefusedByFunctionError(code, `${where}: ${said}`);
+  if (/^XX00[12]$/.test(code)) return new DamagedPageError(`${where}: ${said}`);
   if (code === "40001" || code === "40P01") return new TryAgainError(`${where}: ${said}`);
   if (AWAY_STATES.test(code) || isLost({ code, message })) {
     return new CannotStoreError(`${where} cannot be used now: ${said}`, {
@@ -106,4 +125,9 @@ export function asPostgresError(thrown: unknown, target: DatabaseTarget): EvsErr
     });
   }
   return new InternalError(`${where}: ${said}${code && ` (${code})`}`);
+}
+
+/** The SQLSTATE with which a function of ours refused; undefined for all other errors. */
+export function refusedBy(error: unknown): string | undefined {
+  return error instanceof RefusedByFunctionError ? error.state : undefined;
 }

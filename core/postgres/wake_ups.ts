@@ -1,0 +1,186 @@
+/**
+ * Wake-ups between nodes, by LISTEN and NOTIFY on a connection of their own. They say where to
+ * look, and nothing depends on them: who needs to know also looks by itself from time to time.
+ *
+ * They are collected and sent at most every 10 ms, in a transaction that waits for no disk. Within
+ * an append, NOTIFY would make it a few times slower: it takes a lock of the whole database until
+ * the commit.
+ */
+import { type Clock, systemClock } from "../base/clock.ts";
+import { CannotStoreError, ClosedError, type EvsError } from "../base/errors.ts";
+import { connectDriver, cutConnection, type DriverClient } from "./driver.ts";
+import { asPostgresError } from "./errors.ts";
+import { pause } from "./patience.ts";
+import { type DatabaseTarget, placeOf } from "./url.ts";
+
+/** Texts of one kind, without spaces; undefined: some may have been missed. */
+type Listener = (items: readonly string[] | undefined) => void;
+
+/** For tests: another clock, and how long to wait for a wake-up of our own. */
+export interface WakeUpOptions {
+  clock?: Clock;
+  /** Milliseconds. */
+  probeTimeout?: number;
+}
+
+const CHANNEL = "evs";
+const PROBE = "probe";
+const SEND_EVERY_MS = 10;
+const PROBE_TIMEOUT_MS = 5000;
+const [FIRST_WAIT_MS, LONGEST_WAIT_MS] = [50, 2000];
+/** PostgreSQL takes less than 8000 bytes. */
+const LONGEST_PAYLOAD = 7000;
+
+/** Sends wake-ups to all nodes of a database, this one too, and receives theirs. */
+export class WakeUps {
+  readonly #target: DatabaseTarget;
+  readonly #clock: Clock;
+  readonly #probeTimeout: number;
+  readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #closed = new AbortController();
+  #client: DriverClient | undefined;
+  #pending = new Map<string, Set<string>>();
+  #cancelSend: (() => void) | undefined;
+  #lastSent = -Infinity;
+  #running: Promise<void> | undefined;
+
+  constructor(
+    target: DatabaseTarget,
+    { clock = systemClock, probeTimeout = PROBE_TIMEOUT_MS }: WakeUpOptions = {},
+  ) {
+    this.#target = target;
+    this.#clock = clock;
+    this.#probeTimeout = probeTimeout;
+  }
+
+  /**
+   * Begins to listen. Rejects if the server is away, or if a wake-up does not come back: behind a
+   * pooler that gives each transaction another connection, none ever would.
+   */
+  async open(): Promise<void> {
+    const { client, ended } = await this.#connect();
+    this.#running = this.#stay(client, ended);
+  }
+
+  /** Calls `listener` with the texts of a kind. Returns a function that removes it. */
+  on(kind: string, listener: Listener): () => void {
+    const listeners = this.#listeners.get(kind) ?? new Set();
+    this.#listeners.set(kind, listeners.add(listener));
+    return () => void listeners.delete(listener);
+  }
+
+  /** Sends a text, soon and together with others. It is lost if the server is away. */
+  send(kind: string, item: string): void {
+    const items = this.#pending.get(kind) ?? new Set();
+    this.#pending.set(kind, items.add(item));
+    if (this.#cancelSend || this.#closed.signal.aborted) return;
+    const due = this.#lastSent + SEND_EVERY_MS - this.#clock.monotonic();
+    this.#cancelSend = this.#clock.setTimer(() => this.#sendNow(), Math.max(0, due));
+  }
+
+  #sendNow(): void {
+    this.#cancelSend = undefined;
+    this.#lastSent = this.#clock.monotonic();
+    const payloads = [...this.#pending].flatMap(([kind, items]) => payloadsOf(kind, items));
+    this.#pending = new Map();
+    const text = `SELECT pg_notify('${CHANNEL}', payload) FROM unnest($1::text[]) AS payload`;
+    // Whoever misses it looks by itself.
+    this.#client?.query({ text, values: [payloads], name: "notify" }).catch(() => {});
+  }
+
+  /** Connects again whenever the connection is lost, until this is closed. */
+  async #stay(client: DriverClient, ended: Promise<void>): Promise<void> {
+    this.#client = client;
+    const { signal } = this.#closed;
+    for (let wait = FIRST_WAIT_MS;;) {
+      await ended;
+      this.#client = undefined;
+      if (signal.aborted) return;
+      await pause(this.#clock, wait, signal);
+      wait = Math.min(2 * wait, LONGEST_WAIT_MS);
+      try {
+        ({ client, ended } = await this.#connect());
+      } catch {
+        continue; // `ended` is over already: the next turn waits longer
+      }
+      this.#client = client;
+      wait = FIRST_WAIT_MS;
+      for (const listeners of this.#listeners.values()) {
+        for (const listener of listeners) listener(undefined);
+      }
+    }
+  }
+
+  async #connect(): Promise<{ client: DriverClient; ended: Promise<void> }> {
+    if (this.#closed.signal.aborted) throw new ClosedError("the wake-ups are closed");
+    let client: DriverClient | undefined;
+    try {
+      client = await connectDriver(this.#target, "evs wake-ups");
+      const { promise: ended, resolve } = Promise.withResolvers<void>();
+      client.on("end", resolve);
+      client.on("error", () => resolve());
+      await this.#listen(client);
+      // It was closed meanwhile, and nobody else knows of this connection.
+      if (this.#closed.signal.aborted) throw new ClosedError("the wake-ups are closed");
+      return { client, ended };
+    } catch (error) {
+      if (client) cutConnection(client);
+      throw asPostgresError(error, this.#target);
+    }
+  }
+
+  async #listen(client: DriverClient): Promise<void> {
+    const nonce = crypto.randomUUID();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    client.on("notification", ({ payload = "" }) => {
+      const [kind, ...items] = payload.split(" ");
+      if (kind === PROBE && items[0] === nonce) resolve();
+      for (const listener of this.#listeners.get(kind!) ?? []) listener(items);
+    });
+    await client.query({ text: `LISTEN ${CHANNEL}` });
+    await client.query({ text: "SET synchronous_commit = off" });
+    const cancel = this.#clock.setTimer(
+      () => reject(noWakeUps(this.#target)),
+      this.#probeTimeout,
+    );
+    try {
+      const text = `SELECT pg_notify('${CHANNEL}', $1)`;
+      await client.query({ text, values: [`${PROBE} ${nonce}`] });
+      await promise;
+    } finally {
+      cancel();
+    }
+  }
+
+  /** Sends what is waiting, then closes. */
+  async close(): Promise<void> {
+    if (this.#cancelSend) {
+      this.#cancelSend();
+      this.#sendNow();
+    }
+    this.#closed.abort();
+    await this.#client?.end();
+    await this.#running;
+  }
+}
+
+/** The texts of a kind as few payloads. */
+function payloadsOf(kind: string, items: ReadonlySet<string>): string[] {
+  const payloads: string[] = [];
+  let payload = kind;
+  for (const item of items) {
+    if (payload.length + item.length >= LONGEST_PAYLOAD) {
+      payloads.push(payload);
+      payload = kind;
+    }
+    payload += ` ${item}`;
+  }
+  return [...payloads, payload];
+}
+
+function noWakeUps(target: DatabaseTarget): EvsError {
+  return new CannotStoreError(`PostgreSQL at ${placeOf(target)} does not deliver notifications`, {
+    code: "postgres/no-notifications",
+    hint: "connect to the server itself, or to a pooler in session mode",
+  });
+}

@@ -1,0 +1,290 @@
+/**
+ * `evs.append_1`: one append as one call, so that the lock on a topic's row never waits for a
+ * client. It decides what core/store/append.ts decides for the other stores.
+ *
+ * It has to be several statements. Each sees what was committed when it began; one alone would not
+ * see what the holder of the lock stored that it waited for, and would misjudge expectations and
+ * repeated ids.
+ *
+ * What it takes is a list of units: the events of one topic that are judged together. Columns of
+ * events are arrays for all units; one that is a single value for all events comes as one element,
+ * and as the default for the others. Repeats of an id within a unit are marked by the client (2),
+ * so that only what is stored is looked up here.
+ *
+ * What it returns is JSON: `topics`, a list of [first_seq, last_seq, bytes], and `units`. Of a unit
+ * that was stored: `first`, `count`, the ordinals that were stored before as `known` (with seq and
+ * key_seq), and the last number of each key before it as `keys`. Of one that was not: `actual`,
+ * `subject`, `key`, `condition`, or the ordinals that were stored before.
+ */
+
+/** The number of the last event of a key, and its seq; 0 if there is none. */
+const LAST_OF_KEY = `
+CREATE FUNCTION evs.last_of_key_1(
+  p_topic int, p_first bigint, p_key text, OUT seq bigint, OUT number bigint
+) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  SELECT e.seq, coalesce(e.key_seq, 0) INTO seq, number FROM evs.events AS e
+  WHERE e.topic_id = p_topic AND e.key = p_key AND e.seq >= p_first
+  ORDER BY e.seq DESC LIMIT 1;
+  seq := coalesce(seq, 0);
+  number := greatest(coalesce(number, 0), coalesce((
+    SELECT k.key_seq FROM evs.redacted_keys AS k
+    WHERE k.topic_id = p_topic AND k.key = p_key AND k.key_seq >= p_first), 0));
+END $$;
+
+CREATE FUNCTION evs.actual_1(
+  p_topic int, p_first bigint, p_last bigint, p_key text, p_expected text
+) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  last record;
+BEGIN
+  IF p_key IS NULL THEN RETURN p_last; END IF;
+  SELECT * INTO last FROM evs.last_of_key_1(p_topic, p_first, p_key);
+  RETURN CASE WHEN p_expected LIKE 'key:%' THEN last.number ELSE last.seq END;
+END $$;
+
+CREATE FUNCTION evs.meets_1(p_expected text, p_actual bigint) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE p_expected
+    WHEN 'any' THEN true
+    WHEN 'none' THEN p_actual = 0
+    WHEN 'exists' THEN p_actual > 0
+    ELSE p_actual = split_part(p_expected, ':', 2)::bigint
+  END
+$$;
+
+CREATE FUNCTION evs.known_1(p_topic int, p_id text, p_since bigint, OUT seq bigint, OUT number bigint)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  SELECT e.seq, CASE WHEN e.seq >= t.first_seq THEN e.key_seq END INTO seq, number
+  FROM evs.topics AS t JOIN evs.events AS e USING (topic_id)
+  WHERE t.topic_id = p_topic AND e.id = p_id AND e.given AND e.stored_at > p_since
+    AND e.seq > t.forgotten_seq
+  ORDER BY e.seq DESC LIMIT 1;
+  IF seq IS NULL THEN
+    SELECT i.seq INTO seq FROM evs.ids AS i
+    WHERE i.topic_id = p_topic AND i.id = p_id AND i.stored_at > p_since;
+  END IF;
+  number := coalesce(number, 0);
+END $$;
+`;
+
+const APPEND = `
+CREATE FUNCTION evs.append_1(
+  p_producer text, p_epoch bigint, p_batch bigint, p_now bigint, p_window bigint,
+  t_name text[],
+  u_topic int[], u_count int[], u_expected text[], u_group int[],
+  c_group int[], c_topic int[], c_key text[], c_expected text[],
+  p_ids text, p_given text, p_types text, p_keys text, p_slots text, p_ts text, p_expires text,
+  p_versions text, p_metadata text, p_payloads text, p_crcs text,
+  d_type text, d_key text, d_slot int, d_ts bigint, d_expires bigint, d_version text,
+  d_metadata text
+) RETURNS text LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  sep CONSTANT text := E'\\x1e';
+  none CONSTANT text := E'\\x1f';
+  producer evs.producers;
+  ids text[] := string_to_array(p_ids, sep);
+  given text[] := string_to_array(p_given, NULL);
+  types text[] := string_to_array(p_types, sep);
+  keys text[] := string_to_array(p_keys, sep, none);
+  slots smallint[] := string_to_array(p_slots, sep)::smallint[];
+  times bigint[] := string_to_array(p_ts, sep)::bigint[];
+  expires bigint[] := string_to_array(p_expires, sep, none)::bigint[];
+  versions text[] := string_to_array(p_versions, sep);
+  metadatas text[] := string_to_array(p_metadata, sep);
+  payloads text[] := string_to_array(p_payloads, sep);
+  crcs bigint[] := string_to_array(p_crcs, sep)::bigint[];
+  t_id int[]; t_first bigint[]; t_last bigint[]; t_bytes bigint[]; t_at bigint[];
+  now_ms bigint := coalesce(p_now, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint);
+  lo int; hi int := 0; n int; t int;
+  known json; known_count int; skipped int[];
+  seen_group int := 0; conflict text; failed text; bases json;
+  base_keys text[]; base_numbers bigint[];
+  stored_count bigint; added bigint; stamp bigint; actual bigint;
+  k record;
+  replies text[] := '{}'; reply text;
+BEGIN
+  SELECT * INTO producer FROM evs.producers AS p WHERE p.producer = p_producer FOR UPDATE;
+  IF NOT FOUND THEN RAISE EXCEPTION 'unknown producer' USING ERRCODE = 'EV001'; END IF;
+  IF producer.epoch <> p_epoch THEN RAISE EXCEPTION 'old epoch' USING ERRCODE = 'EV002'; END IF;
+  IF producer.batch >= p_batch THEN
+    IF producer.batch = p_batch THEN RETURN producer.answer; END IF;
+    RAISE EXCEPTION 'old batch' USING ERRCODE = 'EV002';
+  END IF;
+
+  INSERT INTO evs.topics (name)
+    SELECT u.name FROM unnest(t_name) AS u (name)
+    WHERE NOT EXISTS (SELECT 1 FROM evs.topics AS o WHERE o.name = u.name)
+    ORDER BY u.name
+    ON CONFLICT DO NOTHING;
+  PERFORM 1 FROM evs.topics WHERE name = ANY (t_name) ORDER BY topic_id FOR UPDATE;
+  SELECT array_agg(o.topic_id ORDER BY i), array_agg(first_seq ORDER BY i),
+    array_agg(last_seq ORDER BY i), array_agg(bytes ORDER BY i), array_agg(stored_at ORDER BY i)
+    INTO t_id, t_first, t_last, t_bytes, t_at
+  FROM unnest(t_name) WITH ORDINALITY AS u (name, i) JOIN evs.topics AS o USING (name);
+
+  FOR u IN 1 .. cardinality(u_topic) LOOP
+    t := u_topic[u]; n := u_count[u]; lo := hi + 1; hi := hi + n;
+    known := NULL; known_count := 0; skipped := NULL; failed := NULL; bases := NULL;
+    stored_count := n;
+
+    IF u_group[u] <> seen_group THEN
+      seen_group := u_group[u];
+      conflict := NULL;
+      IF seen_group > 0 AND seen_group = ANY (c_group) THEN
+        conflict := evs.group_conflict_1(
+          seen_group, lo, u, t_id, t_first, t_last, u_topic, u_count, u_group,
+          c_group, c_topic, c_key, c_expected, ids, given, now_ms - p_window);
+      END IF;
+    END IF;
+    IF conflict IS NOT NULL THEN replies := replies || conflict; CONTINUE; END IF;
+
+    IF given IS NOT NULL AND n > 0 THEN
+      SELECT json_agg(json_build_array(e.o, s.seq, s.number) ORDER BY e.o), count(*),
+        array_agg(e.o) FILTER (WHERE e.g = '1')
+        INTO known, known_count, skipped
+      FROM unnest(ids[lo:hi], given[lo:hi]) WITH ORDINALITY AS e (id, g, o),
+        LATERAL evs.known_1(t_id[t], e.id, now_ms - p_window) AS s
+      WHERE (e.g = '1' OR e.g = '2' AND u_expected[u] <> 'any') AND s.seq IS NOT NULL;
+    END IF;
+
+    IF u_expected[u] <> 'any' AND n > 0 AND known_count < n THEN
+      IF known_count > 0 THEN
+        failed := json_build_object('actual', t_last[t], 'subject', 'ids', 'known', known);
+      ELSE
+        SELECT count(*) INTO known_count FROM (
+          SELECT DISTINCT key FROM unnest(coalesce(keys[lo:hi], ARRAY[d_key])) AS u (key)) AS d;
+        IF known_count > 1 AND u_expected[u] NOT IN ('none', 'exists') THEN
+          failed := json_build_object('actual', t_last[t], 'subject', 'keys');
+        ELSE
+          FOR k IN SELECT key, min(o) AS o
+            FROM unnest(coalesce(keys[lo:hi], ARRAY[d_key])) WITH ORDINALITY AS e (key, o)
+            GROUP BY key ORDER BY min(o)
+          LOOP
+            actual := evs.actual_1(t_id[t], t_first[t], t_last[t], k.key, u_expected[u]);
+            IF NOT evs.meets_1(u_expected[u], actual) THEN
+              failed := json_build_object('actual', actual, 'subject',
+                CASE WHEN k.key IS NULL THEN 'topic' ELSE 'key' END,
+                'key', CASE WHEN known_count > 1 THEN k.key END);
+              EXIT;
+            END IF;
+          END LOOP;
+        END IF;
+      END IF;
+    END IF;
+    IF failed IS NOT NULL THEN replies := replies || failed; CONTINUE; END IF;
+
+    base_keys := NULL; base_numbers := NULL;
+    IF n > 0 AND (keys IS NOT NULL OR d_key IS NOT NULL) THEN
+      SELECT array_agg(key), array_agg(number), json_agg(json_build_array(key, number))
+        INTO base_keys, base_numbers, bases
+      FROM (
+        SELECT d.key, CASE WHEN l.number > 0 THEN l.number ELSE t_first[t] - 1 END AS number
+        FROM (SELECT DISTINCT key FROM unnest(coalesce(keys[lo:hi], ARRAY[d_key])) AS u (key)
+          WHERE key IS NOT NULL) AS d,
+          LATERAL evs.last_of_key_1(t_id[t], t_first[t], d.key) AS l) AS b;
+    END IF;
+
+    IF n > 0 THEN
+      stamp := greatest(now_ms, t_at[t]);
+      WITH e AS (
+        SELECT r.*, coalesce(r.k, d_key) AS key
+        FROM unnest(ids[lo:hi], given[lo:hi], types[lo:hi], keys[lo:hi], slots[lo:hi],
+          times[lo:hi], expires[lo:hi], versions[lo:hi], metadatas[lo:hi], payloads[lo:hi],
+          crcs[lo:hi]) WITH ORDINALITY
+          AS r (id, g, type, k, slot, ts, expires, version, metadata, payload, crc, o)
+        WHERE r.id IS NOT NULL
+      ), numbered AS (
+        SELECT e.*, t_last[t] + row_number() OVER (ORDER BY e.o) AS seq,
+          b.number + row_number() OVER (PARTITION BY e.key ORDER BY e.o) AS key_seq
+        FROM e LEFT JOIN unnest(base_keys, base_numbers) AS b (key, number) USING (key)
+        WHERE e.g IS DISTINCT FROM '2'
+          AND NOT EXISTS (SELECT 1 FROM unnest(skipped) AS s (o) WHERE s.o = e.o)
+      ), done AS (
+        INSERT INTO evs.events (topic_id, seq, slot, given, id, type, key, key_seq, ts, expires_at,
+          stored_at, schema_version, metadata, payload, crc)
+        SELECT t_id[t], seq, CASE WHEN key IS NULL THEN (seq >> 8) & 255
+          ELSE coalesce(slot, d_slot) END, coalesce(g, '0') <> '0', id, coalesce(type, d_type), key,
+          key_seq, coalesce(ts, d_ts), coalesce(expires, d_expires), stamp,
+          coalesce(version, d_version), coalesce(metadata, d_metadata), payload,
+          crc # seq # (coalesce(key_seq, 0) << 20)
+        FROM numbered ORDER BY seq
+        RETURNING seq, ts, octet_length(payload) + octet_length(metadata) AS size
+      ), blocks AS (
+        INSERT INTO evs.blocks AS b (topic_id, block, max_ts, bytes)
+        SELECT t_id[t], (seq - 1) / 4096, max(ts), sum(size) FROM done GROUP BY 2
+        ON CONFLICT (topic_id, block) DO UPDATE
+          SET max_ts = greatest(b.max_ts, excluded.max_ts), bytes = b.bytes + excluded.bytes
+      )
+      SELECT count(*), coalesce(sum(size), 0) INTO stored_count, added FROM done;
+      reply := '{"first":' || t_last[t] + 1 || ',"count":' || stored_count;
+      IF known IS NOT NULL THEN reply := reply || ',"known":' || known::text; END IF;
+      IF bases IS NOT NULL THEN reply := reply || ',"keys":' || bases::text; END IF;
+      replies := replies || (reply || '}');
+      IF stored_count > 0 THEN
+        t_last[t] := t_last[t] + stored_count;
+        t_bytes[t] := t_bytes[t] + added;
+        t_at[t] := stamp;
+      END IF;
+    ELSE
+      replies := replies || '{"first":0,"count":0}'::text;
+    END IF;
+  END LOOP;
+
+  UPDATE evs.topics AS o SET last_seq = c.last, bytes = c.bytes, stored_at = c.at
+  FROM unnest(t_id, t_last, t_bytes, t_at) AS c (id, last, bytes, at)
+  WHERE o.topic_id = c.id AND o.last_seq <> c.last;
+  reply := '{"topics":' || coalesce((
+    SELECT json_agg(json_build_array(f, l, b)) FROM unnest(t_first, t_last, t_bytes) AS c (f, l, b)
+  )::text, '[]') || ',"units":[' || array_to_string(replies, ',') || ']}';
+  UPDATE evs.producers AS p SET batch = p_batch, answer = reply, seen = now()
+  WHERE p.producer = p_producer;
+  RETURN reply;
+END $$;
+`;
+
+/** The conditions of a group: what does not hold, as the answer of each of its units. */
+const GROUP_CONFLICT = `
+CREATE FUNCTION evs.group_conflict_1(
+  p_group int, p_from int, p_unit int, t_id int[], t_first bigint[], t_last bigint[],
+  u_topic int[], u_count int[], u_group int[],
+  c_group int[], c_topic int[], c_key text[], c_expected text[],
+  ids text[], given text[], p_since bigint
+) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  total int := 0; known_count int := 0; known json[] := '{}'; part json; part_count int;
+  lo int; hi int := p_from - 1; c int; number int := 0; actual bigint;
+BEGIN
+  FOR u IN p_unit .. cardinality(u_topic) LOOP
+    EXIT WHEN u_group[u] <> p_group;
+    lo := hi + 1; hi := hi + u_count[u]; total := total + u_count[u];
+    CONTINUE WHEN given IS NULL;
+    SELECT json_agg(e.o + lo - p_from ORDER BY e.o), count(*) INTO part, part_count
+    FROM unnest(ids[lo:hi], given[lo:hi]) WITH ORDINALITY AS e (id, g, o),
+      LATERAL evs.known_1(t_id[u_topic[u]], e.id, p_since) AS s
+    WHERE e.g <> '0' AND s.seq IS NOT NULL;
+    IF part_count > 0 THEN known := known || part; known_count := known_count + part_count; END IF;
+  END LOOP;
+  IF known_count = total THEN RETURN NULL; END IF;
+  FOR c IN 1 .. cardinality(c_group) LOOP
+    CONTINUE WHEN c_group[c] <> p_group;
+    IF known_count > 0 THEN
+      RETURN json_build_object('condition', 0, 'actual', t_last[c_topic[c]], 'subject', 'ids',
+        'members', array_to_json(known))::text;
+    END IF;
+    actual := evs.actual_1(t_id[c_topic[c]], t_first[c_topic[c]], t_last[c_topic[c]], c_key[c],
+      c_expected[c]);
+    IF NOT evs.meets_1(c_expected[c], actual) THEN
+      RETURN json_build_object('condition', number, 'actual', actual, 'subject',
+        CASE WHEN c_key[c] IS NULL THEN 'topic' ELSE 'key' END, 'key', c_key[c])::text;
+    END IF;
+    number := number + 1;
+  END LOOP;
+  RETURN NULL;
+END $$;
+`;
+
+/** The statements that make the functions. */
+export const APPEND_FUNCTIONS = `${LAST_OF_KEY}${GROUP_CONFLICT}${APPEND}`;

@@ -1,0 +1,117 @@
+/** What `evs.append_1` returned, as the outcomes of the requests. */
+import { defined } from "../../base/defined.ts";
+import type { TopicHead } from "../../event/topic_head.ts";
+import type { AppendOutcome } from "../store.ts";
+import type { AppendPlan, AppendUnit } from "./append_plan.ts";
+
+/** The answer, parsed. */
+export interface AppendAnswer {
+  topics: [firstSeq: number, lastSeq: number, bytes: number][];
+  units: UnitAnswer[];
+}
+
+type KnownEvent = [ordinal: number, seq: number, keySeq: number];
+
+type UnitAnswer = StoredUnit | RefusedUnit;
+
+interface StoredUnit {
+  first: number;
+  count: number;
+  known?: KnownEvent[];
+  keys?: [key: string, last: number][];
+}
+
+interface RefusedUnit {
+  actual: number;
+  subject: "topic" | "key" | "ids" | "keys";
+  key?: string | null;
+  condition?: number;
+  known?: KnownEvent[];
+  /** Ordinals within an atomic group, a list for each of its requests. */
+  members?: number[][];
+}
+
+/** Where each topic of the append begins and ends now. */
+export function headsOf(plan: AppendPlan, { topics }: AppendAnswer): Map<string, TopicHead> {
+  return new Map(
+    topics.map(([firstSeq, lastSeq, bytes], i) => [plan.topics[i]!, { firstSeq, lastSeq, bytes }]),
+  );
+}
+
+/** The outcomes, one for each request. */
+export function outcomesOf(plan: AppendPlan, { units }: AppendAnswer): AppendOutcome[] {
+  return plan.units.flatMap((unit, i): AppendOutcome[] => {
+    const answer = units[i]!;
+    if ("subject" in answer) return unit.counts.map(() => refused(plan, unit, answer));
+    return storedOutcomes(unit, answer);
+  });
+}
+
+function refused(plan: AppendPlan, unit: AppendUnit, answer: RefusedUnit): AppendOutcome {
+  const { actual, subject, key, condition, members } = answer;
+  const group = plan.groups[unit.group - 1];
+  const expected = group ? group.conditions[condition ?? 0]!.expected : unit.expected;
+  const failed = { ok: false, expected, actual, subject } as const;
+  if (subject === "ids") {
+    const events = group
+      ? plan.units.filter((other) => other.group === unit.group).flatMap((one) => one.events)
+      : unit.events;
+    const ordinals = members?.flat() ?? answer.known!.map(([ordinal]) => ordinal);
+    return { ...failed, ids: ordinals.map((ordinal) => events[ordinal - 1]!.id) };
+  }
+  return {
+    ...failed,
+    ...group && condition !== undefined ? { condition } : {},
+    ...key === undefined || key === null ? {} : { key },
+  };
+}
+
+/** What is known of each event of a unit. */
+interface Placed {
+  seq: number;
+  keySeq: number;
+  isDuplicate: boolean;
+}
+
+function storedOutcomes(unit: AppendUnit, answer: StoredUnit): AppendOutcome[] {
+  const placed = placesOf(unit, answer);
+  let from = 0;
+  return unit.counts.map((count) => {
+    const part = placed.slice(from, from + count);
+    const events = unit.events.slice(from, from += count);
+    const stored = part.filter(({ isDuplicate }) => !isDuplicate);
+    return {
+      ok: true,
+      count: stored.length,
+      firstSeq: stored[0]?.seq ?? 0,
+      lastSeq: stored.at(-1)?.seq ?? 0,
+      duplicates: part.flatMap(({ isDuplicate, seq }, index) =>
+        isDuplicate ? [{ index, seq }] : []
+      ),
+      ...defined({
+        keySeqs: events.some(({ key }) => key !== undefined)
+          ? part.map(({ keySeq }) => keySeq)
+          : undefined,
+      }),
+    };
+  });
+}
+
+/** Numbers the events as the database did. */
+function placesOf({ events }: AppendUnit, { first, known = [], keys = [] }: StoredUnit): Placed[] {
+  const before = new Map(known.map(([ordinal, seq, keySeq]) => [ordinal - 1, { seq, keySeq }]));
+  const lastOfKey = new Map(keys);
+  const given = new Map<string, Placed>();
+  let next = first;
+  return events.map(({ id, idGiven, key }, index) => {
+    const repeat = before.get(index) ?? (idGiven ? given.get(id) : undefined);
+    const place = repeat ? { ...repeat, isDuplicate: true } : {
+      seq: next++,
+      keySeq: key === undefined ? 0 : lastOfKey.get(key)! + 1,
+      isDuplicate: false,
+    };
+    if (!repeat && key !== undefined) lastOfKey.set(key, place.keySeq);
+    if (idGiven) given.set(id, place);
+    return place;
+  });
+}

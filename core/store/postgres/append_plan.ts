@@ -1,0 +1,207 @@
+/**
+ * An append as the parameters of `evs.append_1`. Neighbouring requests of one topic that expect
+ * nothing become one unit: the answer is the same as if they were judged one by one, and a unit
+ * costs some statements.
+ *
+ * Columns go as one text each, joined by a character that no event can contain: the server splits
+ * it faster than it parses an array. A column whose values are all equal goes as that value.
+ */
+import { InvalidArgumentError } from "../../base/errors.ts";
+import type { NewEvent } from "../../event/event.ts";
+import { eventsOf, type StoreRequest } from "../pack.ts";
+import type { AtomicGroup, Expected } from "../store.ts";
+import { contentSum, slotOfKey } from "./row.ts";
+
+/** Events that are judged together. */
+export interface AppendUnit {
+  topic: string;
+  events: readonly NewEvent[];
+  expected: Expected;
+  /** How many events each request of it has. */
+  counts: number[];
+  /** The index of its atomic group, from 1; 0 for none. */
+  group: number;
+}
+
+/** What an append sends. */
+export interface AppendPlan {
+  units: AppendUnit[];
+  groups: readonly AtomicGroup[];
+  /** The names of all topics that are stored to, or that conditions name. */
+  topics: string[];
+  /** The parameters of `evs.append_1` behind its first five. */
+  values: unknown[];
+}
+
+const SEPARATOR = "\x1e";
+const NONE = "\x1f";
+const SEPARATOR_BYTE = 0x1e;
+// deno-lint-ignore no-control-regex -- control characters are what is looked for
+const UNKEPT = /[\0\x1e\x1f]/;
+
+/** Plans an append. */
+export function planAppend(
+  requests: readonly StoreRequest[],
+  groups: readonly AtomicGroup[] = [],
+): AppendPlan {
+  const units = unitsOf(requests, groups);
+  const conditions = groups.flatMap((group, i) =>
+    group.conditions.map((condition) => ({ ...condition, group: i + 1 }))
+  );
+  const topics = [...new Set([...units, ...conditions].map(({ topic }) => topic))];
+  const numberOf = new Map(topics.map((topic, i) => [topic, i + 1]));
+  return {
+    units,
+    groups,
+    topics,
+    values: [
+      topics,
+      units.map(({ topic }) => numberOf.get(topic)),
+      units.map(({ events }) => events.length),
+      units.map(({ expected }) => expectedText(expected)),
+      units.map(({ group }) => group),
+      conditions.map(({ group }) => group),
+      conditions.map(({ topic }) => numberOf.get(topic)),
+      conditions.map(({ key }) => key ?? null),
+      conditions.map(({ expected }) => expectedText(expected)),
+      ...columnsOf(units),
+    ],
+  };
+}
+
+function unitsOf(requests: readonly StoreRequest[], groups: readonly AtomicGroup[]): AppendUnit[] {
+  const groupOf = (index: number) =>
+    groups.findIndex(({ from, to }) => from <= index && index < to) + 1;
+  const units: AppendUnit[] = [];
+  const parts: NewEvent[][][] = [];
+  for (const [index, request] of requests.entries()) {
+    const { topic, expected = "any" } = request;
+    const events = eventsOf(request) as NewEvent[];
+    const group = groups.length === 0 ? 0 : groupOf(index);
+    const last = units.at(-1);
+    const joins = last?.topic === topic && group === 0 && last.group === 0 &&
+      expected === "any" && last.expected === "any";
+    if (joins) {
+      parts.at(-1)!.push(events);
+      last.counts.push(events.length);
+      continue;
+    }
+    units.push({ topic, events, expected, counts: [events.length], group });
+    parts.push([events]);
+  }
+  return units.map((unit, i) =>
+    parts[i]!.length === 1 ? unit : { ...unit, events: parts[i]!.flat() }
+  );
+}
+
+function expectedText(expected: Expected): string {
+  if (typeof expected === "number") return `seq:${expected}`;
+  return typeof expected === "object" ? `key:${expected.keySeq}` : expected;
+}
+
+/** The columns of all events, and the defaults of those that are single values. */
+function columnsOf(units: readonly AppendUnit[]): unknown[] {
+  const events = units.length === 1 ? units[0]!.events : units.flatMap((unit) => unit.events);
+  const type = column(events, (event) => event.type);
+  const key = column(events, (event) => event.key);
+  const time = column(events, (event) => event.timestamp);
+  const expires = column(events, (event) => event.expiresAt);
+  const version = column(events, (event) => event.schemaVersion);
+  const metadata = column(events, (event) => event.metadata);
+  // The slot of one key is the same for all.
+  const slot = key.joined === null
+    ? { joined: null, all: key.all === null ? null : slotOfKey(key.all as string) }
+    : column(events, ({ key }) => key === undefined ? 0 : slotOfKey(key));
+  return [
+    joinTexts(events.map(({ id }) => id)),
+    givenOf(units),
+    type.joined,
+    key.joined,
+    slot.joined,
+    time.joined,
+    expires.joined,
+    version.joined,
+    metadata.joined,
+    joinPayloads(events),
+    events.map(contentSum).join(SEPARATOR),
+    type.all,
+    key.all,
+    slot.all,
+    time.all,
+    expires.all,
+    version.all,
+    metadata.all,
+  ];
+}
+
+interface Column {
+  joined: string | null;
+  all: string | number | null;
+}
+
+function column(
+  events: readonly NewEvent[],
+  of: (event: NewEvent) => string | number | undefined,
+): Column {
+  const first = events.length > 0 ? of(events[0]!) : undefined;
+  if (events.every((event) => of(event) === first)) {
+    if (typeof first === "string") assertKept(first);
+    return { joined: null, all: first ?? null };
+  }
+  return { joined: joinTexts(events.map((event) => of(event))), all: null };
+}
+
+function joinTexts(texts: readonly (string | number | undefined)[]): string {
+  for (const text of texts) if (typeof text === "string") assertKept(text);
+  return texts.map((text) => text ?? NONE).join(SEPARATOR);
+}
+
+function assertKept(text: string): void {
+  if (UNKEPT.test(text)) {
+    throw new InvalidArgumentError(
+      `${JSON.stringify(text.slice(0, 80))} has a control character that PostgreSQL cannot keep`,
+    );
+  }
+}
+
+/** For each event: 0 without a given id, 1 with one, 2 if an event before it in its unit has it. */
+function givenOf(units: readonly AppendUnit[]): string | null {
+  if (units.every(({ events }) => events.every(({ idGiven }) => !idGiven))) return null;
+  return units.map(({ events }) => {
+    const seen = new Set<string>();
+    return events.map(({ id, idGiven }) => {
+      if (!idGiven) return "0";
+      if (seen.has(id)) return "2";
+      seen.add(id);
+      return "1";
+    }).join("");
+  }).join("");
+}
+
+function joinPayloads(events: readonly NewEvent[]): Uint8Array {
+  const length = events.reduce((sum, { payload }) => sum + payload.length + 1, 0);
+  const joined = new Uint8Array(Math.max(0, length - 1));
+  let at = 0;
+  for (const { payload } of events) {
+    if (at > 0) joined[at++] = SEPARATOR_BYTE;
+    joined.set(payload, at);
+    at += payload.length;
+  }
+  assertSeparated(joined, events.length);
+  return joined;
+}
+
+/** JSON contains no such character, but a store is also given what nobody has looked at. */
+function assertSeparated(joined: Uint8Array, count: number): void {
+  let found = 0;
+  for (
+    let at = joined.indexOf(SEPARATOR_BYTE);
+    at >= 0;
+    at = joined.indexOf(SEPARATOR_BYTE, at + 1)
+  ) {
+    found++;
+  }
+  if (found !== Math.max(0, count - 1)) {
+    throw new InvalidArgumentError("a payload has a control character: it is not JSON");
+  }
+}

@@ -1,0 +1,84 @@
+/** The tables of events in the schema `evs`, and the functions that write them. */
+import { APPEND_FUNCTIONS } from "./append_function.ts";
+import { DELETE_FUNCTIONS } from "./delete_functions.ts";
+
+/**
+ * Texts, never `jsonb`: a payload stays byte for byte what its publisher sent. Rows below a topic's
+ * `first_seq` are deleted already, whether they are still there or not.
+ */
+const TABLES = `
+CREATE TABLE evs.topics (
+  topic_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  name text COLLATE "C" NOT NULL UNIQUE,
+  first_seq bigint NOT NULL DEFAULT 1,
+  last_seq bigint NOT NULL DEFAULT 0,
+  -- Bytes of payloads and metadata whose rows are still there.
+  bytes bigint NOT NULL DEFAULT 0,
+  -- When its last event was stored, Unix ms: never goes back.
+  stored_at bigint NOT NULL DEFAULT 0,
+  -- Given ids of events up to here are forgotten: the topic was removed.
+  forgotten_seq bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+
+CREATE TABLE evs.events (
+  topic_id int NOT NULL,
+  seq bigint NOT NULL,
+  slot smallint NOT NULL,
+  given boolean NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  type text COLLATE "C" NOT NULL,
+  key text COLLATE "C",
+  key_seq bigint,
+  ts bigint NOT NULL,
+  expires_at bigint,
+  stored_at bigint NOT NULL,
+  schema_version text NOT NULL,
+  metadata text NOT NULL,
+  payload text NOT NULL,
+  crc bigint NOT NULL,
+  PRIMARY KEY (topic_id, seq)
+);
+CREATE INDEX events_id ON evs.events (topic_id, id);
+CREATE INDEX events_key ON evs.events (topic_id, key, seq) WHERE key IS NOT NULL;
+
+-- Of each 4096 events of a topic: their latest timestamp, and their bytes.
+CREATE TABLE evs.blocks (
+  topic_id int NOT NULL,
+  block bigint NOT NULL,
+  max_ts bigint NOT NULL,
+  bytes bigint NOT NULL,
+  PRIMARY KEY (topic_id, block)
+) WITH (fillfactor = 50);
+
+-- Given ids of events that were deleted within the dedup window.
+CREATE TABLE evs.ids (
+  topic_id int NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  seq bigint NOT NULL,
+  stored_at bigint NOT NULL,
+  PRIMARY KEY (topic_id, id)
+);
+
+-- The last number of keys that redaction took from their events.
+CREATE TABLE evs.redacted_keys (
+  topic_id int NOT NULL,
+  key text COLLATE "C" NOT NULL,
+  key_seq bigint NOT NULL,
+  PRIMARY KEY (topic_id, key)
+);
+
+-- Who appends, and what the last append was answered.
+CREATE TABLE evs.producers (
+  producer text PRIMARY KEY,
+  epoch bigint NOT NULL DEFAULT 0,
+  batch bigint NOT NULL DEFAULT 0,
+  answer text NOT NULL DEFAULT '',
+  seen timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 50);
+`;
+
+/** What `core/postgres/migrations.ts` runs. */
+export const STORE_MIGRATIONS = {
+  part: "store",
+  steps: [`${TABLES}${APPEND_FUNCTIONS}${DELETE_FUNCTIONS}`],
+};
