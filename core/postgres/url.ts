@@ -2,6 +2,7 @@
  * Where a PostgreSQL database is and how it is reached: from a URL, or from options. The password
  * stays in {@link DatabaseTarget.password}; no error and no text that is made here contains it.
  */
+import { defined } from "../base/defined.ts";
 import { InvalidArgumentError } from "../base/errors.ts";
 
 /** How to reach a database. */
@@ -47,7 +48,7 @@ const HINT = "a URL is postgres://USER@HOST:5432/DATABASE";
 export function readTarget(given: string | PostgresOptions): DatabaseTarget {
   const options = typeof given === "string" ? { url: given } : given;
   const from = options.url === undefined ? {} : readUrl(options.url);
-  const { sslmode, ...place } = { ...from, ...options } as Partial<DatabaseTarget> & {
+  const { sslmode, ...place } = { ...from, ...defined(options) } as Partial<DatabaseTarget> & {
     sslmode?: string;
   };
   const host = place.host || "localhost";

@@ -157,7 +157,6 @@ export class PostgresEventStore implements AsyncJournalStore {
 
   /** Connects once; after a failure, the next caller tries again. */
   #opened(): Promise<void> {
-    if (this.#closing.signal.aborted) return Promise.reject(closed());
     return this.#opening ??= this.#open().catch((error) => {
       this.#opening = undefined;
       throw error;
@@ -186,26 +185,33 @@ export class PostgresEventStore implements AsyncJournalStore {
 
   /** Waits for a server that is away, as an append does. */
   async #patiently<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closing.signal.aborted) throw closed();
+    return await this.#whenOpen(work);
+  }
+
+  /** The same for what was accepted before the store was closed. */
+  #whenOpen<T>(work: () => Promise<T>): Promise<T> {
     const { signal } = this.#closing;
-    return await patiently(async () => {
+    return patiently(async () => {
       await this.#opened();
       return await work();
     }, { clock: systemClock, patience: this.#patience, signal });
   }
 
-  append(
+  async append(
     requests: readonly StoreRequest[],
     { groups }: AppendOptions = {},
   ): Promise<AppendOutcome[]> {
+    if (this.#closing.signal.aborted) throw closed();
     // The buffers of packed requests are read now, before somebody else uses them.
     const plan = planAppend(requests, groups);
     const turn = this.#last.then(() => this.#append(plan));
     this.#last = turn.catch(() => {});
-    return turn;
+    return await turn;
   }
 
   async #append(plan: ReturnType<typeof planAppend>): Promise<AppendOutcome[]> {
-    await this.#patiently(() => Promise.resolve());
+    await this.#whenOpen(() => Promise.resolve());
     const now = this.#clock?.now() ?? null;
     const answer = JSON.parse(
       await this.#producer.append([now, this.#dedupWindow, ...plan.values]),
