@@ -1,5 +1,5 @@
 /**
- * What judges must let pass of attempts and dead letters whose end is told late or to somebody else,
+ * What judges must let pass where requests cross each other, or the end of an attempt is told late,
  * and how near to that they still find a breach. Each came from a seed, as in in_doubt_test.ts.
  */
 import assert from "node:assert/strict";
@@ -26,6 +26,29 @@ Deno.test("judges do not know what became of dead letters that two send again an
     const found = new Set(history.findings().map(({ judge }) => judge));
     const isFound = order === "one after the other";
     assert.deepEqual([...found], isFound ? ["every event is handled"] : [], order);
+  }
+});
+
+Deno.test("judges do not know whether a subscription is paused that is resumed at the same time", () => {
+  for (const order of ["crossed", "resumed first", "paused twice"] as const) {
+    const history = new History();
+    history.subscribed();
+    const pause = { to: "pause" as const, name: "s" };
+    const others = {
+      "crossed": { to: "resume" as const, name: "s" },
+      "resumed first": { to: "resume" as const, name: "s" },
+      "paused twice": { ...pause, forMs: 1000 },
+    };
+    const other = history.asked(others[order]);
+    if (order === "resumed first") history.fact({ is: "done", ask: other });
+    const ask = history.asked(pause);
+    history.fact({ is: "done", ask });
+    if (order !== "resumed first") history.fact({ is: "done", ask: other });
+    history.published(1, { seq: 1 });
+    history.handled(1, { seq: 1 }, "done");
+    const found = history.findings().map(({ judge }) => judge);
+    const isFound = order === "resumed first";
+    assert.deepEqual(found, isFound ? ["a paused subscription delivers nothing"] : [], order);
   }
 });
 

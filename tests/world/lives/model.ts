@@ -272,15 +272,35 @@ export class Model {
     }
   }
 
+  /** True if another request had no answer yet when this one was asked, or was asked since then. */
+  #wasBeside(ask: number, other: number): boolean {
+    return other !== ask && (this.#askedBefore.get(other) ?? Infinity) >= ask;
+  }
+
+  /** Of several who pause it and resume it at the same time, anybody may be the last. */
+  #paused(
+    { name, forMs }: Request & { to: "pause" },
+    { ask, at }: { ask: number; at: number },
+  ): void {
+    const lasts = [forMs ?? Infinity];
+    for (const [other, request] of this.requests) {
+      if (!this.#wasBeside(ask, other) || !("name" in request) || request.name !== name) continue;
+      if (request.to === "resume") lasts.push(0);
+      if (request.to === "pause") lasts.push(request.forMs ?? Infinity);
+    }
+    const until = at + Math.min(...lasts);
+    this.#change(name, (one) => one.paused = { since: at, until });
+  }
+
   /** Of those who ask to send a dead letter again, and to remove it, at the same time, one wins. */
   #doubtBeside(ask: number, { entries }: Request & { to: "remove dead" }): void {
     const removed = entries.map(({ subscription, n }) =>
       this.subscriptions.get(subscription)?.works.get(n)
     );
     for (const [other, all] of this.#revived) {
-      const isBefore = (this.#askedBefore.get(other) ?? Infinity) < ask;
       // Who asked for one alone is told whether that was there.
-      for (const { work, before } of isBefore || all.length === 1 ? [] : all) {
+      if (!this.#wasBeside(ask, other) || all.length === 1) continue;
+      for (const { work, before } of all) {
         if (removed.includes(work) && work.beganAt === before.beganAt) work.isPerhapsDone = true;
       }
     }
@@ -302,9 +322,7 @@ export class Model {
       case "subscribe":
         return this.#change(request.name, (one) => one.isMade = true);
       case "pause":
-        return this.#change(request.name, (one) => {
-          one.paused = { since: fact.at, until: fact.at + (request.forMs ?? Infinity) };
-        });
+        return this.#paused(request, fact);
       case "redact":
         this.events.get(request.n)!.redaction = "done";
         return void this.events.get(request.n)!.redactedAt.set(request.seq, fact.at);
