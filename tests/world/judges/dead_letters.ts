@@ -25,7 +25,8 @@ const hasCause: Judge = {
       if (!known || known.subscription.isLoose) continue;
       const { low, high } = known.work;
       // Where deliveries ended without an answer, the last one stands in the list, too.
-      if (one.attempts >= low && one.attempts <= high + Math.min(1, one.unanswered)) continue;
+      const most = high + Math.min(1, one.unanswered) + known.subscription.lostLeases;
+      if (one.attempts >= low && one.attempts <= most) continue;
       report(`${text} has ${one.attempts} attempts, and ${low} to ${high} were answered`);
     }
   },
@@ -42,7 +43,9 @@ const diedRightly: Judge = {
       const known = knownOf(one, { at, model });
       if (!known) {
         report(`${one.subscription} has a dead letter, and was never there`);
-      } else if (!known.subscription.isLoose && !model.mayBeDead(known.subscription, known.work)) {
+      } else if (
+        !known.subscription.isLoose && !model.mayHaveDied(known.subscription, known.work)
+      ) {
         const { high, granted, cuts } = known.work;
         report(
           `${named(one)} is dead for ${one.subscription} after ${high - granted} failures and ` +

@@ -70,7 +70,7 @@ const attemptsCount: Judge = {
     ) return;
     const { low, high } = one.work;
     const { attempt } = one.fact;
-    if (attempt > low && attempt <= high + 1) return;
+    if (attempt > low && attempt <= high + one.subscription.lostLeases + 1) return;
     const before = low === high ? `${low}` : `${low} to ${high}`;
     report(`${one.text}, and ${before} were answered before`);
   },
@@ -110,7 +110,8 @@ const keysKeepOrder: Judge = {
       if (work.isRevived || work.isPerhapsDone || !work.isSure || before.redaction) continue;
       // What began before a crash may have been answered by somebody who is not heard any more.
       if (!isCalm(model, Math.max(work.beganAt, 0))) continue;
-      if (model.mayBeDead(one.subscription, work) || hasExpired(before, fact.at, model)) continue;
+      if (model.mayHaveDied(one.subscription, work)) continue;
+      if (hasExpired(before, fact.at, model)) continue;
       report(
         `${one.text}, before ${named({ ...before.sent, seq: before.seq })} of its key, which ${
           work.state === "running" ? "runs" : work.beganAt < 0 ? "never began" : "waits for a retry"

@@ -499,3 +499,28 @@ Deno.test("judges let an event expire that a consumer gives up on which has it f
     assert.deepEqual(found, waitMs > 0 && isCounted ? [] : ["a dead letter is never lost"]);
   }
 });
+
+Deno.test("judges count a lease whose answer was lost for an attempt that may have been made", () => {
+  for (const answer of ["lost", "done"] as const) {
+    for (const [attempt, isRight] of [[2, true], [3, false]] as const) {
+      const history = new History();
+      history.subscribed();
+      history.published(1, { seq: 1 });
+      const ask = history.asked({ to: "lease", name: "s", max: 1 });
+      history.fact(answer === "done" ? { is: "done", ask } : { is: "lost", ask, code: "gone" });
+      history.handled(1, { seq: 1, attempt }, "done");
+      const found = history.findings().map(({ judge }) => judge);
+      assert.deepEqual(found, isRight && answer === "lost" ? [] : ["attempts count up"]);
+    }
+    const died = new History();
+    died.subscribed({ maxRetries: 0 });
+    died.published(1, { seq: 1 });
+    const ask = died.asked({ to: "lease", name: "s", max: 1 });
+    died.fact(answer === "done" ? { is: "done", ask } : { is: "lost", ask, code: "gone" });
+    died.end.dead = [deadLetter(1)];
+    died.end.subscriptions = [infoOf("s", { dead: 1 })];
+    const found = died.findings().map(({ judge }) => judge);
+    assert.equal(found.includes("only what failed is dead"), answer === "done", found.join());
+    if (answer === "lost") assert.deepEqual(found, []);
+  }
+});

@@ -163,12 +163,11 @@ export class Consuming {
     const { name, max, leaseMs } = act;
     const { operator, holder } = access;
     const askedAt = this.#recorder.now;
-    let leases: HandLease[];
-    try {
-      leases = await operator.lease(name, { max, leaseMs });
-    } catch (error) {
-      return this.#recorder.failed(error, "a lease");
-    }
+    const leases = await this.#recorder.ask(
+      holder,
+      { to: "lease", name, max },
+      () => operator.lease(name, { max, leaseMs }),
+    ) ?? [];
     const runs = leases.map(({ event, attempt }) => {
       const run = this.#recorder.nextRun();
       const seen = this.#recorder.seen(event);

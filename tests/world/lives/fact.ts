@@ -44,6 +44,7 @@ export type Request =
   | { to: "create topic" | "change topic"; topic: string; limits: TopicLimits }
   | { to: "remove topic"; topic: string }
   | { to: "subscribe"; name: string; topic: string; holder: string; settings: Settings }
+  | { to: "lease"; name: string; max: number }
   | { to: "unsubscribe"; name: string }
   | { to: "remove subscription"; name: string }
   | { to: "pause"; name: string; forMs?: number }

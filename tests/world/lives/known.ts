@@ -77,6 +77,8 @@ export class Consumption {
   paused?: { since: number; until: number };
   /** Somebody moved its cursor or removed it: only a part of the promises can be judged. */
   isLoose = false;
+  /** Leases whose answer was lost: each may have cost any event an attempt that nobody knows of. */
+  lostLeases = 0;
 
   constructor({ name, topic, settings }: Request & { to: "subscribe" }) {
     this.name = name;

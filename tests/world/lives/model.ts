@@ -311,6 +311,9 @@ export class Model {
     if (request?.to === "publish") return this.#published(request, fact);
     if (fact.is === "refused" && request?.to === "retry dead") this.#unrevive(fact.ask);
     if (fact.is === "lost" && request?.to === "retry dead") this.#doubtRevival(fact.ask);
+    if (fact.is === "lost" && request?.to === "lease") {
+      this.#change(request.name, (one) => one.lostLeases++);
+    }
     if (fact.is !== "done") return;
     switch (request?.to) {
       case "remove topic":
@@ -448,6 +451,13 @@ export class Model {
     // If fewer were counted, it waits for another attempt.
     const least = { ...work, high: work.high - work.unsure, isPerhapsDead: false };
     work.inDoubt ||= !this.mayBeDead(subscription, least);
+  }
+
+  /** The same, by leases that nobody knows of, too. */
+  mayHaveDied(subscription: Consumption, work: Work): boolean {
+    const { settings: { maxRetries }, lostLeases } = subscription;
+    return this.mayBeDead(subscription, work) ||
+      (lostLeases > 0 && work.high - work.granted + lostLeases > maxRetries);
   }
 
   /** True if an event may be a dead letter by what is known. */
