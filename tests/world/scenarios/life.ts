@@ -4,6 +4,7 @@ import { ages } from "./ages.ts";
 import { backups } from "./backups.ts";
 import { cutLines } from "./cut_lines.ts";
 import { deadLetters } from "./dead_letters.ts";
+import { doctors } from "./doctors.ts";
 import { durabilities } from "./durabilities.ts";
 import { dyingHandlers } from "./dying_handlers.ts";
 import { expectations } from "./expectations.ts";
@@ -33,6 +34,7 @@ export const SCENARIOS: readonly Scenario[] = [
   backups,
   cutLines,
   deadLetters,
+  doctors,
   durabilities,
   dyingHandlers,
   expectations,
