@@ -123,6 +123,21 @@ export function add(totals: Totals, { counts, time, events, failure }: Outcome):
   if (failure !== undefined) totals.failures.push(failure);
 }
 
+/** Adds what came of many. */
+export function addAll(
+  totals: Totals,
+  { worlds, time, events, counts, failures, took }: Totals,
+): void {
+  totals.worlds += worlds;
+  totals.time += time;
+  totals.events += events;
+  totals.took += took;
+  totals.failures.push(...failures);
+  for (const [name, count] of counts) {
+    totals.counts.set(name, (totals.counts.get(name) ?? 0) + count);
+  }
+}
+
 async function* child(
   args: Share & { life: string; coverage?: string | undefined },
   batch: number,

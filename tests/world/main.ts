@@ -4,19 +4,21 @@
  * --seeds N [--from S]   so many worlds; --jobs 2 processes share them
  * --seed S [--story]     one world, and what happened in it
  * --kept NAME            the same for a failure that is kept (or the path of its file)
- * --life NAME            which life; default: the first. With many worlds, several, `A,B`
+ * --life NAME            which life, or the scenario that is a life alone; default: the first life;
+ *                        all: the lives share the seeds
  * --keep NAME            makes the failure of --seed smaller and keeps it
  * --twice                every world twice, to compare its traces; otherwise one in ten
  * --coverage             names decisions that no seed has reached; all lives, if none is named
  * --coverage-reasons     the same, and why those are left that no world can reach
  */
+import { shellQuote } from "../../core/base/shell_quote.ts";
 import { parseArgs } from "./arguments.ts";
 import { type Kept, readKept, writeKept } from "./engine/kept.ts";
 import { planOf, type Result, runWorld } from "./engine/run.ts";
 import { shrink } from "./engine/shrink.ts";
 import { verdictOf, verdictText } from "./coverage/coverage.ts";
-import { lifeNamed, livesNamed } from "./lives/mod.ts";
-import { runBatches, runSeeds } from "./batches.ts";
+import { lifeNamed, sharesOf } from "./lives/mod.ts";
+import { addAll, newTotals, runBatches, runSeeds } from "./batches.ts";
 import { failureText, totalsText } from "./report.ts";
 import type { Life, Plan } from "./types.ts";
 
@@ -27,18 +29,20 @@ const say = (text: string) => {
 
 /** Runs many; returns whether all were well. */
 async function many(args: ReturnType<typeof parseArgs>): Promise<boolean> {
-  let isWell = true;
-  for (const life of livesNamed(args.life, { all: args.coverage !== undefined })) {
-    const totals = await runBatches({ ...args, life: life.name }, {
+  const totals = newTotals();
+  const which = args.life ?? (args.coverage === undefined ? undefined : "all");
+  for (const { life: { name }, seeds } of sharesOf(which, args.seeds)) {
+    const about = await runBatches({ ...args, seeds, life: name }, {
       failed(failure) {
         say(failureText(failure));
-        say(`  deno task test:world --life ${life.name} --seed ${failure.seed} --story`);
+        say(`  deno task test:world --life ${shellQuote(name)} --seed ${failure.seed} --story`);
       },
-      progress: (text) => Deno.stderr.writeSync(new TextEncoder().encode(`${text}\n`)),
+      progress: (text) => Deno.stderr.writeSync(new TextEncoder().encode(`${name}: ${text}\n`)),
     });
-    say(totalsText(totals));
-    isWell &&= totals.failures.length === 0;
+    addAll(totals, about);
   }
+  say(totalsText(totals));
+  const isWell = totals.failures.length === 0;
   if (args.coverage === undefined) return isWell;
   const verdict = verdictOf(args.coverage);
   for (const line of verdictText(verdict, { withReasons: args.coverageReasons })) say(line);

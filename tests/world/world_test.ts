@@ -7,15 +7,14 @@ import { dose } from "../helpers/dose.ts";
 import { runBatches } from "./batches.ts";
 import { keptNames, readKept } from "./engine/kept.ts";
 import { runWorld } from "./engine/run.ts";
-import { lifeNamed, lives } from "./lives/mod.ts";
+import { lifeNamed, sharesOf } from "./lives/mod.ts";
 import { failureText, totalsText } from "./report.ts";
 
 /** Worlds that the suite runs; the nightly run has ten times as many. */
 const SEEDS = 200;
 
 Deno.test("no promise breaks in any world", async () => {
-  const seeds = Math.ceil(dose(SEEDS) / lives.length);
-  for (const { name } of lives) {
+  for (const { life: { name }, seeds } of sharesOf("all", dose(SEEDS))) {
     const totals = await runBatches({ life: name, seeds, from: 1, jobs: 2, twice: false });
     const told = totals.failures.map(failureText).join("\n");
     assert.equal(totals.failures.length, 0, `life ${name}: ${told}\n${totalsText(totals)}`);
