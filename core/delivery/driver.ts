@@ -221,6 +221,12 @@ export class SubscriptionDriver {
 
   /** Leases events as soon as there are some; resolves with none when the wait is over. */
   lease(order: Omit<LeaseOrder, "token">, wait: LeaseWait): Promise<Lease[]> {
+    // Whoever does not wait for new events gets all that are stored now.
+    const fresh = wait.waitMs > 0 && !wait.untilEmpty ? undefined : this.#reader.refresh();
+    return fresh ? fresh.then(() => this.#lease(order, wait)) : this.#lease(order, wait);
+  }
+
+  #lease(order: Omit<LeaseOrder, "token">, wait: LeaseWait): Promise<Lease[]> {
     if (this.#closed) return Promise.reject(this.#gone());
     if (order.instance !== undefined) this.queue.counts.cameBack(order.instance);
     return new Promise((resolve, reject) => {
@@ -320,13 +326,13 @@ export class SubscriptionDriver {
 
   #take(order: Omit<LeaseOrder, "token">): Lease[] {
     for (;;) {
-      const leased = this.#lease(order);
+      const leased = this.#leaseNow(order);
       const leases = this.deliverable.of(leased).filter((lease) => !this.begun.givenUp([lease]));
       if (leases.length > 0 || leased.length === 0 || !this.deliverable.goesOn) return leases;
     }
   }
 
-  #lease(order: Omit<LeaseOrder, "token">): Lease[] {
+  #leaseNow(order: Omit<LeaseOrder, "token">): Lease[] {
     for (let pages = 0; pages < PAGES_A_TURN; pages++) {
       if (this.queue.ready.buffered >= order.max || !this.#reader.canRead) break;
       this.#reader.readPage();

@@ -101,6 +101,14 @@ export class PageReader {
     if (lane && lane.readNext <= lane.lastSeq) this.#behind.add(topic);
   }
 
+  /** Brings the heads up to date with what others have stored; undefined if they always are. */
+  refresh(): Promise<void> | undefined {
+    const { store, queue } = this.#context;
+    if (!store.refresh) return undefined;
+    const topics = [...queue.lanes.keys()];
+    return store.refresh(topics).then(() => topics.forEach((topic) => this.look(topic)));
+  }
+
   /** Reads a page of the next topic; it is fed now, or when it comes. */
   readPage(): void {
     const [topic] = this.#behind;

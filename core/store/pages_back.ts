@@ -62,11 +62,13 @@ export class PagesBack {
       this.#span = Math.min(page.next - from, Math.ceil((this.#to - from + 1) / 2));
       return this.next();
     }
-    // What was deleted while the page was under way is not in it, and was not read.
-    this.#to = Math.max(from, this.#store.head(this.#topic).firstSeq) - 1;
-    const bytes = page.events.reduce((sum, event) => sum + sizeOf(event), 0);
+    // What was deleted while the page was under way counts as not read, whether it is in it or not.
+    const first = Math.max(from, this.#store.head(this.#topic).firstSeq);
+    const events = first === from ? page.events : page.events.filter(({ seq }) => seq >= first);
+    this.#to = first - 1;
+    const bytes = events.reduce((sum, event) => sum + sizeOf(event), 0);
     const { limit } = this.#query;
     if (bytes < PAGE_BYTES / 4) this.#span = Math.min(limit, this.#span * 2);
-    return page.events.reverse();
+    return events.reverse();
   }
 }

@@ -7,6 +7,7 @@ import {
   deadLetter,
   EventBroker,
   HandlerTimeoutError,
+  type JournalStore,
   MemoryEventStore,
   MemoryState,
   NonRetryableError,
@@ -16,7 +17,8 @@ import {
   type Subscription,
 } from "../../../mod.ts";
 import type { Clock } from "../../../core/base/clock.ts";
-import { FakeClock } from "../../helpers/fake_clock.ts";
+import { FakeClock, settled } from "../../helpers/fake_clock.ts";
+import { inSomeTurns, LateStore } from "../../helpers/late_store.ts";
 import type { DeliveryModel, Step } from "./model.ts";
 
 /** How long a handler may take, ms. */
@@ -33,14 +35,19 @@ export class Subject {
   readonly hanging = new Map<number, (step: Exclude<Step, "hang">) => void>();
   readonly #model: DeliveryModel;
   readonly #state = new MemoryState();
-  readonly #store = new MemoryEventStore({ clock: this.clock });
+  readonly #store: JournalStore;
   #life: Life = { alive: true };
   broker: EventBroker;
   subscription: Subscription | undefined;
   #abort = new AbortController();
 
-  constructor(model: DeliveryModel) {
+  /** `late`: tells when what is read comes. Absent: at once. */
+  constructor(model: DeliveryModel, late?: (below: number) => number) {
     this.#model = model;
+    const inner = new MemoryEventStore({ clock: this.clock });
+    this.#store = late
+      ? new LateStore(inner, inSomeTurns(late, { turn: settled, most: 12 }))
+      : inner;
     this.broker = this.#open();
   }
 

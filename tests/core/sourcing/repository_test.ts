@@ -24,6 +24,8 @@ import {
 } from "../../../mod.ts";
 import type { StoreRequest } from "../../../core/store/pack.ts";
 import type { AppendOutcome, JournalStore } from "../../../core/store/store.ts";
+import { randomFrom } from "../../helpers/flip.ts";
+import { inSomeTurns, LateStore } from "../../helpers/late_store.ts";
 import { Account } from "./account.ts";
 
 const make = (id: string) => new Account(id);
@@ -37,6 +39,10 @@ function withoutIndex(): JournalStore {
 
 const stores: Record<string, () => Promise<{ store: JournalStore; dispose(): Promise<void> }>> = {
   memory: () => Promise.resolve({ store: new MemoryEventStore(), dispose: async () => {} }),
+  "a store that answers later": () => {
+    const store = new LateStore(new MemoryEventStore(), inSomeTurns(randomFrom(1)));
+    return Promise.resolve({ store, dispose: async () => {} });
+  },
   "a store without an index": () =>
     Promise.resolve({ store: withoutIndex(), dispose: async () => {} }),
   sqlite: async () => {

@@ -1,5 +1,7 @@
 /** One suite for every store, and the features of individual stores. */
 import { anyEvent } from "../../helpers/any_event.ts";
+import { randomFrom } from "../../helpers/flip.ts";
+import { inSomeTurns, LateStore } from "../../helpers/late_store.ts";
 import { defined } from "../../../core/base/defined.ts";
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
@@ -30,6 +32,13 @@ function movedClock(): Clock & { advance(ms: number): void } {
 testJournalStore("MemoryEventStore", () => {
   const clock = movedClock();
   const store = new MemoryEventStore({ clock });
+  return Promise.resolve({ store, advance: clock.advance, dispose: () => store.close() });
+}, { durable: false });
+
+testJournalStore("LateStore", () => {
+  const clock = movedClock();
+  const inner = new MemoryEventStore({ clock });
+  const store = new LateStore(inner, inSomeTurns(randomFrom(1)));
   return Promise.resolve({ store, advance: clock.advance, dispose: () => store.close() });
 }, { durable: false });
 

@@ -255,8 +255,8 @@ const sharedMutants: Mutant[] = [
     name: "pages: reads the first event of a page once more with the page before it",
     promise: "5. At least once",
     file: "core/store/pages_back.ts",
-    from: "this.#to = Math.max(from, this.#store.head(this.#topic).firstSeq) - 1;",
-    to: "this.#to = page.events.length > 1 ? from : from - 1;",
+    from: "this.#to = first - 1;",
+    to: "this.#to = events.length > 1 ? first : first - 1;",
     tests: ["tests/core/store/pages_back_test.ts"],
   },
   {
