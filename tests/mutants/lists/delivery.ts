@@ -2,6 +2,7 @@
 import type { Mutant } from "../mutant.ts";
 import { brokerMutants } from "./broker.ts";
 import { deadLetterMutants } from "./dead_letter.ts";
+import { lateReadMutants } from "./late_reads.ts";
 import { leaseMutants } from "./leases.ts";
 import { retryMutants } from "./retries.ts";
 import { scheduledMutants } from "./scheduled.ts";
@@ -12,6 +13,7 @@ import { sourcingMutants } from "./sourcing.ts";
 export const deliveryMutants: Mutant[] = [
   ...settlingMutants,
   ...leaseMutants,
+  ...lateReadMutants,
   ...retryMutants,
   ...deadLetterMutants,
   ...brokerMutants,
