@@ -132,11 +132,16 @@ function foldNumber(number: string, at: number, reason: string): string {
   return isStatus ? number : "*";
 }
 
+/** A reason as it is searched. */
+export function searchText(reason: string): string {
+  return reason.toLowerCase().replace(/\s+/g, " ");
+}
+
 /** True if a reason contains this text, ignoring case; `*` matches any text. */
 export function reasonHolds(reason: string, part: string): boolean {
-  const text = reason.toLowerCase().replace(/\s+/g, " ");
+  const text = searchText(reason);
   let at = 0;
-  for (const piece of part.toLowerCase().replace(/\s+/g, " ").split("*")) {
+  for (const piece of searchText(part).split("*")) {
     const found = text.indexOf(piece, at);
     if (found < 0) return false;
     at = found + piece.length;

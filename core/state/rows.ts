@@ -1,5 +1,8 @@
 /** Converts rows of the state database to records, and selects those of dead letters. */
 import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
+import { defined } from "../base/defined.ts";
+import type { DeadLetterGroupState, LastGroupAct } from "../event/dead_letter_group.ts";
+import type { GroupRecord } from "./group_rules.ts";
 import type {
   BegunRecord,
   BoundDeadLetterFilter,
@@ -270,5 +273,27 @@ export function schemaOf(row: Row): SchemaRecord {
     version: row["version"] as string,
     schema: decoder.decode(row["schema"] as Uint8Array),
     registeredAt: row["registered_at"] as number,
+  };
+}
+
+/** A row of `dead_letter_groups`. */
+export function groupOf(row: Row): GroupRecord {
+  const text = (column: string) => row[column] as string | null ?? undefined;
+  return {
+    id: row["id"] as string,
+    reason: row["reason"] as string,
+    wide: row["wide"] as string,
+    whole: row["whole"] === 1,
+    firstAt: row["first_at"] as number,
+    lastAt: row["last_at"] as number,
+    total: row["total"] as number,
+    state: row["state"] as DeadLetterGroupState,
+    ...defined({
+      merged: text("merged"),
+      more: row["more"] as number | null ?? undefined,
+      act: row["act"] === null ? undefined : JSON.parse(row["act"] as string) as LastGroupAct,
+    }),
+    notes: JSON.parse(row["notes"] as string),
+    samples: JSON.parse(row["samples"] as string),
   };
 }

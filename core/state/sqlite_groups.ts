@@ -1,12 +1,6 @@
 /** The groups of dead letters in the state database. */
 import type { SQLInputValue } from "node:sqlite";
-import { defined } from "../base/defined.ts";
-import {
-  type DeadLetterGroupState,
-  GROUP_SLOTS,
-  type LastGroupAct,
-  SLOTS_PER_HOUR,
-} from "../event/dead_letter_group.ts";
+import { GROUP_SLOTS, SLOTS_PER_HOUR } from "../event/dead_letter_group.ts";
 import {
   actOnGroup,
   addToGroup,
@@ -20,7 +14,7 @@ import {
 } from "./group_rules.ts";
 import type { StateChange } from "./state.ts";
 import type { EventIdentity } from "./redactions.ts";
-import type { Row } from "./rows.ts";
+import { groupOf, type Row } from "./rows.ts";
 
 /** What the table needs of its database. */
 export interface GroupDatabase {
@@ -287,26 +281,5 @@ function memberOf(row: Row): GroupMember {
     id: row["id"] as string,
     reason: row["reason"] as string,
     diedAt: row["died_at"] as number,
-  };
-}
-
-function groupOf(row: Row): GroupRecord {
-  const text = (column: string) => row[column] as string | null ?? undefined;
-  return {
-    id: row["id"] as string,
-    reason: row["reason"] as string,
-    wide: row["wide"] as string,
-    whole: row["whole"] === 1,
-    firstAt: row["first_at"] as number,
-    lastAt: row["last_at"] as number,
-    total: row["total"] as number,
-    state: row["state"] as DeadLetterGroupState,
-    ...defined({
-      merged: text("merged"),
-      more: row["more"] as number | null ?? undefined,
-      act: row["act"] === null ? undefined : JSON.parse(row["act"] as string) as LastGroupAct,
-    }),
-    notes: JSON.parse(row["notes"] as string),
-    samples: JSON.parse(row["samples"] as string),
   };
 }
