@@ -7,6 +7,7 @@ import type {
   ScheduledRecord,
   State,
   StateChange,
+  StateSnapshot,
 } from "../../../core/state/state.ts";
 import { groupId } from "../../../core/state/group_rules.ts";
 import { foldReason } from "../../../core/state/reason.ts";
@@ -17,6 +18,12 @@ export interface StateUnderTest {
   state: State;
   reopen(): Promise<State>;
   dispose(): Promise<void>;
+}
+
+/** What lives in memory, as of now: a state that several processes share reads it anew. */
+export async function loaded(state: State): Promise<StateSnapshot> {
+  await (state as { refresh?(): Promise<void> }).refresh?.();
+  return state.load();
 }
 
 const line = new TextEncoder().encode('{"seq":1,"payload":"\\u0000"}\n\0tail');
@@ -159,14 +166,14 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
     }));
     await under.state.commit(records.map((record) => ({ op: "topic.put", record })));
     const state = await under.reopen();
-    assert.deepEqual(state.load().topics, records);
+    assert.deepEqual((await loaded(state)).topics, records);
   });
 
   test("gives back all that was committed, also when it is opened again", async (under) => {
     await under.state.commit(everything);
     for (const open of [() => under.state, () => under.reopen()]) {
       const state = await open();
-      const snapshot = state.load();
+      const snapshot = await loaded(state);
       assert.deepEqual(snapshot.topics, [(everything[0] as { record: unknown }).record]);
       assert.deepEqual(snapshot.subscriptions, [(everything[1] as { record: unknown }).record]);
       assert.deepEqual(snapshot.cursors.map((row) => ({ ...row })), [
@@ -199,8 +206,8 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
         events: [{ topic: "t", id: "u1", seq: 6, attempt: 1 }],
       }]);
       assert.deepEqual(snapshot.schemas, [(everything[6] as { record: unknown }).record]);
-      assert.deepEqual(state.retry("s", "t", "r1"), retry("r1"));
-      assert.equal(state.retry("s", "t", "r2"), undefined);
+      assert.deepEqual(await state.retry("s", "t", "r1"), retry("r1"));
+      assert.equal(await state.retry("s", "t", "r2"), undefined);
     }
   });
 
@@ -221,15 +228,15 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
     await under.state.scrub?.();
     for (const open of [() => under.state, () => under.reopen()]) {
       const state = await open();
-      assert.deepEqual(state.load().redactions, [{ ...redaction, done: true }, other]);
-      assert.deepEqual(state.load().retries, []);
-      const { records } = state.deadLetters({ subscription: "s" }, { limit: 9 });
+      assert.deepEqual((await loaded(state)).redactions, [{ ...redaction, done: true }, other]);
+      assert.deepEqual((await loaded(state)).retries, []);
+      const { records } = await state.deadLetters({ subscription: "s" }, { limit: 9 });
       const { stderr: _stderr, ...attempt } = retry("r1").attempts[0]!;
       const attempts = [{ ...attempt, error: "redacted" }];
       assert.deepEqual(records, [
         inGroup(dead("r1", { key: "digest", line: redacted, reason: "redacted", attempts })),
       ]);
-      const [same] = state.deadLetters({ subscription: "other" }, { limit: 9 }).records;
+      const [same] = (await state.deadLetters({ subscription: "other" }, { limit: 9 })).records;
       assert.equal(same!.reason, dead("r1").reason, "another event with this id stays");
     }
   });
@@ -237,18 +244,18 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
   test("drops the marks below a cursor", async ({ state }) => {
     await state.commit(everything);
     await state.commit([{ op: "cursor.put", record: { subscription: "s", topic: "t", next: 8 } }]);
-    assert.deepEqual(state.load().done.map(({ seq }) => seq), [9]);
+    assert.deepEqual((await loaded(state)).done.map(({ seq }) => seq), [9]);
     await state.commit([{ op: "done.clear", subscription: "s", topic: "t" }]);
-    assert.deepEqual(state.load().done, []);
+    assert.deepEqual((await loaded(state)).done, []);
   });
 
   test("removes a subscription with all but its dead letters", async ({ state }) => {
     await state.commit([...everything, { op: "dead.put", record: dead("d1") }]);
     await state.commit([{ op: "subscription.remove", name: "s" }]);
-    const { subscriptions, cursors, done, missed, expired, retries } = state.load();
+    const { subscriptions, cursors, done, missed, expired, retries } = await loaded(state);
     const left = [subscriptions, cursors, done, missed, expired, retries];
     assert.deepEqual(left, [[], [], [], [], [], []]);
-    assert.equal(state.countDeadLetters({}), 1);
+    assert.equal(await state.countDeadLetters({}), 1);
   });
 
   test("removes topics, cursors, retries and schemas", async ({ state }) => {
@@ -260,11 +267,11 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
       { op: "retry.remove", subscription: "s", topic: "t", id: "r1" },
       { op: "schema.remove", type: "x", version: "1.0" },
     ]);
-    const { topics, cursors, retries, schemas } = state.load();
+    const { topics, cursors, retries, schemas } = await loaded(state);
     assert.deepEqual([topics, cursors, schemas], [[], [], []]);
     assert.deepEqual(retries.map(({ id }) => id), ["r2"]);
     await state.commit([{ op: "retry.clear", subscription: "s", topic: "t" }]);
-    assert.deepEqual(state.load().retries, []);
+    assert.deepEqual((await loaded(state)).retries, []);
   });
 
   test("keeps scheduled events until they are removed, alone or with their topic", async (under) => {
@@ -273,17 +280,17 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
     for (const open of [() => under.state, () => under.reopen()]) {
       const state = await open();
       assert.deepEqual(
-        state.load().scheduled,
+        (await loaded(state)).scheduled,
         records.map(({ line: _line, ...rest }) => rest),
       );
-      for (const { number } of records) assert.deepEqual(state.scheduledLine(number), line);
-      assert.equal(state.scheduledLine(4), undefined);
+      for (const { number } of records) assert.deepEqual(await state.scheduledLine(number), line);
+      assert.equal(await state.scheduledLine(4), undefined);
     }
     const state = await under.reopen();
     await state.commit([{ op: "scheduled.remove", numbers: [2, 4] }]);
-    assert.deepEqual(state.load().scheduled.map(({ number }) => number), [1, 3]);
+    assert.deepEqual((await loaded(state)).scheduled.map(({ number }) => number), [1, 3]);
     await state.commit([{ op: "topic.remove", name: "t1" }]);
-    assert.deepEqual(state.load().scheduled.map(({ number }) => number), [3]);
+    assert.deepEqual((await loaded(state)).scheduled.map(({ number }) => number), [3]);
   });
 
   test("replaces what a scheduled event says", async (under) => {
@@ -296,26 +303,26 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
     ]);
     for (const isReopened of [false, true]) {
       const state = isReopened ? await under.reopen() : under.state;
-      const { scheduled: rows } = state.load();
+      const { scheduled: rows } = await loaded(state);
       assert.deepEqual(rows.map(({ number, key, redacted }) => ({ number, key, redacted })), [
         { number: 1, key: "digest", redacted: true },
         { number: 2, key: undefined, redacted: undefined },
       ]);
-      assert.deepEqual(state.scheduledLine(1), redacted);
-      assert.deepEqual(state.scheduledLine(2), line);
+      assert.deepEqual(await state.scheduledLine(1), redacted);
+      assert.deepEqual(await state.scheduledLine(2), line);
     }
   });
 
   test("moves the delays of scheduled events, and no named times", async ({ state }) => {
     const records = [1, 2].map((number) => scheduled(number));
     await state.commit(records.map((record) => ({ op: "scheduled.put", record })));
-    const due = () => state.load().scheduled.map(({ dueAt }) => dueAt);
+    const due = async () => (await loaded(state)).scheduled.map(({ dueAt }) => dueAt);
     await state.commit([{ op: "scheduled.shift", byMs: -99.7 }]);
-    assert.deepEqual(due(), [900, 1000]);
+    assert.deepEqual(await due(), [900, 1000]);
     await state.commit([{ op: "scheduled.clamp", now: 600.2 }]);
-    assert.deepEqual(due(), [900, 1000]);
+    assert.deepEqual(await due(), [900, 1000]);
     await state.commit([{ op: "scheduled.clamp", now: 400.2 }]);
-    assert.deepEqual(due(), [800, 1000]);
+    assert.deepEqual(await due(), [800, 1000]);
   });
 
   test("makes a retry due, that one alone, when there is one", async (under) => {
@@ -330,9 +337,9 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
     ]);
     for (const open of [() => under.state, () => under.reopen()]) {
       const state = await open();
-      assert.deepEqual(state.retry("s", "t", "a"), retry("a", { dueAt: 600, waitMs: 0 }));
-      assert.deepEqual(state.retry("other", "t", "b"), retry("b", { subscription: "other" }));
-      assert.deepEqual(state.load().retries.map(({ dueAt, waitMs }) => [dueAt, waitMs]), [
+      assert.deepEqual(await state.retry("s", "t", "a"), retry("a", { dueAt: 600, waitMs: 0 }));
+      assert.deepEqual(await state.retry("other", "t", "b"), retry("b", { subscription: "other" }));
+      assert.deepEqual((await loaded(state)).retries.map(({ dueAt, waitMs }) => [dueAt, waitMs]), [
         [600, 0],
         [1000, 400],
       ]);
@@ -341,20 +348,20 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
 
   test("lists dead letters newest first or oldest first, by page", async ({ state }) => {
     for (let i = 1; i <= 5; i++) await state.commit([{ op: "dead.put", record: dead(`d${i}`) }]);
-    const list = (oldest: boolean) => {
+    const list = async (oldest: boolean) => {
       const ids = [];
       let after: string | undefined;
       do {
-        const page = state.deadLetters({}, { limit: 2, oldest, ...(after ? { after } : {}) });
+        const page = await state.deadLetters({}, { limit: 2, oldest, ...(after ? { after } : {}) });
         assert.ok(page.records.length <= 2);
         ids.push(...page.records.map(({ id }) => id));
         after = page.next;
       } while (after !== undefined);
       return ids;
     };
-    assert.deepEqual(list(false), ["d5", "d4", "d3", "d2", "d1"]);
-    assert.deepEqual(list(true), ["d1", "d2", "d3", "d4", "d5"]);
-    assert.deepEqual(state.deadLetters({ ids: ["d3"] }, { limit: 9 }).records, [
+    assert.deepEqual(await list(false), ["d5", "d4", "d3", "d2", "d1"]);
+    assert.deepEqual(await list(true), ["d1", "d2", "d3", "d4", "d5"]);
+    assert.deepEqual((await state.deadLetters({ ids: ["d3"] }, { limit: 9 })).records, [
       inGroup(dead("d3")),
     ]);
   });
@@ -365,31 +372,31 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
       { op: "dead.put", record: dead("b", { subscription: "s2", topic: "t2", key: undefined }) },
       { op: "dead.put", record: dead("c", { type: "y", diedAt: 900, key: "k2" }) },
     ]);
-    const found = (filter: Parameters<State["deadLetters"]>[0]) => {
-      const ids = state.deadLetters(filter, { limit: 9 }).records.map(({ id }) => id);
-      assert.equal(state.countDeadLetters(filter), ids.length);
+    const found = async (filter: Parameters<State["deadLetters"]>[0]) => {
+      const ids = (await state.deadLetters(filter, { limit: 9 })).records.map(({ id }) => id);
+      assert.equal(await state.countDeadLetters(filter), ids.length);
       return ids;
     };
-    assert.deepEqual(found({ ids: ["a:b"] }), ["a:b"]);
-    assert.deepEqual(found({ ids: ["s:a:b", "s2:b"] }), ["b", "a:b"]);
-    assert.deepEqual(found({ ids: ["s:b"] }), []);
-    assert.deepEqual(found({ subscription: "s2" }), ["b"]);
-    assert.deepEqual(found({ topic: "t2" }), ["b"]);
-    assert.deepEqual(found({ type: "y" }), ["c"]);
-    assert.deepEqual(found({ key: "k2" }), ["c"]);
-    assert.deepEqual(found({ since: 900 }), ["c"]);
-    assert.deepEqual(found({ before: 900 }), ["b", "a:b"]);
-    assert.deepEqual(found({ since: 500, before: 501, topic: "t" }), ["a:b"]);
-    assert.deepEqual(found({ since: 501, before: 900 }), []);
-    assert.deepEqual(found({ reason: "out nö" }), ["a:b"]);
-    assert.deepEqual(found({ reason: "%" }), []);
-    assert.deepEqual(found({ group: groupId("Timed Out NÖ") }), ["a:b"]);
-    assert.deepEqual(found({ group: groupId("Exit 1: Nö"), type: "y" }), ["c"]);
-    assert.deepEqual(found({ group: "000000" }), []);
-    assert.deepEqual(found({ type: "x", subscription: "s" }), ["a:b"]);
-    assert.deepEqual(state.deadLetterCounts(), new Map([["s", 2], ["s2", 1]]));
+    assert.deepEqual(await found({ ids: ["a:b"] }), ["a:b"]);
+    assert.deepEqual(await found({ ids: ["s:a:b", "s2:b"] }), ["b", "a:b"]);
+    assert.deepEqual(await found({ ids: ["s:b"] }), []);
+    assert.deepEqual(await found({ subscription: "s2" }), ["b"]);
+    assert.deepEqual(await found({ topic: "t2" }), ["b"]);
+    assert.deepEqual(await found({ type: "y" }), ["c"]);
+    assert.deepEqual(await found({ key: "k2" }), ["c"]);
+    assert.deepEqual(await found({ since: 900 }), ["c"]);
+    assert.deepEqual(await found({ before: 900 }), ["b", "a:b"]);
+    assert.deepEqual(await found({ since: 500, before: 501, topic: "t" }), ["a:b"]);
+    assert.deepEqual(await found({ since: 501, before: 900 }), []);
+    assert.deepEqual(await found({ reason: "out nö" }), ["a:b"]);
+    assert.deepEqual(await found({ reason: "%" }), []);
+    assert.deepEqual(await found({ group: groupId("Timed Out NÖ") }), ["a:b"]);
+    assert.deepEqual(await found({ group: groupId("Exit 1: Nö"), type: "y" }), ["c"]);
+    assert.deepEqual(await found({ group: "000000" }), []);
+    assert.deepEqual(await found({ type: "x", subscription: "s" }), ["a:b"]);
+    assert.deepEqual(await state.deadLetterCounts(), new Map([["s", 2], ["s2", 1]]));
     await state.commit([{ op: "dead.remove", subscription: "s", topic: "t", id: "c" }]);
-    assert.equal(state.countDeadLetters({}), 2);
+    assert.equal(await state.countDeadLetters({}), 2);
   });
 
   test("moves dead letters to the retries, with their history, those that are there", async (under) => {
@@ -406,15 +413,17 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
     await under.state.commit([{ op: "dead.retry", ...move }]);
     for (const open of [() => under.state, () => under.reopen()]) {
       const state = await open();
-      assert.deepEqual(state.deadLetters({}, { limit: 9 }).records.map(({ id }) => id), ["c"]);
-      assert.deepEqual(state.load().retries.map(({ id }) => id), ["b", "a"]);
+      assert.deepEqual((await state.deadLetters({}, { limit: 9 })).records.map(({ id }) => id), [
+        "c",
+      ]);
+      assert.deepEqual((await loaded(state)).retries.map(({ id }) => id), ["b", "a"]);
       const due = { subscription: "other", dueAt: 77, waitMs: 0, failures: 0 };
       assert.deepEqual(
-        state.retry("other", "t", "a"),
+        await state.retry("other", "t", "a"),
         retry("a", { ...due, attempts, nextAttempt: 8 }),
       );
       const edited = { seq: 4, attempts: [], nextAttempt: 1, editedFrom: "s:a" };
-      assert.deepEqual(state.retry("other", "t", "b"), retry("b", { ...due, ...edited }));
+      assert.deepEqual(await state.retry("other", "t", "b"), retry("b", { ...due, ...edited }));
     }
   });
 
@@ -424,7 +433,7 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
       record: dead("b"),
     }]);
     await state.commit([{ op: "dead.put", record: dead("a", { reason: "again" }) }]);
-    const { records } = state.deadLetters({}, { limit: 9 });
+    const { records } = await state.deadLetters({}, { limit: 9 });
     assert.deepEqual(records.map(({ id, reason }) => [id, reason]), [["a", "again"], [
       "b",
       "Exit 1: Nö",

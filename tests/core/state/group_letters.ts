@@ -14,10 +14,10 @@ export function put(id: string, reason: string, diedAt?: number): StateChange {
 }
 
 /** The dead letters that are there by group, those of parts in the whole. */
-export function present(state: State): Record<string, number> {
-  const parts = new Map(state.deadLetterGroups().map(({ id, merged }) => [id, merged]));
+export async function present(state: State): Promise<Record<string, number>> {
+  const parts = new Map((await state.deadLetterGroups()).map(({ id, merged }) => [id, merged]));
   const counts: Record<string, number> = {};
-  for (const { group, count } of state.deadLetterGroupCounts()) {
+  for (const { group, count } of await state.deadLetterGroupCounts()) {
     const id = parts.get(group) ?? group;
     counts[id] = (counts[id] ?? 0) + count;
   }

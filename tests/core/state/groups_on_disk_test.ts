@@ -42,7 +42,7 @@ for (const fixture of ["format-1", "format-2", "version-0.1.0"]) {
         const { records } = state.deadLetters({}, { limit: 1000 });
         assert.ok(records.length > 0);
         for (const { group, reason } of records) assert.equal(group, groupId(foldReason(reason)));
-        const counts = Object.values(present(state)).reduce((a, b) => a + b);
+        const counts = Object.values(await present(state)).reduce((a, b) => a + b);
         assert.equal(counts, records.length);
         for (const group of state.deadLetterGroups()) {
           const own = records.filter((record) => record.group === group.id);

@@ -1,38 +1,19 @@
-/** Every state keeps the same promises: memory, SQLite and the worker. */
+/**
+ * Every state keeps the same promises: memory, SQLite, the worker (worker_state_test.ts) and PostgreSQL
+ * (tests/system/postgres).
+ */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { DataDirError } from "../../../core/base/errors.ts";
-import { MemoryState } from "../../../core/state/memory.ts";
 import { defaultTopicOptions } from "../../../core/event/topic_options.ts";
 import { STATE_FORMAT } from "../../../core/state/migrations.ts";
 import { SqliteState } from "../../../core/state/sqlite.ts";
 import type { StateChange } from "../../../core/state/state.ts";
 import { testState } from "./conformance.ts";
+import { memoryState, sqliteState } from "./subjects.ts";
 
-testState("MemoryState", () => {
-  const state = new MemoryState();
-  return Promise.resolve({
-    state,
-    reopen: () => Promise.resolve(state),
-    dispose: () => state.close(),
-  });
-});
-
-testState("SqliteState", async () => {
-  const dir = await Deno.makeTempDir();
-  let state = new SqliteState(`${dir}/state.db`);
-  return {
-    state,
-    async reopen() {
-      await state.close();
-      return state = new SqliteState(`${dir}/state.db`);
-    },
-    async dispose() {
-      await state.close();
-      await Deno.remove(dir, { recursive: true });
-    },
-  };
-});
+testState("MemoryState", memoryState);
+testState("SqliteState", sqliteState);
 
 async function inFolder(body: (path: string) => void | Promise<void>): Promise<void> {
   const dir = await Deno.makeTempDir();
