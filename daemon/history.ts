@@ -3,6 +3,7 @@
  * a minute in which something happened; while nothing happens no timer runs.
  */
 import type { Clock } from "../core/base/clock.ts";
+import { isPromise, type MaybePromise, whenReady } from "../core/base/maybe_promise.ts";
 import type { HistoryFile, HistoryRows, NamedKind } from "../core/history/history_file.ts";
 import {
   DAEMON_FIELDS,
@@ -32,7 +33,7 @@ export interface HistoryRequest extends Steps {
 export interface HistoryOptions {
   /** Absent: nothing is kept. */
   file: HistoryFile | undefined;
-  source: Pick<HistorySource, "names" | "measure">;
+  source: Pick<HistorySource, "names" | "dead" | "measure">;
   clock: Clock;
   /** True while the disk is full. */
   isFull(): boolean;
@@ -77,19 +78,23 @@ export class HistoryKeeper {
   }
 
   /** Stores the last row: what is after it is not known. */
-  stop(): void {
+  stop(): MaybePromise<void> {
     this.#cancel?.();
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#store({ always: true });
+    return this.#store({ always: true });
   }
 
   /** The points of a chart; the last row is what is there now. */
-  read({ names, ...steps }: HistoryRequest): HistoryReply {
+  read(request: HistoryRequest): MaybePromise<HistoryReply> {
+    return whenReady(this.#options.source.dead(), (dead) => this.#read(request, dead));
+  }
+
+  #read({ names, ...steps }: HistoryRequest, dead: ReadonlyMap<string, number>): HistoryReply {
     const { file, source, clock } = this.#options;
     const now = clock.now();
     const of = (kind: NamedKind) => names.filter((one) => one.kind === kind).map((one) => one.name);
-    const live = source.measure({ topics: of("topics"), subscriptions: of("subscriptions") });
+    const live = source.measure({ topics: of("topics"), subscriptions: of("subscriptions") }, dead);
     // The current millisecond is in the current step.
     const end = now + 1;
     const stamp = { ...this.#stamp(), at: end, through: 0 };
@@ -151,30 +156,46 @@ export class HistoryKeeper {
     return { at: clock.now(), known, width: mono - (this.#changed ?? mono) };
   }
 
-  #store({ always = false } = {}): void {
-    const { file, source, isFull, log } = this.#options;
+  /** Never throws or rejects. */
+  #store({ always = false } = {}): MaybePromise<void> {
+    const { file, source, isFull } = this.#options;
     if (file === undefined || isFull()) return;
     try {
-      const measured = source.measure(this.#select()!);
-      const gauges = gaugesOf(measured);
-      if (!always && !this.#isFirst && !counts(measured) && isSame(gauges, this.#gauges)) {
-        this.#changed = undefined;
-        return;
-      }
-      const stamp = this.#stamp();
-      file.append({ stamp, ...measured });
-      measured.accept();
-      this.#last += stamp.known;
-      this.#changed = undefined;
-      this.#isFirst = false;
-      this.#gauges = gauges;
-      if (this.#hasFailed) log.goesOn();
-      this.#hasFailed = false;
+      const dead = source.dead();
+      if (!isPromise(dead)) return this.#append(file, { always, dead });
+      return dead.then((dead) => this.#append(file, { always, dead }))
+        .catch((error) => this.#notStored(error));
     } catch (error) {
-      // Telemetry never stops the daemon. What is counted will be in the next row.
-      if (!this.#hasFailed) log.failed(error);
-      this.#hasFailed = true;
+      this.#notStored(error);
     }
+  }
+
+  #append(
+    file: HistoryFile,
+    { always, dead }: { always: boolean; dead: ReadonlyMap<string, number> },
+  ): void {
+    const { source, log } = this.#options;
+    const measured = source.measure(this.#select()!, dead);
+    const gauges = gaugesOf(measured);
+    if (!always && !this.#isFirst && !counts(measured) && isSame(gauges, this.#gauges)) {
+      this.#changed = undefined;
+      return;
+    }
+    const stamp = this.#stamp();
+    file.append({ stamp, ...measured });
+    measured.accept();
+    this.#last += stamp.known;
+    this.#changed = undefined;
+    this.#isFirst = false;
+    this.#gauges = gauges;
+    if (this.#hasFailed) log.goesOn();
+    this.#hasFailed = false;
+  }
+
+  /** Telemetry never stops the daemon. What is counted will be in the next row. */
+  #notStored(error: unknown): void {
+    if (!this.#hasFailed) this.#options.log.failed(error);
+    this.#hasFailed = true;
   }
 }
 

@@ -1,6 +1,7 @@
 /** What a row of the history says about now; names and meanings are in core/history/layout.ts. */
 import type { Clock } from "../core/base/clock.ts";
 import { quantile } from "../core/base/histogram.ts";
+import type { MaybePromise } from "../core/base/maybe_promise.ts";
 import type { EventBroker } from "../core/broker/event_broker.ts";
 import type { SubscriptionDriver } from "../core/delivery/driver.ts";
 import { oldestPending } from "../core/delivery/subscription_info.ts";
@@ -52,8 +53,13 @@ export class HistorySource {
     };
   }
 
-  /** The numbers of now. */
-  measure(names: MeasuredNames): Measured {
+  /** How many dead letters there are of each subscription, for {@link measure}. */
+  dead(): MaybePromise<ReadonlyMap<string, number>> {
+    return this.#context.broker.deadLetters.counts();
+  }
+
+  /** The numbers of now, with those of dead letters, which were counted before. */
+  measure(names: MeasuredNames, dead: ReadonlyMap<string, number>): Measured {
     const { broker } = this.#context;
     const taken = new Map<object, readonly number[]>();
     const since = (counter: object, counts: readonly number[]) => {
@@ -61,7 +67,6 @@ export class HistorySource {
       const before = this.#counted.get(counter);
       return before === undefined ? [...counts] : counts.map((count, i) => count - before[i]!);
     };
-    const dead = broker.deadLetters.counts();
     const drivers = new Map(broker.subscriptions.all().map((one) => [one.record.name, one]));
     const daemon = this.#daemon(drivers, dead, since);
     const topics = new Map<string, Values>();

@@ -4,6 +4,7 @@
  * for that: 2.4 MiB in a daemon that is idle. It keeps none for a module whose imports were all
  * named before (docs/adr/0046-source-maps.md). `deno task modules` writes the list.
  */
+import "../core/base/all_ready.ts";
 import "../core/base/ansi.ts";
 import "../core/base/buffer_pool.ts";
 import "../core/base/bytes.ts";
@@ -61,6 +62,7 @@ import "../core/broker/schema_gate.ts";
 import "../core/broker/startup.ts";
 import "../core/broker/stats.ts";
 import "../core/broker/tail_stream.ts";
+import "../core/broker/take_due.ts";
 import "../core/broker/topic_ends.ts";
 import "../core/broker/topic_handle.ts";
 import "../core/broker/topic_meters.ts";
@@ -101,7 +103,9 @@ import "../core/delivery/handler_options.ts";
 import "../core/delivery/handler_span.ts";
 import "../core/delivery/heap.ts";
 import "../core/delivery/in_flight_info.ts";
+import "../core/delivery/late_records.ts";
 import "../core/delivery/lease_limits.ts";
+import "../core/delivery/lease_wait.ts";
 import "../core/delivery/leases.ts";
 import "../core/delivery/manager.ts";
 import "../core/delivery/marks.ts";
@@ -226,6 +230,7 @@ import "../core/spool/spool_folder.ts";
 import "../core/state/audited.ts";
 import "../core/state/dead_letter_name.ts";
 import "../core/state/dead_letter_page.ts";
+import "../core/state/fences.ts";
 import "../core/state/group_rules.ts";
 import "../core/state/guarded_state.ts";
 import "../core/state/memory.ts";
@@ -307,6 +312,7 @@ import "./alerts.ts";
 import "./announcement.ts";
 import "./config.ts";
 import "./data_dir.ts";
+import "./dead_counts.ts";
 import "./disk_space.ts";
 import "./held_back_log.ts";
 import "./history.ts";

@@ -11,7 +11,7 @@ import type { EventBroker } from "../core/broker/event_broker.ts";
  */
 export async function recoverTopics(broker: EventBroker): Promise<string | undefined> {
   const { store, topics } = broker;
-  const isNew = topics.list().length === 0 && broker.subscriptions.list().length === 0;
+  const isNew = topics.list().length === 0 && broker.subscriptions.all().length === 0;
   const missing: string[] = [];
   for (const name of store.topics()) {
     const made = topics.recreate(name);

@@ -29,7 +29,7 @@ import { SCRIPTS, type Threads } from "./threads.ts";
 import { RetentionTimer } from "./retention_timer.ts";
 import { type FoundDataDir, keepWhole, startFailed, type WholeDataDir } from "./whole.ts";
 import { SummedLog } from "./summed_log.ts";
-import { UnnamedSubscriptions } from "./unnamed.ts";
+import { type UnnamedSource, UnnamedSubscriptions } from "./unnamed.ts";
 
 /** How many damaged places the status lists. */
 const DAMAGE_NAMED = 5;
@@ -150,7 +150,7 @@ export class Services {
       clock: systemClock,
       onError: (error) => this.unexpected(error, "retention"),
     });
-    this.unnamed = new UnnamedSubscriptions(broker.subscriptions, {
+    this.unnamed = new UnnamedSubscriptions(unnamedSource(broker), {
       clock: systemClock,
       removed: (name) =>
         this.log.logger.info("subscription removed: its client is gone", { subscription: name }),
@@ -348,7 +348,7 @@ export class Services {
     this.rest.stop();
     this.disk.stop();
     this.sentAgain.flush();
-    this.history.stop();
+    await this.history.stop();
     await this.spool?.stop();
     await this.retention.stop();
     await this.unnamed.stop();
@@ -366,6 +366,14 @@ function noteFailedStart({ dataDir, found, log }: ServicesOptions): void {
   } catch (error) {
     log.logger.error("failed while starting: {context}", { context: "the watermarks", error });
   }
+}
+
+function unnamedSource({ subscriptions }: EventBroker): UnnamedSource {
+  return {
+    list: () =>
+      subscriptions.all().map(({ record: { name }, queue: { leased } }) => ({ name, leased })),
+    remove: (name) => subscriptions.remove(name),
+  };
 }
 
 function historyFileOf({ history }: DataDir, logger: Log["logger"]): HistoryFile {

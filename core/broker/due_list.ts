@@ -3,6 +3,9 @@
  * named time by the wall clock, so there are two lists, and the one that is due for longer comes
  * first. Those of a topic that takes none for the time being are put aside.
  */
+import { defined } from "../base/defined.ts";
+import type { NewEvent } from "../event/event.ts";
+import type { Schedule } from "../event/schedule.ts";
 import type { ScheduledRecord } from "../state/state.ts";
 
 /** A scheduled event without its bytes. */
@@ -15,6 +18,31 @@ export interface ScheduledItem extends Omit<ScheduledRecord, "line"> {
 export interface Clocks {
   wall: number;
   mono: number;
+}
+
+/** An event that is accepted now, to be published later. */
+export function itemOf(
+  { id, type, key }: NewEvent,
+  { number, topic, schedule, now, dueAt, afterSeq, stamped }:
+    & Pick<ScheduledItem, "number" | "topic" | "dueAt" | "afterSeq" | "stamped">
+    & { schedule: Schedule; now: Clocks },
+): ScheduledItem {
+  const delay = schedule.at === undefined
+    ? { waitMs: schedule.delayMs, dueMono: now.mono + schedule.delayMs }
+    : {};
+  const acceptedAt = now.wall;
+  return {
+    number,
+    topic,
+    id,
+    type,
+    ...defined({ key }),
+    dueAt,
+    acceptedAt,
+    afterSeq,
+    stamped,
+    ...delay,
+  };
 }
 
 /** The due events of a topic that takes none until a time, monotonic ms. */

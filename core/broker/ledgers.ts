@@ -6,6 +6,7 @@
 import type { DeadLetterQueue } from "../dead_letter/queue.ts";
 import { readEntries } from "../dead_letter/entries.ts";
 import { eventOfRecord } from "../dead_letter/queue.ts";
+import type { MaybePromise } from "../base/maybe_promise.ts";
 import { unansweredOf } from "../event/attempt.ts";
 import { retryOf } from "../state/dead_letter_page.ts";
 import type { DeadLetterRecord, RetryRecord, State, StateChange } from "../state/state.ts";
@@ -38,7 +39,7 @@ export class StateLedger implements Ledger {
     return (changes) => this.#state.commit(changes, { sync: false });
   }
 
-  retry(topic: string, id: string): RetryRecord | undefined {
+  retry(topic: string, id: string): MaybePromise<RetryRecord | undefined> {
     return this.#state.retry(this.#name, topic, id);
   }
 }
@@ -59,7 +60,8 @@ export class EphemeralLedger implements Ledger {
     given: readonly StateChange[],
     dead: readonly DeadLetterRecord[],
   ): Promise<void> {
-    const changes = given.flatMap((change) => this.#here(change));
+    const moves = given.some(({ op }) => op === "dead.retry");
+    const changes = moves ? await this.#here(given) : given;
     const lasting = changes.filter(({ op }) => op === "dead.put" || op === "dead.remove");
     if (lasting.length > 0) {
       const rest = await toQueue(this.#queue, lasting, dead);
@@ -78,15 +80,27 @@ export class EphemeralLedger implements Ledger {
     await tellDelivered(this.#queue, changes, dead);
   }
 
-  /** Dead letters that are moved to this subscription leave the state. */
-  #here(change: StateChange): StateChange[] {
-    if (change.op !== "dead.retry") return [change];
-    const { subscription, topic, ids } = change;
-    const keys = ids.map((id) => ({ subscription, topic, id }));
-    return readEntries(this.#state, keys).flatMap((record): StateChange[] => [
-      { op: "retry.put", record: retryOf(record, change) },
-      { op: "dead.remove", subscription, topic, id: record.id },
-    ]);
+  /**
+   * Dead letters that are moved to this subscription leave the state. Whoever moves them holds both
+   * subscriptions, so what was read is still there when it is removed.
+   */
+  async #here(given: readonly StateChange[]): Promise<StateChange[]> {
+    const changes: StateChange[] = [];
+    for (const change of given) {
+      if (change.op !== "dead.retry") {
+        changes.push(change);
+        continue;
+      }
+      const { subscription, topic, ids } = change;
+      const keys = ids.map((id) => ({ subscription, topic, id }));
+      for (const record of await readEntries(this.#state, keys)) {
+        changes.push(
+          { op: "retry.put", record: retryOf(record, change) },
+          { op: "dead.remove", subscription, topic, id: record.id },
+        );
+      }
+    }
+    return changes;
   }
 
   retry(topic: string, id: string): RetryRecord | undefined {

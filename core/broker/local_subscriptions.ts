@@ -4,7 +4,7 @@ import type { SubscriptionInfo } from "../protocol/protocol.ts";
 import { pausedWords } from "../protocol/paused_words.ts";
 import type { Clock } from "../base/clock.ts";
 import { ConflictError, UnsupportedError } from "../base/errors.ts";
-import { isPromise, whenReady } from "../base/maybe_promise.ts";
+import { isPromise, type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import { whenAborted } from "../base/when_aborted.ts";
 import { type Event, toEvent, toFilterEvent } from "../event/event.ts";
 import { parseOffset } from "../event/offset.ts";
@@ -125,7 +125,8 @@ export class LocalSubscriptions {
       startsIn({ store, now }, topics.match(topic), offset),
       (starts) => opened = this.#open({ name, topic, starts }, of),
     );
-    const there = <T>(ask: () => T) => opened ? ask() : Promise.resolve(opening).then(ask);
+    const there = <T>(ask: () => MaybePromise<T>) =>
+      opened ? ask() : Promise.resolve(opening).then(ask);
     const subscription: Subscription = new Subscription({
       name,
       topic,
@@ -189,7 +190,7 @@ export class LocalSubscriptions {
       return runner;
     });
     this.#track(made, name, () => subscription);
-    const there = <T>(ask: () => T) => driver ? ask() : made.then(ask);
+    const there = <T>(ask: () => MaybePromise<T>) => driver ? ask() : made.then(ask);
     const subscription: Subscription = new Subscription({
       name,
       topic,

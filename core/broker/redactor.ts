@@ -7,10 +7,12 @@
  * What succeeded before the interruption is repeated, which does no harm.
  */
 import { UnsupportedError } from "../base/errors.ts";
+import { allReady } from "../base/all_ready.ts";
 import type { Clock } from "../base/clock.ts";
 import { refuseUnknown } from "../base/options.ts";
 import { defined } from "../base/defined.ts";
-import { isPromise, type MaybePromise, whenReady } from "../base/maybe_promise.ts";
+import { isPromise } from "../base/maybe_promise.ts";
+import { holdingAll } from "../dead_letter/move.ts";
 import type { DeadLetterQueue } from "../dead_letter/queue.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { planRedacted } from "../delivery/redact.ts";
@@ -157,8 +159,7 @@ export class Redactor {
     const item = await scheduled.find(topic, wanted);
     if (!item && !canRedact(store, topic)) throw cannot(topic);
     if (store.refresh) await store.refresh([topic]);
-    const finding = this.#find(topic, wanted);
-    const found = isPromise(finding) ? await finding : finding;
+    const found = await this.#find(topic, wanted);
     // One that is just being published has its record after that.
     if (found && found.id !== wanted) await scheduled.find(topic, found.id);
     const before = found && redacted.of(found);
@@ -202,7 +203,7 @@ export class Redactor {
     const reply = await scheduled.hold(item, async () => {
       const record = before ?? this.#recordOf(identity, how.options);
       if (!before) {
-        const { event } = await redactedBy(record, scheduled.contentOf(item));
+        const { event } = await redactedBy(record, await scheduled.contentOf(item));
         const also = auditedRedaction(record, how);
         await scheduled.redact(item, {
           event,
@@ -239,7 +240,8 @@ export class Redactor {
     const read = store.readPage(topic, { from: seq, to: seq, limit: 1 });
     const { events: [stored] } = isPromise(read) ? await read : read;
     const isStored = stored?.id === id;
-    const found = isStored ? stored : this.#copiesOf(record).find((copy) => copy.seq === seq);
+    const copies = isStored ? [] : await this.#copiesOf(record);
+    const found = isStored ? stored : copies.find((copy) => copy.seq === seq);
     let counts = { deadLetters: 0, undelivered: 0 };
     let content: RedactedContent = { metadata: redactedMetadata(record) };
     if (found) {
@@ -276,7 +278,7 @@ export class Redactor {
     }
     await state.commit([change]);
     await this.#redactQueue(event);
-    return { deadLetters: state.countDeadLetters({ ids: [id], topic }), undelivered };
+    return { deadLetters: await state.countDeadLetters({ ids: [id], topic }), undelivered };
   }
 
   /** The application's own queue may not be able to: then it is said what is left there. */
@@ -298,22 +300,29 @@ export class Redactor {
   }
 
   /** An id may be that of several events: those that are not redacted come first. */
-  #find(topic: string, wanted: string): MaybePromise<StoredEvent | undefined> {
+  async #find(topic: string, wanted: string): Promise<StoredEvent | undefined> {
     const { store, redacted } = this.#context;
-    return whenReady(findEvent(store, topic, wanted), (stored) => {
-      if (stored && (stored.id !== wanted || !redacted.of(stored)?.done)) return stored;
-      const copies = this.#copiesOf({ topic, id: wanted });
-      return copies.find((copy) => !redacted.of(copy)?.done) ?? stored ?? copies[0];
-    });
+    const stored = await findEvent(store, topic, wanted);
+    if (stored && (stored.id !== wanted || !redacted.of(stored)?.done)) return stored;
+    const copies = await this.#copiesOf({ topic, id: wanted });
+    return copies.find((copy) => !redacted.of(copy)?.done) ?? stored ?? copies[0];
   }
 
-  /** Copies of events that the topic may no longer have: those of dead letters and of retries. */
-  #copiesOf({ topic, id }: { topic: string; id: string }): StoredEvent[] {
+  /**
+   * Copies of events that the topic may no longer have: those of dead letters and of retries. Both
+   * are read while nothing of any subscription is committed: otherwise one that becomes the other in
+   * between would be in neither, and a redaction that does not find it would count as done.
+   */
+  #copiesOf({ topic, id }: { topic: string; id: string }): Promise<StoredEvent[]> {
     const { state, subscriptions } = this.#context;
-    const { records } = state.deadLetters({ ids: [id], topic }, { limit: ALL_OF_ID });
-    const retries = subscriptions.of(topic).map((driver) => driver.ledger.retry(topic, id));
-    return [...records, ...retries].flatMap((record) => record ? storedOfLine(record.line) : [])
-      .filter((event) => event.id === id);
+    const all = subscriptions.all().map(({ record }) => record.name);
+    return holdingAll(all, subscriptions, async () => {
+      const { records } = await state.deadLetters({ ids: [id], topic }, { limit: ALL_OF_ID });
+      const drivers = subscriptions.of(topic);
+      const retries = await allReady(drivers.map(({ ledger }) => ledger.retry(topic, id)));
+      return [...records, ...retries].flatMap((record) => record ? storedOfLine(record.line) : [])
+        .filter((event) => event.id === id);
+    });
   }
 }
 

@@ -12,7 +12,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { defined } from "../base/defined.ts";
-import { isPromise } from "../base/maybe_promise.ts";
+import { isPromise, type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import { type NewEvent, type StoredEvent, storedEvent, toWireLine } from "../event/event.ts";
 import { storedRedactionOf } from "../event/redaction.ts";
 import type { Schedule } from "../event/schedule.ts";
@@ -21,10 +21,11 @@ import type { ScheduledRecord, State, StateChange, StateSnapshot } from "../stat
 import { DEFAULT_DEDUP_WINDOW_MS } from "../store/dedup.ts";
 import type { JournalStore } from "../store/store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
-import { type Clocks, DueList, type ScheduledItem } from "./due_list.ts";
+import { type Clocks, DueList, itemOf, type ScheduledItem } from "./due_list.ts";
 import { nextWait, publishEach } from "./publish_again.ts";
 import { findPublished, seqsOf } from "./published_before.ts";
 import { contentIn } from "./scheduled_row.ts";
+import { type Leaving, takeDue } from "./take_due.ts";
 import type { EventWriter } from "./event_writer.ts";
 import type { ExpiryClock } from "./expiry_clock.ts";
 import { assertStored } from "./expectation.ts";
@@ -65,10 +66,6 @@ export interface Acceptance {
 const LOOK_AGAIN_MS = 60_000;
 /** The smallest step of the wall clock that the rows follow, ms. */
 const STEP_MS = 1000;
-/** Most events that are published together, and most bytes. */
-const MOST_TOGETHER = 256;
-const MOST_BYTES = 1024 * 1024;
-
 /** Keeps scheduled events and publishes them when they are due. */
 export class ScheduledEvents {
   readonly #context: ScheduledEventsContext;
@@ -79,6 +76,8 @@ export class ScheduledEvents {
   readonly #doubtful = new Set<ScheduledItem>();
   /** Being accepted, by topic and id. */
   readonly #accepting = new Map<string, Promise<unknown>>();
+  /** Held or being cancelled, until this resolves. */
+  readonly #held = new Map<ScheduledItem, Promise<void>>();
   /** Being published. */
   readonly #leaving = new Set<ScheduledItem>();
   #lastNumber = 0;
@@ -190,20 +189,8 @@ export class ScheduledEvents {
       if (known !== undefined && known.timestamp > now.wall - this.#dedupWindow) {
         return { seq: known.seq, duplicate: true };
       }
-      const item: ScheduledItem = {
-        number: ++this.#lastNumber,
-        topic,
-        id: event.id,
-        type: event.type,
-        ...defined({ key: event.key }),
-        dueAt,
-        acceptedAt: now.wall,
-        afterSeq,
-        stamped,
-        ...(schedule.at === undefined
-          ? { waitMs: schedule.delayMs, dueMono: now.mono + schedule.delayMs }
-          : {}),
-      };
+      const number = ++this.#lastNumber;
+      const item = itemOf(event, { number, topic, schedule, now, dueAt, afterSeq, stamped });
       return await this.#put(item, event).then(() => ({ dueAt, seq: 0 }));
     });
   }
@@ -233,10 +220,11 @@ export class ScheduledEvents {
    * Gives up events that wait; durable when it resolves. Those that are being published are not
    * waiting any more.
    */
-  async cancel(
-    items: readonly ScheduledItem[],
-    also: readonly StateChange[] = [],
-  ): Promise<void> {
+  cancel(items: readonly ScheduledItem[], also: readonly StateChange[] = []): Promise<void> {
+    return this.#inTurn(items, () => this.#cancel(items, also));
+  }
+
+  async #cancel(items: readonly ScheduledItem[], also: readonly StateChange[]): Promise<void> {
     const still = items.filter((item) => this.waits(item));
     // Not due while this is being written down.
     for (const item of still) this.#due.remove(item);
@@ -254,7 +242,11 @@ export class ScheduledEvents {
 
   /** True if it can still be given up. */
   waits(item: ScheduledItem): boolean {
-    return !this.#leaving.has(item) && this.#ids.of(item.topic)?.get(item.id) === item;
+    return !this.#leaving.has(item) && this.#isKnown(item);
+  }
+
+  #isKnown(item: ScheduledItem): boolean {
+    return this.#ids.of(item.topic)?.get(item.id) === item;
   }
 
   /** The event that waits under this id, after it has left if it is just being published. */
@@ -265,12 +257,36 @@ export class ScheduledEvents {
   }
 
   /** What an event that waits says. Throws `DataDirError` if it cannot be read. */
-  contentOf(item: ScheduledItem): StoredEvent {
-    return contentIn(this.#context.state.scheduledLine(item.number) ?? new Uint8Array(), item);
+  contentOf(item: ScheduledItem): MaybePromise<StoredEvent> {
+    return whenReady(
+      this.#context.state.scheduledLine(item.number),
+      (line) => contentIn(line ?? new Uint8Array(), item),
+    );
   }
 
-  /** Runs `work` while the event cannot be published; undefined if it does not wait any more. */
-  async hold<T>(item: ScheduledItem, work: () => Promise<T>): Promise<T | undefined> {
+  /**
+   * Runs `work` while the event cannot be published or cancelled, so that what is read of it is
+   * there; undefined if it does not wait any more.
+   */
+  hold<T>(item: ScheduledItem, work: () => Promise<T>): Promise<T | undefined> {
+    return this.#inTurn([item], () => this.#hold(item, work));
+  }
+
+  /** Runs `work` when nobody else holds or cancels any of these. */
+  async #inTurn<T>(items: readonly ScheduledItem[], work: () => Promise<T>): Promise<T> {
+    const isHeld = (item: ScheduledItem) => this.#held.has(item);
+    for (let item; (item = items.find(isHeld));) await this.#held.get(item);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    for (const item of items) this.#held.set(item, promise);
+    try {
+      return await work();
+    } finally {
+      for (const item of items) this.#held.delete(item);
+      resolve();
+    }
+  }
+
+  async #hold<T>(item: ScheduledItem, work: () => Promise<T>): Promise<T | undefined> {
     if (!this.waits(item)) return undefined;
     this.#due.remove(item);
     try {
@@ -375,10 +391,12 @@ export class ScheduledEvents {
   /** Never rejects. */
   async #publishDue(): Promise<void> {
     try {
-      for (let due; !this.#isClosed && (due = this.#takeDue()).length > 0;) {
-        const leaving = this.#leave(due);
+      for (let isMore = true; isMore && !this.#isClosed;) {
+        const due = this.#takeDue();
+        if (!isPromise(due) && due.length === 0) break;
+        const leaving = isPromise(due) ? due.then((due) => this.#leave(due)) : this.#leave(due);
         this.#left = leaving.catch(() => {}); // reported below
-        await leaving;
+        isMore = await leaving;
       }
       this.#retryMs = 0;
     } catch (error) {
@@ -387,49 +405,21 @@ export class ScheduledEvents {
     }
   }
 
-  #takeDue(): { item: ScheduledItem; event: NewEvent }[] {
-    const taken: { item: ScheduledItem; event: NewEvent }[] = [];
-    let bytes = 0;
-    while (taken.length < MOST_TOGETHER && bytes < MOST_BYTES) {
-      const [item] = this.#due.take(this.#now(), 1);
-      if (item === undefined) break;
-      const line = this.#lineOf(item, taken);
-      const event = this.#eventOf(item, line);
-      if (event === undefined) continue;
-      bytes += line.length;
-      this.#leaving.add(item);
-      taken.push({ item, event });
-    }
-    return taken;
+  #takeDue(): MaybePromise<Leaving[]> {
+    const context = {
+      ...this.#context,
+      due: this.#due,
+      leaving: this.#leaving,
+      isKnown: (item: ScheduledItem) => this.#isKnown(item),
+    };
+    return takeDue(context, () => this.#now());
   }
 
-  /** Throws if the state cannot be read; then nothing was taken. */
-  #lineOf(item: ScheduledItem, taken: readonly { item: ScheduledItem }[]): Uint8Array {
-    try {
-      return this.#context.state.scheduledLine(item.number) ?? new Uint8Array();
-    } catch (error) {
-      for (const one of [item, ...taken.map((other) => other.item)]) {
-        this.#leaving.delete(one);
-        this.#due.add(one);
-      }
-      throw error;
-    }
-  }
-
-  /** Undefined if it cannot be read: its row stays, and `doctor` names it. */
-  #eventOf(item: ScheduledItem, line: Uint8Array): NewEvent | undefined {
-    try {
-      const { seq: _seq, topic: _topic, line: _line, ...event } = contentIn(line, item);
-      const timestamp = item.stamped ? event.timestamp : this.#context.clock.now();
-      return this.#context.expiry.stamp({ ...event, timestamp, idGiven: true });
-    } catch (error) {
-      this.#context.onError(error, "publishing scheduled events");
-      return undefined;
-    }
-  }
-
-  /** Publishes them. A topic that takes none is tried again by itself; the others go on. */
-  async #leave(due: readonly { item: ScheduledItem; event: NewEvent }[]): Promise<void> {
+  /**
+   * Publishes them. A topic that takes none is tried again by itself; the others go on. False if
+   * there was none.
+   */
+  async #leave(due: readonly Leaving[]): Promise<boolean> {
     const groups = [...Map.groupBy(due, ({ item }) => item.topic)];
     const outcomes = await publishEach(groups.map(([, group]) => () => this.#publish(group)), {
       apart: groups.some(([topic]) => this.#waits.has(topic)),
@@ -444,6 +434,7 @@ export class ScheduledEvents {
       this.#waits.delete(topic);
       for (const { item } of group) this.#forget(item);
     }
+    return due.length > 0;
   }
 
   /** Reported once, until the topic takes events again. */
@@ -461,7 +452,7 @@ export class ScheduledEvents {
   }
 
   /** Publishes events of one topic and removes their rows. */
-  async #publish(group: readonly { item: ScheduledItem; event: NewEvent }[]): Promise<void> {
+  async #publish(group: readonly Leaving[]): Promise<void> {
     const { state, store, topics, writer } = this.#context;
     const { topic } = group[0]!.item;
     const remove = (more: StateChange[] = []) => {
@@ -486,7 +477,7 @@ export class ScheduledEvents {
 
   /** The redaction under the seq that the event has now; nothing if it was not redacted. */
   #recordOf(
-    { item, event }: { item: ScheduledItem; event: NewEvent },
+    { item, event }: Leaving,
     seqs: ReadonlyMap<ScheduledItem, number>,
   ): StateChange[] {
     const { topic, id, afterSeq } = item;

@@ -1,5 +1,6 @@
 /** What goes through a broker, and what waits in it: its topics and its subscriptions. */
 import { defined } from "../base/defined.ts";
+import { type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import type { SubscriptionInfo, TopicInfo } from "../protocol/protocol.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
@@ -47,11 +48,11 @@ export function topicInfoOf(
 }
 
 /** All topics and all subscriptions. */
-export function statsOf(source: StatsSource): BrokerStats {
-  return {
+export function statsOf(source: StatsSource): MaybePromise<BrokerStats> {
+  return whenReady(source.subscriptions.list(), (subscriptions) => ({
     topics: source.topics.list().map(({ name }) => topicInfoOf(source, name)),
-    subscriptions: source.subscriptions.list(),
-  };
+    subscriptions,
+  }));
 }
 
 /** The same, with what others have stored until now. */

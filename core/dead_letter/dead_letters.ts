@@ -11,6 +11,7 @@ import type {
 import { type Redelivery, redeliveryOf } from "../delivery/redeliver.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { ConflictError, InvalidArgumentError, NotFoundError } from "../base/errors.ts";
+import { type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { ActOptions } from "../event/audit.ts";
 import { auditedDeadLetters } from "./audited_act.ts";
@@ -28,6 +29,7 @@ import { didYouMean } from "../base/suggest.ts";
 import type {
   BoundDeadLetterFilter,
   DeadLetterFilter,
+  DeadLetterPage,
   DeadLetterPageRequest,
   DeadLetterRecord,
   State,
@@ -81,27 +83,29 @@ export class DeadLetters {
   records(
     filter: DeadLetterFilter,
     page: DeadLetterPageRequest,
-  ): { records: DeadLetterRecord[]; next?: string } {
-    return this.#state.deadLetters(this.groups.named(filter), page);
+  ): MaybePromise<DeadLetterPage> {
+    return whenReady(this.groups.named(filter), (named) => this.#state.deadLetters(named, page));
   }
 
   /** The number of matching entries. */
-  count(filter: DeadLetterFilter = {}): number {
+  count(filter: DeadLetterFilter = {}): MaybePromise<number> {
     return this.#state.countDeadLetters(filter);
   }
 
   /**
    * All entries with an event id or `SUBSCRIPTION:ID`, optionally of one topic: several topics may
-   * have events with the same id. Throws `NotFoundError` if there is none.
+   * have events with the same id. Throws or rejects with `NotFoundError` if there is none.
    */
-  show(id: string, topic?: string): DeadLetterRecord[] {
-    const { records } = this.#state.deadLetters({ ids: [id], topic }, { limit: 1000 });
-    if (records.length === 0) throw missing([id], topic);
-    return records;
+  show(id: string, topic?: string): MaybePromise<DeadLetterRecord[]> {
+    const found = this.#state.deadLetters({ ids: [id], topic }, { limit: 1000 });
+    return whenReady(found, ({ records }) => {
+      if (records.length === 0) throw missing([id], topic);
+      return records;
+    });
   }
 
   /** The number of entries per subscription. */
-  counts(): Map<string, number> {
+  counts(): MaybePromise<Map<string, number>> {
     return this.#state.deadLetterCounts();
   }
 
@@ -135,14 +139,14 @@ export class DeadLetters {
     const redacted: DeadLetterRecord[] = [];
     const keys = await this.#find(action, {
       // An edited copy is already on its way. The original can still be sent if it is named.
-      passOver: (record) => {
+      passOver: async (record) => {
         const isOver = this.isRedacted(record);
         if (isOver) redacted.push(record);
-        return action.ids === undefined && (isOver || copyOf(state, record) !== undefined);
+        return action.ids === undefined && (isOver || await copyOf(state, record) !== undefined);
       },
     });
     if (action.ids !== undefined) refuseRedacted(redacted);
-    this.#assertKnown(action, keys, "retried");
+    await this.#assertKnown(action, keys, "retried");
     if (action.to === undefined) {
       const names = Object.keys(countBySubscription(keys));
       refuseGone(subscriptions, { names, done: "retried" });
@@ -159,7 +163,7 @@ export class DeadLetters {
   /** What an action removes, newest first. */
   async toRemove(action: BoundAction): Promise<Redelivery[]> {
     const keys = await this.#find(action);
-    this.#assertKnown(action, keys, "removed");
+    await this.#assertKnown(action, keys, "removed");
     return keys;
   }
 
@@ -186,20 +190,20 @@ export class DeadLetters {
   }
 
   /** Rejects a misspelled subscription name, for which an empty result would be misleading. */
-  #assertKnown(
+  async #assertKnown(
     { subscription }: DeadLetterAction,
     found: readonly Redelivery[],
     done: string,
-  ): void {
+  ): Promise<void> {
     if (subscription === undefined || found.length > 0 || this.#subscriptions.has(subscription)) {
       return;
     }
-    const failed = this.counts();
+    const failed = await this.counts();
     // The subscription was removed, but has dead letters; the other filters just matched none of
     // them.
     if (failed.has(subscription)) return;
     const known = [
-      ...new Set([...this.#subscriptions.list().map(({ name }) => name), ...failed.keys()]),
+      ...new Set([...this.#subscriptions.all().map(({ record }) => record.name), ...failed.keys()]),
     ].sort();
     throw unknownSubscription(subscription, { known, done });
   }
@@ -207,9 +211,9 @@ export class DeadLetters {
   /** The entries that an action selects, newest first. Other work runs between pages. */
   async #find(
     action: BoundAction,
-    options: { passOver?: (record: DeadLetterRecord) => boolean } = {},
+    options: { passOver?: (record: DeadLetterRecord) => MaybePromise<boolean> } = {},
   ): Promise<Redelivery[]> {
-    const { to: _to, dryRun: _dryRun, all, upTo, ...named } = this.groups.named(action);
+    const { to: _to, dryRun: _dryRun, all, upTo, ...named } = await this.groups.named(action);
     const given = Object.values(named).some((value) => value !== undefined);
     const filter = { ...named, upTo };
     if (!given && !all) {
@@ -221,9 +225,9 @@ export class DeadLetters {
     const keys: Redelivery[] = [];
     let after: string | undefined;
     do {
-      const page = this.#state.deadLetters(filter, { limit: PAGE, after });
+      const page = await this.#state.deadLetters(filter, { limit: PAGE, after });
       for (const record of page.records) {
-        if (!options.passOver?.(record)) keys.push(redeliveryOf(record));
+        if (!await options.passOver?.(record)) keys.push(redeliveryOf(record));
       }
       after = page.next;
       if (after !== undefined) await new Promise((resolve) => setTimeout(resolve, 0));

@@ -48,17 +48,30 @@ export function thereSince(marks: readonly DeadLetterMark[], since: number): num
  * Marks for entries that were there before anybody looked: as old as the time at which they died
  * says, but no older than an entry before them.
  */
-export function estimateMarks(
-  entries: Iterable<{ number: number; diedAt: number }>,
-  now: number,
-): readonly DeadLetterMark[] {
-  let marks: readonly DeadLetterMark[] = [];
-  let [newest, at] = [0, -Infinity];
-  for (const { number, diedAt } of entries) {
-    const time = Math.max(at, Math.min(diedAt, now));
-    // Entries of the same time share one mark.
-    if (time > at) marks = markSeen(marks, { newest, now: at });
-    [newest, at] = [number, time];
+export class MarkEstimate {
+  readonly #now: number;
+  #marks: readonly DeadLetterMark[] = [];
+  #newest = 0;
+  #at = -Infinity;
+
+  constructor(now: number) {
+    this.#now = now;
   }
-  return newest > (marks.at(-1)?.number ?? 0) ? [...marks, { number: newest, at }] : marks;
+
+  /** The next entries, by their numbers. */
+  add(entries: Iterable<{ number: number; diedAt: number }>): void {
+    for (const { number, diedAt } of entries) {
+      const time = Math.max(this.#at, Math.min(diedAt, this.#now));
+      // Entries of the same time share one mark.
+      if (time > this.#at) {
+        this.#marks = markSeen(this.#marks, { newest: this.#newest, now: this.#at });
+      }
+      [this.#newest, this.#at] = [number, time];
+    }
+  }
+
+  get marks(): readonly DeadLetterMark[] {
+    const isMarked = this.#newest <= (this.#marks.at(-1)?.number ?? 0);
+    return isMarked ? this.#marks : [...this.#marks, { number: this.#newest, at: this.#at }];
+  }
 }

@@ -4,9 +4,11 @@
  * the dead letter (core/state/group_rules.ts).
  */
 import type { Clock } from "../base/clock.ts";
+import { allReady } from "../base/all_ready.ts";
 import { defined } from "../base/defined.ts";
 import type { ActOptions, AuditAct } from "../event/audit.ts";
 import { InvalidArgumentError, NotFoundError } from "../base/errors.ts";
+import { type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import { assertText, refuseUnknown } from "../base/options.ts";
 import type { DeadLetterFilter } from "../event/dead_letter_filter.ts";
 import {
@@ -27,7 +29,7 @@ import type {
 } from "../protocol/dead_letter_groups.ts";
 import { audited, byLibrary } from "../state/audited.ts";
 import type { GroupRecord } from "../state/group_rules.ts";
-import type { GroupTrendCount, State } from "../state/state.ts";
+import type { DeadLetterGroupCount, GroupTrendCount, State } from "../state/state.ts";
 
 /** Entries per page; other work runs between pages. */
 const PAGE = 500;
@@ -71,14 +73,16 @@ export class StateDeadLetterGroups implements DeadLetterGroups {
         details: { field: "state" },
       });
     }
-    const filter = this.named(defined(rest) as DeadLetterFilter);
+    const filter = await this.named(defined(rest) as DeadLetterFilter);
     const isFiltered = Object.keys(filter).length > 0;
     const { subscription, ...others } = filter;
-    const there = Object.keys(others).length > 0
+    const rows = Object.keys(others).length > 0
       ? await this.#matching(filter)
-      : this.#there(subscription);
-    const records = this.#state.deadLetterGroups();
-    const hours = hoursOf(this.#trend());
+      : (await this.#state.deadLetterGroupCounts())
+        .filter((one) => subscription === undefined || one.subscription === subscription);
+    const trend = await this.#trend();
+    const records = await this.#state.deadLetterGroups();
+    const { there, hours } = sums({ rows, trend, records });
     return records
       .filter(({ id, merged, state }) => {
         if (merged !== undefined || (isFiltered && !there.has(id))) return false;
@@ -88,20 +92,21 @@ export class StateDeadLetterGroups implements DeadLetterGroups {
       .sort((a, b) => b.count - a.count || (a.reason < b.reason ? -1 : 1));
   }
 
-  // deno-lint-ignore require-await -- async turns what it throws into a rejection
   async get(id: string): Promise<DeadLetterGroupDetail> {
-    const record = this.#require(id);
-    const there = this.#there().get(record.id);
+    const rows = await this.#state.deadLetterGroupCounts();
+    const trend = await this.#trend();
+    const records = await this.#state.deadLetterGroups();
+    const record = groupIn(records, id);
+    const { there, hours } = sums({ rows, trend, records });
     const { notes, samples } = record;
+    const counts = await allReady(samples.map(({ subscription, topic, id }) => {
+      const ids = [`${subscription}:${id}`];
+      return this.#state.countDeadLetters({ ids, topic, group: record.id });
+    }));
     return {
-      ...groupOf(record, { there, hours: hoursOf(this.#trend())(record.id) }),
+      ...groupOf(record, { there: there.get(record.id), hours: hours(record.id) }),
       notes,
-      samples: samples.map((sample) => {
-        const { subscription, topic, id } = sample;
-        const ids = [`${subscription}:${id}`];
-        const count = this.#state.countDeadLetters({ ids, topic, group: record.id });
-        return { ...sample, present: count > 0 };
-      }),
+      samples: samples.map((sample, i) => ({ ...sample, present: counts[i]! > 0 })),
     };
   }
 
@@ -113,7 +118,7 @@ export class StateDeadLetterGroups implements DeadLetterGroups {
   ): Promise<DeadLetterGroupDetail> {
     const by = byOf("note", options);
     const note = { at: this.#now(), ...defined({ by }), text: noteText(text) };
-    const group = this.#require(id).id;
+    const group = (await this.#require(id)).id;
     const audit = audited(act, { act: "group.note", details: { group, by } });
     await this.#state.commit([{ op: "group.note", group, note }, ...audit]);
     return await this.get(group);
@@ -151,22 +156,27 @@ export class StateDeadLetterGroups implements DeadLetterGroups {
   }
 
   /** The dead letters per subscription that are in open groups. */
-  openCounts(): Map<string, number> {
-    const open = new Map(this.#state.deadLetterCounts());
-    for (const [subscription, count] of this.#state.closedDeadLetterCounts()) {
-      // Some may have gone between the two counts.
-      open.set(subscription, Math.max(0, (open.get(subscription) ?? 0) - count));
-    }
-    return open;
+  openCounts(): MaybePromise<Map<string, number>> {
+    const closed = this.#state.closedDeadLetterCounts();
+    return whenReady(this.#state.deadLetterCounts(), (all) =>
+      whenReady(closed, (closed) => {
+        const open = new Map(all);
+        for (const [subscription, count] of closed) {
+          // Some may have gone between the two counts.
+          open.set(subscription, Math.max(0, (open.get(subscription) ?? 0) - count));
+        }
+        return open;
+      }));
   }
 
   /**
    * A filter with the group that its id stands for: one may have become a part of another. Throws
-   * `NotFoundError` if there is none.
+   * or rejects with `NotFoundError` if there is none.
    */
-  named<F extends DeadLetterFilter>(filter: F): F {
+  named<F extends DeadLetterFilter>(filter: F): MaybePromise<F> {
     const { group } = filter;
-    return group === undefined ? filter : { ...filter, group: this.#require(group).id };
+    if (group === undefined) return filter;
+    return whenReady(this.#require(group), ({ id }) => ({ ...filter, group: id }));
   }
 
   async #act(
@@ -179,7 +189,7 @@ export class StateDeadLetterGroups implements DeadLetterGroups {
     },
   ): Promise<DeadLetterGroupDetail> {
     const by = byOf(act, options);
-    const group = this.#require(id).id;
+    const group = (await this.#require(id)).id;
     const change = { group, act, at: this.#now(), ...defined({ by, more }) };
     const audit = audited((how ?? byLibrary(this.#clock)).act, {
       act: `group.${act}` satisfies AuditAct,
@@ -189,58 +199,75 @@ export class StateDeadLetterGroups implements DeadLetterGroups {
     return await this.get(group);
   }
 
-  #require(id: string): GroupRecord {
-    const wanted = assertText(id, "the id of a group").toLowerCase();
-    const records = new Map(this.#state.deadLetterGroups().map((record) => [record.id, record]));
-    const found = records.get(wanted);
-    const record = found?.merged === undefined ? found : records.get(found.merged);
-    if (record) return record;
-    throw new NotFoundError("dead-letter-group", `there is no group ${id} of dead letters`, {
-      hint: "evs dlq groups --state all shows those that there are",
-      details: { group: id },
-    });
+  #require(id: string): MaybePromise<GroupRecord> {
+    return whenReady(this.#state.deadLetterGroups(), (records) => groupIn(records, id));
   }
 
   #now(): number {
     return Math.round(this.#clock.now());
   }
 
-  #trend(): GroupTrendCount[] {
+  #trend(): MaybePromise<GroupTrendCount[]> {
     return this.#state.deadLetterTrend(Math.floor(this.#now() / GROUP_SLOT_MS) + 1);
   }
 
-  /** All that are there, or those of a subscription. */
-  #there(of?: string): Map<string, There> {
-    const parts = new Map(this.#state.deadLetterGroups().map(({ id, merged }) => [id, merged]));
-    const there = new Map<string, There>();
-    for (const { group, subscription, count, newest } of this.#state.deadLetterGroupCounts()) {
-      if (of !== undefined && of !== subscription) continue;
-      add(there, { group: parts.get(group) ?? group, subscription, count, newest });
-    }
-    return there;
-  }
-
   /** Those that match. Other work runs between pages. */
-  async #matching(filter: DeadLetterFilter): Promise<Map<string, There>> {
-    const there = new Map<string, There>();
+  async #matching(filter: DeadLetterFilter): Promise<DeadLetterGroupCount[]> {
+    const rows: DeadLetterGroupCount[] = [];
     let after: string | undefined;
     let newer = Number.MAX_SAFE_INTEGER;
     do {
-      const page = this.#state.deadLetters(filter, { limit: PAGE, after });
+      const page = await this.#state.deadLetters(filter, { limit: PAGE, after });
       for (const { group, subscription, topic, seq, id, reason } of page.records) {
         const newest = { number: newer--, topic, seq, id, reason };
-        if (group !== undefined) add(there, { group, subscription, count: 1, newest });
+        if (group !== undefined) rows.push({ group, subscription, count: 1, newest });
       }
       after = page.next;
       if (after !== undefined) await new Promise((resolve) => setTimeout(resolve, 0));
     } while (after !== undefined);
-    return there;
+    return rows;
   }
+}
+
+/** The group with this id, or the one that it has become a part of. Throws `NotFoundError`. */
+function groupIn(groups: readonly GroupRecord[], id: string): GroupRecord {
+  const wanted = assertText(id, "the id of a group").toLowerCase();
+  const records = new Map(groups.map((record) => [record.id, record]));
+  const found = records.get(wanted);
+  const record = found?.merged === undefined ? found : records.get(found.merged);
+  if (record) return record;
+  throw new NotFoundError("dead-letter-group", `there is no group ${id} of dead letters`, {
+    hint: "evs dlq groups --state all shows those that there are",
+    details: { group: id },
+  });
+}
+
+/**
+ * What there is of each group, and the counts of its last 24 hours, the last hour last. The records
+ * are read after what is counted: a group may become a part of another one in between, and what was
+ * counted of it belongs to that one.
+ */
+function sums({ rows, trend, records }: {
+  rows: readonly DeadLetterGroupCount[];
+  trend: readonly GroupTrendCount[];
+  records: readonly GroupRecord[];
+}): { there: Map<string, There>; hours(id: string): number[] } {
+  const parts = new Map(records.map(({ id, merged }) => [id, merged]));
+  const wholeOf = (group: string) => parts.get(group) ?? group;
+  const there = new Map<string, There>();
+  for (const row of rows) add(there, { ...row, group: wholeOf(row.group) });
+  const counts = new Map<string, number[]>();
+  for (const { group, hour, count } of trend) {
+    const row = counts.get(wholeOf(group)) ?? Array<number>(HOURS).fill(0);
+    counts.set(wholeOf(group), row);
+    row[HOURS - 1 - hour]! += count;
+  }
+  return { there, hours: (id) => counts.get(id) ?? Array<number>(HOURS).fill(0) };
 }
 
 function add(
   there: Map<string, There>,
-  { group, subscription, count, newest }: ReturnType<State["deadLetterGroupCounts"]>[number],
+  { group, subscription, count, newest }: DeadLetterGroupCount,
 ): void {
   const one = there.get(group) ?? { count: 0, subscriptions: new Set(), newest: 0 };
   there.set(group, one);
@@ -273,17 +300,6 @@ function groupOf(
     noted: notes.length,
     ...defined({ act, more }),
   };
-}
-
-/** The counts by group as rows of 24 hours, the last hour last. */
-function hoursOf(trend: readonly GroupTrendCount[]): (id: string) => number[] {
-  const rows = new Map<string, number[]>();
-  for (const { group, hour, count } of trend) {
-    const row = rows.get(group) ?? Array<number>(HOURS).fill(0);
-    rows.set(group, row);
-    row[HOURS - 1 - hour] = count;
-  }
-  return (id) => rows.get(id) ?? Array<number>(HOURS).fill(0);
 }
 
 function byOf(of: string, options: DeadLetterGroupBy): string | undefined {

@@ -6,12 +6,22 @@ import type { ActOptions } from "../event/audit.ts";
 import { auditedDeadLetters } from "./audited_act.ts";
 import type { DeadLetterImportReply } from "../protocol/protocol.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
+import type { Now } from "../delivery/entry.ts";
 import { planRedelivery } from "../delivery/redeliver.ts";
 import { IdSource } from "../event/id.ts";
 import type { Clock } from "../base/clock.ts";
 import type { DeadLetterRecord, ImportRecord, State, StateChange } from "../state/state.ts";
 import { type ImportPart, ImportParts, partName } from "./import_progress.ts";
-import { chunks, copyOf, keyOf, readEntries, refuseGone, removal } from "./entries.ts";
+import {
+  chunks,
+  copyOf,
+  type EditedCopy,
+  keyOf,
+  readEntries,
+  refuseGone,
+  removal,
+} from "./entries.ts";
+import { commitTogether, holdingAll } from "./move.ts";
 import { editedCopy, type ImportedDeadLetter, isUnchanged, recordOfImport } from "./imported.ts";
 import { deadLetterName, splitDeadLetterName } from "../state/dead_letter_name.ts";
 
@@ -30,6 +40,7 @@ export class DeadLetterImporter {
   readonly #subscriptions: SubscriptionManager;
   readonly #ids = new IdSource();
   readonly #parts: ImportParts;
+  #adding: Promise<unknown> = Promise.resolve();
 
   constructor({ state, subscriptions, clock, imports }: ImporterOptions) {
     this.#state = state;
@@ -55,28 +66,42 @@ export class DeadLetterImporter {
     });
   }
 
-  async #add(
+  /**
+   * One transaction, while nothing else of these subscriptions is committed: an event that becomes a
+   * dead letter after it was looked for would be replaced by what is imported. What belongs to
+   * subscriptions that are gone is only ever added here, one after the other.
+   */
+  #add(
+    chunk: readonly ImportedDeadLetter[],
+    how: ImportPart & ActOptions,
+  ): Promise<DeadLetterImportReply> {
+    const names = chunk.map(({ subscription }) => subscription);
+    const added = this.#adding.then(() =>
+      holdingAll(names, this.#subscriptions, () => this.#addHeld(chunk, how))
+    );
+    this.#adding = added.catch(() => {}); // the caller gets the error
+    return added;
+  }
+
+  async #addHeld(
     chunk: readonly ImportedDeadLetter[],
     { act, ...part }: ImportPart & ActOptions,
   ): Promise<DeadLetterImportReply> {
-    const fresh = new Map<string, DeadLetterRecord>();
     const reply = { ...emptyReply(), count: chunk.length };
-    for (const entry of chunk) {
-      const record = recordOfImport(entry);
-      const isThere = fresh.has(keyOf(record)) || readEntries(this.#state, [record]).length > 0;
-      if (isThere) reply.present++;
-      else fresh.set(keyOf(record), record);
-    }
-    reply.added = fresh.size;
+    const given = chunk.map(recordOfImport);
+    const known = new Set((await readEntries(this.#state, given)).map(keyOf));
+    const fresh = given.filter((record) => {
+      const isNew = !known.has(keyOf(record));
+      known.add(keyOf(record));
+      return isNew;
+    });
+    reply.added = fresh.length;
+    reply.present = chunk.length - fresh.length;
     const done = this.#parts.record(part, reply);
     await this.#state.commit([
-      ...[...fresh.values()].map((record): StateChange => ({
-        op: "dead.put",
-        record,
-        known: true,
-      })),
+      ...fresh.map((record): StateChange => ({ op: "dead.put", record, known: true })),
       ...done.changes,
-      ...auditedDeadLetters("dead-letters.import", { act, done: [...fresh.values()] }),
+      ...auditedDeadLetters("dead-letters.import", { act, done: fresh }),
     ]);
     done.apply();
     return reply;
@@ -115,66 +140,76 @@ export class DeadLetterImporter {
   }
 
   /** The edited copy of a dead letter, if there is one. */
-  #copyOf(first: string, topic: string): ReturnType<typeof copyOf> {
-    const [record] = readEntries(this.#state, [{ ...splitDeadLetterName(first), topic }]);
-    return record && copyOf(this.#state, record);
+  async #copyOf(first: string, topic: string): Promise<EditedCopy | undefined> {
+    const [record] = await readEntries(this.#state, [{ ...splitDeadLetterName(first), topic }]);
+    return record && await copyOf(this.#state, record);
   }
 
   /**
-   * One transaction. Decisions are made in the driver's turn, when nobody else changes anything.
+   * One transaction. Decisions are made while nothing else is committed of the subscription that gets
+   * the events, or of those that failed: nobody else retries or removes what was found.
    */
   async #deliver(
     target: string,
     entries: readonly ImportedDeadLetter[],
     { act, ...part }: ImportPart & ActOptions,
   ): Promise<DeadLetterImportReply> {
-    const driver = this.#subscriptions.require(target);
-    driver.look();
-    let reply = emptyReply();
-    let done: ReturnType<ImportParts["record"]>;
-    await driver.plan(() => {
-      reply = emptyReply();
-      const now = driver.now();
-      const sent: DeadLetterRecord[] = [];
-      const changes: StateChange[] = [];
-      const seen = new Set<string>();
-      for (const entry of entries) {
-        reply.count++;
-        const given = recordOfImport(entry);
-        const [before] = readEntries(this.#state, [given]);
-        const first = before?.editedFrom ?? given.editedFrom ?? deadLetterName(given);
-        const copy = this.#copyOf(first, given.topic);
-        // Once is enough if an event is in the import twice, as itself or as a copy, or already in
-        // delivery.
-        if (seen.has(`${given.topic} ${first}`) || copy?.pending) {
-          reply.present++;
-          continue;
-        }
-        seen.add(`${given.topic} ${first}`);
-        const isLatest = copy === undefined || copy.record.id === before?.id;
-        if (before && isLatest && isUnchanged(before, given)) {
-          reply.unchanged++;
-          sent.push(before);
-          changes.push(removal(before));
-          continue;
-        }
-        reply.mended++;
-        const latest = copy?.record ?? before;
-        const edited = editedCopy(entry, { first, before: latest, id: this.#ids.next(now.wall) });
-        sent.push(edited);
-        changes.push(linkOf(edited, target));
-        // A failed copy is replaced by the next one; the original stays until one succeeds.
-        if (latest?.editedFrom !== undefined) changes.push(removal(latest));
-      }
-      const plan = planRedelivery(driver.queue, sent, now);
-      done = this.#parts.record(part, reply);
+    this.#subscriptions.require(target);
+    const names = [target, ...entries.map(({ subscription }) => subscription)];
+    return await holdingAll(names, this.#subscriptions, async () => {
+      const driver = this.#subscriptions.require(target);
+      const { reply, sent, changes } = await this.#decide(target, entries, driver.now());
+      driver.look();
+      const plan = planRedelivery(driver.queue, sent, driver.now());
+      const done = this.#parts.record(part, reply);
       const what = reply.mended > 0 ? "dead-letters.edit" : "dead-letters.retry";
       const also = auditedDeadLetters(what, { act, done: sent });
-      plan.changes.push(...changes, ...done.changes, ...also);
-      return plan;
+      const others = [...changes, ...done.changes, ...also];
+      await commitTogether([{ driver, plan }], this.#state, others);
+      done.apply();
+      return reply;
     });
-    done!.apply();
-    return reply;
+  }
+
+  /** What is sent, and what becomes of the dead letters. */
+  async #decide(
+    target: string,
+    entries: readonly ImportedDeadLetter[],
+    now: Now,
+  ): Promise<{ reply: DeadLetterImportReply; sent: DeadLetterRecord[]; changes: StateChange[] }> {
+    const reply = emptyReply();
+    const sent: DeadLetterRecord[] = [];
+    const changes: StateChange[] = [];
+    const seen = new Set<string>();
+    for (const entry of entries) {
+      reply.count++;
+      const given = recordOfImport(entry);
+      const [before] = await readEntries(this.#state, [given]);
+      const first = before?.editedFrom ?? given.editedFrom ?? deadLetterName(given);
+      const copy = await this.#copyOf(first, given.topic);
+      // Once is enough if an event is in the import twice, as itself or as a copy, or already in
+      // delivery.
+      if (seen.has(`${given.topic} ${first}`) || copy?.pending) {
+        reply.present++;
+        continue;
+      }
+      seen.add(`${given.topic} ${first}`);
+      const isLatest = copy === undefined || copy.record.id === before?.id;
+      if (before && isLatest && isUnchanged(before, given)) {
+        reply.unchanged++;
+        sent.push(before);
+        changes.push(removal(before));
+        continue;
+      }
+      reply.mended++;
+      const latest = copy?.record ?? before;
+      const edited = editedCopy(entry, { first, before: latest, id: this.#ids.next(now.wall) });
+      sent.push(edited);
+      changes.push(linkOf(edited, target));
+      // A failed copy is replaced by the next one; the original stays until one succeeds.
+      if (latest?.editedFrom !== undefined) changes.push(removal(latest));
+    }
+    return { reply, sent, changes };
   }
 }
 

@@ -124,7 +124,7 @@ export class JobRun {
     let size = most;
     let due = clock.monotonic();
     while (await this.#mayStep(due)) {
-      const entries = this.#next(size);
+      const entries = await this.#next(size);
       try {
         await makeRoom(() => this.step(entries));
         this.waiting = undefined;
@@ -160,11 +160,11 @@ export class JobRun {
   }
 
   /** The next entries of the list, at most `size` and not beyond the end of a part. */
-  #next(size: number): readonly DeadLetterName[] {
+  async #next(size: number): Promise<readonly DeadLetterName[]> {
     const { number, at } = this.record;
     const part = Math.floor(at / PART);
     if (this.#list?.part !== part) {
-      const entries = this.#context.state.jobPart(number, part);
+      const entries = await this.#context.state.jobPart(number, part);
       if (entries === undefined) throw new InternalError(`part ${part} of its list is missing`);
       this.#list = { part, entries };
     }
@@ -182,8 +182,8 @@ export class JobRun {
     const keys = entries.map(([subscription, topic, id]) => ({ subscription, topic, id }));
     const able: Redelivery[] = [];
     const failed: string[] = [];
-    for (const record of readEntries(state, keys, { upTo: bound })) {
-      const why = action === "retry" ? this.#whyNot(record) : undefined;
+    for (const record of await readEntries(state, keys, { upTo: bound })) {
+      const why = action === "retry" ? await this.#whyNot(record) : undefined;
       if (why === undefined) able.push(redeliveryOf(record));
       else failed.push(why);
     }
@@ -219,12 +219,12 @@ export class JobRun {
   }
 
   /** Why a dead letter cannot be retried. */
-  #whyNot(record: DeadLetterRecord): string | undefined {
+  async #whyNot(record: DeadLetterRecord): Promise<string | undefined> {
     const { state, subscriptions, isRedacted } = this.#context;
     const { to = record.subscription, selection } = this.record;
     if (!subscriptions.has(to)) return `the subscription ${to} is gone`;
     if (isRedacted(record)) return "redacted: nothing is left to deliver";
-    if (selection.ids === undefined && copyOf(state, record) !== undefined) {
+    if (selection.ids === undefined && await copyOf(state, record) !== undefined) {
       return "an edited copy of it is on its way";
     }
     return undefined;

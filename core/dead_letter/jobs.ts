@@ -16,6 +16,7 @@ import type { DeadLetterJobRecord, DeadLetterName, State, StateChange } from "..
 import type { DeadLetters } from "./dead_letters.ts";
 import { jobInfo, jobName, newJob, noSuchJob } from "./job_record.ts";
 import { type JobContext, JobRun, PART } from "./job_run.ts";
+import { newestNumber } from "./entries.ts";
 
 /** How many jobs that have ended are kept. */
 const KEPT = 100;
@@ -97,7 +98,7 @@ export class DeadLetterJobs {
     { act }: ActOptions = {},
   ): Promise<DeadLetterJob> {
     const { state, clock } = this.#context;
-    const bound = state.deadLetterKeys({ limit: 1, newest: true })[0]?.number ?? 0;
+    const bound = await newestNumber(state);
     const entries = (await this.#find(request, bound)).map(nameOf);
     const startedAt = Math.round(clock.now());
     const about = { bound, total: entries.length, startedAt };

@@ -10,6 +10,7 @@ import { AgeClock } from "../store/age_clock.ts";
 import type {
   DeadLetterAges,
   DeadLetterKey,
+  DeadLetterMark,
   RemovedDeadLetters,
   State,
   StateChange,
@@ -18,7 +19,8 @@ import type {
 } from "../state/state.ts";
 import type { DeadLetterQueue } from "./queue.ts";
 import { holdingAll } from "./move.ts";
-import { estimateMarks, markSeen, thereSince } from "./expiry_rule.ts";
+import { newestNumber } from "./entries.ts";
+import { MarkEstimate, markSeen, thereSince } from "./expiry_rule.ts";
 
 /** Most entries removed in one transaction. */
 const STEP = 500;
@@ -93,7 +95,7 @@ export class DeadLetterLimits {
     else if (this.#ages.marks.length > 0) await this.#keepAges({ ...this.#ages, marks: [] });
     const capped = topics.filter(({ options }) => options.deadMax > 0);
     if (capped.length === 0) return;
-    const subscriptions = [...this.#context.state.deadLetterCounts().keys()];
+    const subscriptions = [...(await this.#context.state.deadLetterCounts()).keys()];
     for (const record of capped) {
       await this.#cap(record, subscriptions);
       // Counting takes a while where there are many topics: everything else has its turn.
@@ -139,20 +141,24 @@ export class DeadLetterLimits {
       const upTo = thereSince(this.#ages.marks, now - options.deadRetention);
       if (upTo === 0) continue;
       const find = () => this.#context.state.deadLetterKeys({ topic, upTo, limit: STEP });
-      for (let keys = find(); keys.length > 0; keys = find()) {
+      for (let keys = await find(); keys.length > 0; keys = await find()) {
         const names = new Set(keys.map(({ subscription }) => subscription));
         await this.#remove(
           names,
           "expired",
-          () => find().filter(({ subscription }) => names.has(subscription)),
+          async () => (await find()).filter(({ subscription }) => names.has(subscription)),
         );
       }
     }
   }
 
-  /** Notes which dead letters are there; returns the time by the age clock. */
+  /**
+   * Notes which dead letters are there; returns the time by the age clock. The clock is read after
+   * the dead letters: all that were found were there by then, and none looks older than it is.
+   */
   async #mark(): Promise<number> {
     const { state, clock } = this.#context;
+    const newest = await newestNumber(state);
     let { skew } = this.#ages;
     this.#clock ??= new AgeClock(clock, {
       skew,
@@ -164,20 +170,21 @@ export class DeadLetterLimits {
     });
     const now = this.#clock.now();
     skew = now - clock.now();
-    const [newest] = state.deadLetterKeys({ limit: 1, newest: true });
     const known = this.#ages.marks;
-    const marks = known.length === 0 && newest
-      ? estimateMarks(this.#all(), now)
-      : markSeen(known, { newest: newest?.number ?? 0, now });
+    const marks = known.length === 0 && newest > 0
+      ? await this.#estimate(newest, now)
+      : markSeen(known, { newest, now });
     if (marks !== known || skew !== this.#ages.skew) await this.#keepAges({ skew, marks });
     return now;
   }
 
-  *#all(): Generator<DeadLetterKey> {
+  /** Those that come while these are looked at get their mark the next time. */
+  async #estimate(upTo: number, now: number): Promise<readonly DeadLetterMark[]> {
+    const estimate = new MarkEstimate(now);
     for (let after = 0;;) {
-      const keys = this.#context.state.deadLetterKeys({ after, limit: PAGE });
-      yield* keys;
-      if (keys.length < PAGE) return;
+      const keys = await this.#context.state.deadLetterKeys({ after, upTo, limit: PAGE });
+      estimate.add(keys);
+      if (keys.length < PAGE) return estimate.marks;
       after = keys.at(-1)!.number;
     }
   }
@@ -194,11 +201,13 @@ export class DeadLetterLimits {
   ): Promise<void> {
     const { state } = this.#context;
     for (const subscription of subscriptions) {
-      const over = () => state.countDeadLetters({ topic, subscription }) - deadMax;
-      while (over() > 0) {
-        await this.#remove([subscription], "capped", () => {
-          const limit = Math.min(STEP, Math.max(0, over()));
-          return limit === 0 ? [] : state.deadLetterKeys({ topic, subscription, limit });
+      const over = async () => await state.countDeadLetters({ topic, subscription }) - deadMax;
+      while (await over() > 0) {
+        await this.#remove([subscription], "capped", async () => {
+          // First the oldest, then how many there are: whatever is added or removed in between, no
+          // more are taken than are too many, and they are the oldest.
+          const keys = await state.deadLetterKeys({ topic, subscription, limit: STEP });
+          return keys.slice(0, Math.max(0, await over()));
         });
       }
     }
@@ -211,9 +220,13 @@ export class DeadLetterLimits {
   #remove(
     subscriptions: Iterable<string>,
     why: "expired" | "capped",
-    find: () => readonly DeadLetterKey[],
+    find: () => Promise<readonly DeadLetterKey[]>,
   ): Promise<void> {
-    return holdingAll(subscriptions, this.#context.subscriptions, () => this.#commit(find(), why));
+    return holdingAll(
+      subscriptions,
+      this.#context.subscriptions,
+      async () => this.#commit(await find(), why),
+    );
   }
 
   async #commit(keys: readonly DeadLetterKey[], why: "expired" | "capped"): Promise<void> {

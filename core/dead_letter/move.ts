@@ -78,12 +78,16 @@ export function holdingAll<T>(
 }
 
 /** What one subscription gets. */
-interface Move {
+export interface Move {
   driver: SubscriptionDriver;
   plan: Plan;
 }
 
-async function commitTogether(
+/**
+ * Commits all of them, with other changes, in one transaction. Whoever calls it holds their
+ * subscriptions.
+ */
+export async function commitTogether(
   moves: readonly Move[],
   state: State,
   also: readonly StateChange[] = [],
@@ -136,24 +140,24 @@ async function stillThere(
   for (let at = 0; at < entries.length; at += CHUNK) {
     if (at > 0) await new Promise((resolve) => setTimeout(resolve, 0));
     const chunk = entries.slice(at, at + CHUNK);
-    if (areThere(chunk, { state, upTo })) {
+    if (await areThere(chunk, { state, upTo })) {
       there.push(...chunk);
       continue;
     }
-    const found = new Set(readEntries(state, chunk, { upTo }).map(keyOf));
+    const found = new Set((await readEntries(state, chunk, { upTo })).map(keyOf));
     there.push(...chunk.filter((entry) => found.has(keyOf(entry))));
   }
   return there;
 }
 
 /** Counts instead of reading, since nearly always all of them exist. */
-function areThere(
+async function areThere(
   entries: readonly Redelivery[],
   { state, upTo }: Pick<MoveContext, "state" | "upTo">,
-): boolean {
+): Promise<boolean> {
   let count = 0;
   for (const [topic, own] of Map.groupBy(entries, (entry) => entry.topic)) {
-    count += state.countDeadLetters({ topic, ids: own.map(deadLetterName), upTo });
+    count += await state.countDeadLetters({ topic, ids: own.map(deadLetterName), upTo });
   }
   return count === entries.length;
 }

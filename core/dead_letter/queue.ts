@@ -175,7 +175,6 @@ export class StateDeadLetterQueue implements DeadLetterQueue {
     await this.#state.commit([{ op: "dead.put", record }]);
   }
 
-  // deno-lint-ignore require-await -- async turns what it throws into a rejection
   async getEvents(options: DeadLetterQuery = {}): Promise<DeadLetterEntry[]> {
     assertObject(options, "the query of getEvents");
     const limit = options.limit || Infinity;
@@ -183,7 +182,7 @@ export class StateDeadLetterQueue implements DeadLetterQueue {
     const entries: DeadLetterEntry[] = [];
     let after: string | undefined;
     do {
-      const page = this.#state.deadLetters(filter, {
+      const page = await this.#state.deadLetters(filter, {
         limit: Math.min(PAGE, limit - entries.length),
         after,
       });
@@ -195,14 +194,14 @@ export class StateDeadLetterQueue implements DeadLetterQueue {
 
   async retryEvent(eventId: string): Promise<boolean> {
     assertDeadLetterId(eventId);
-    if (this.#deadLetters.count({ ids: [eventId] }) === 0) return false;
+    if (await this.#deadLetters.count({ ids: [eventId] }) === 0) return false;
     const act = byLibrary(this.#clock);
     return (await this.#deadLetters.retry({ ids: [eventId] }, act)).count > 0;
   }
 
   async removeEvent(eventId: string): Promise<boolean> {
     assertDeadLetterId(eventId);
-    if (this.#deadLetters.count({ ids: [eventId] }) === 0) return false;
+    if (await this.#deadLetters.count({ ids: [eventId] }) === 0) return false;
     const act = byLibrary(this.#clock);
     return (await this.#deadLetters.remove({ ids: [eventId] }, act)).count > 0;
   }

@@ -3,6 +3,7 @@
  * consumer goes away without an answer. The rules are in core/delivery/unanswered.ts.
  */
 import type { Clock } from "../base/clock.ts";
+import { isPromise, type MaybePromise } from "../base/maybe_promise.ts";
 import type { StateChange } from "../state/state.ts";
 import { AGAIN_MS, type Ledger } from "./committer.ts";
 import type { SubscriptionDriver } from "./driver.ts";
@@ -16,7 +17,7 @@ export interface BegunContext {
   clock: Clock;
   ledger: Ledger;
   /** Reads the row of a retry; false if there is none, and then the lease has ended. */
-  withRecord(lease: Lease): boolean;
+  withRecord(lease: Lease): MaybePromise<boolean>;
   onError(error: unknown, context: string): void;
 }
 
@@ -171,8 +172,19 @@ export class BegunDeliveries {
     for (const entry of this.#driver.queue.counts.spent(maxDeliveries)) {
       if (entry.gone || entry.lease) continue;
       const lease = this.#driver.queue.leaseLate(entry, now, newToken());
-      if (lease && this.#context.withRecord(lease)) this.givenUp([lease]);
+      if (lease) this.#giveUp(lease);
     }
     this.#driver.serve();
+  }
+
+  #giveUp(lease: Lease): void {
+    const hasRow = this.#context.withRecord(lease);
+    if (!isPromise(hasRow)) return void (hasRow && this.givenUp([lease]));
+    hasRow.then((isThere) => void (isThere && this.givenUp([lease])), (error) => {
+      // The next one that leases it gives it up.
+      this.#driver.queue.release([lease.token]);
+      this.#failed(error);
+      this.#driver.serve();
+    });
   }
 }

@@ -1,8 +1,13 @@
 /**
  * Commits the plans of one queue, one at a time and in order. Settlements that arrive during a
  * commit go into the next one, so acks that arrive together share one sync.
+ *
+ * A plan that first has something to read is made in its turn: until it is committed, nothing else
+ * of the queue is planned or committed, so what was read stays true. A plan that has all it needs is
+ * made at once, without a promise.
  */
 import { InternalError } from "../base/errors.ts";
+import { isPromise, type MaybePromise } from "../base/maybe_promise.ts";
 import type { DeadLetterRecord, RetryRecord, StateChange } from "../state/state.ts";
 import type { Outcome, Plan, Settlement } from "./plan.ts";
 
@@ -25,7 +30,7 @@ export interface Ledger {
    * nothing outlives the process.
    */
   note?(changes: readonly StateChange[]): Promise<void>;
-  retry(topic: string, id: string): RetryRecord | undefined;
+  retry(topic: string, id: string): MaybePromise<RetryRecord | undefined>;
 }
 
 interface Settle {
@@ -37,7 +42,7 @@ interface Settle {
 
 interface Other {
   kind: "other";
-  make: () => Plan<unknown>;
+  make: () => MaybePromise<Plan<unknown>>;
   resolve(result: unknown): void;
   reject(error: unknown): void;
 }
@@ -55,7 +60,7 @@ const MAX_BATCH = 5000;
 /** Commits the plans of one queue, in order. */
 export class Committer {
   readonly #ledger: Ledger;
-  readonly #settle: (items: readonly Settlement[]) => Plan<Outcome[]>;
+  readonly #settle: (items: readonly Settlement[]) => MaybePromise<Plan<Outcome[]>>;
   readonly #begun: () => void;
   readonly #changed: () => void;
   readonly #stored: (changes: readonly StateChange[]) => void;
@@ -69,7 +74,7 @@ export class Committer {
   constructor(
     ledger: Ledger,
     on: {
-      settle(items: readonly Settlement[]): Plan<Outcome[]>;
+      settle(items: readonly Settlement[]): MaybePromise<Plan<Outcome[]>>;
       begun(): void;
       stored(changes: readonly StateChange[]): void;
       changed(): void;
@@ -101,7 +106,7 @@ export class Committer {
   }
 
   /** Commits what `make` decides when its turn comes. */
-  plan<T>(make: () => Plan<T>): Promise<T> {
+  plan<T>(make: () => MaybePromise<Plan<T>>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#work.push({
         kind: "other",
@@ -158,12 +163,13 @@ export class Committer {
   }
 
   async #commit<T>(
-    make: () => Plan<T>,
+    make: () => MaybePromise<Plan<T>>,
     then: { resolve(result: T): void; reject(error: unknown): void },
   ): Promise<void> {
     let plan: Plan<T>;
     try {
-      plan = make();
+      const made = make();
+      plan = isPromise(made) ? await made : made;
     } catch (error) {
       then.reject(error);
       return;

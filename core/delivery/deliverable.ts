@@ -2,10 +2,15 @@
  * Which of the leased events can be delivered. An event that has expired is settled instead, and
  * counted; it is no failed attempt, and never a dead letter. Whether it has is looked at here, when
  * its turn comes, so that events cost nothing while they wait, and those without an end never do.
+ *
+ * The event of a retry is in its row, which a state that is elsewhere brings later. Until it has
+ * come the event is leased, so that nobody else gets it, but not given to anyone: then its lease may
+ * have ended, or the event may have been redacted, and what was read says neither.
  */
 import type { Clock } from "../base/clock.ts";
 import { InternalError } from "../base/errors.ts";
-import type { StateChange } from "../state/state.ts";
+import { isPromise, type MaybePromise } from "../base/maybe_promise.ts";
+import type { RetryRecord, StateChange } from "../state/state.ts";
 import { AGAIN_MS, type Ledger } from "./committer.ts";
 import type { Lease } from "./leases.ts";
 import { Marks } from "./marks.ts";
@@ -40,6 +45,8 @@ export interface DeliverableContext {
 export class Deliverable {
   readonly #context: DeliverableContext;
   readonly #expiry: ExpiryCount;
+  /** Leases that wait for a row: their own, or that of another one in the same reply. */
+  readonly #coming = new Set<Lease>();
   #settling = 0;
 
   constructor(context: DeliverableContext) {
@@ -57,9 +64,39 @@ export class Deliverable {
     return this.busy && this.#settling < AT_ONCE;
   }
 
-  /** Those of the leases whose events can be delivered. */
-  of(leases: readonly Lease[]): Lease[] {
-    const there = leases.filter((lease) => this.withRecord(lease));
+  /** True while a lease waits for a row: nobody has its event yet. */
+  waits(lease: Lease): boolean {
+    return this.#coming.has(lease);
+  }
+
+  /** Those of the leases whose events can be delivered: at once, unless a row comes later. */
+  of(leases: readonly Lease[]): MaybePromise<Lease[]> {
+    const rows: Promise<boolean>[] = [];
+    const there = leases.filter((lease) => {
+      if (lease.entry.kind !== "retry") return true;
+      const isThere = this.withRecord(lease);
+      if (isPromise(isThere)) rows.push(isThere);
+      return isThere;
+    });
+    return rows.length > 0 ? this.#whenCome(there, rows) : this.#unexpired(there);
+  }
+
+  async #whenCome(leases: readonly Lease[], rows: Promise<boolean>[]): Promise<Lease[]> {
+    for (const lease of leases) this.#coming.add(lease);
+    try {
+      await Promise.all(rows);
+    } catch (error) {
+      await Promise.allSettled(rows);
+      this.#context.queue.release(heldOf(leases).map(({ token }) => token).reverse());
+      throw error;
+    } finally {
+      for (const lease of leases) this.#coming.delete(lease);
+    }
+    // One that was redacted meanwhile is released, and done with that.
+    return this.#unexpired(heldOf(leases).filter((lease) => !this.#isRedacted(lease)));
+  }
+
+  #unexpired(there: Lease[]): Lease[] {
     const ending = there.filter((lease) => expiryOf(lease) !== undefined);
     if (ending.length === 0) return there;
     const now = this.#expiry.now();
@@ -74,10 +111,8 @@ export class Deliverable {
    * is settled.
    */
   lapses(lease: Lease): boolean {
-    if (lease.entry.redacted) {
-      const { queue, changed } = this.#context;
-      queue.release([lease.token]);
-      changed();
+    if (this.#isRedacted(lease)) {
+      this.#context.changed();
       return true;
     }
     const expiresAt = expiryOf(lease);
@@ -86,13 +121,29 @@ export class Deliverable {
     return true;
   }
 
-  /** Reads the row of a retry. False if it is gone: then the event is, too. */
-  withRecord(lease: Lease): boolean {
-    const { queue, ledger, onError } = this.#context;
+  #isRedacted({ entry, token }: Lease): boolean {
+    if (entry.redacted) this.#context.queue.release([token]);
+    return entry.redacted;
+  }
+
+  /**
+   * Reads the row of a retry: at once, unless it comes later. False if it is gone, and then the
+   * event is, too; or if the lease has ended by the time that it comes.
+   */
+  withRecord(lease: Lease): MaybePromise<boolean> {
     const { entry } = lease;
     if (entry.kind !== "retry") return true;
-    lease.record = ledger.retry(entry.topic, entry.id);
-    if (lease.record) return true;
+    const row = this.#context.ledger.retry(entry.topic, entry.id);
+    if (!isPromise(row)) return this.#hasRow(lease, row);
+    // A redaction removes the row of an event that is leased; it is done all the same.
+    return row.then((record) => lease.isHeld && (entry.redacted || this.#hasRow(lease, record)));
+  }
+
+  #hasRow(lease: Lease, row: RetryRecord | undefined): boolean {
+    const { queue, onError } = this.#context;
+    const { entry } = lease;
+    lease.record = row;
+    if (row) return true;
     queue.endLease(lease);
     queue.ready.drop(entry);
     const what = `the retry of ${entry.id} on ${entry.topic} for ${queue.name} has no row`;
@@ -116,6 +167,11 @@ export class Deliverable {
     this.#settling -= leases.length;
     changed();
   }
+}
+
+/** Those that are still in force and not being settled. */
+function heldOf(leases: readonly Lease[]): Lease[] {
+  return leases.filter((lease) => lease.isHeld);
 }
 
 /** When the event of a lease expires, Unix ms; undefined: never. */

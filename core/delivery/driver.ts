@@ -4,16 +4,18 @@
  * nobody asks for events, nothing is read and no retry timer runs.
  */
 import { ClosedError, type EvsError } from "../base/errors.ts";
+import { isPromise, type MaybePromise } from "../base/maybe_promise.ts";
 import type { Event, NewEvent, StoredEvent } from "../event/event.ts";
 import type { SubscriptionRecord } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
 import { BegunDeliveries } from "./begun_deliveries.ts";
 import { AGAIN_MS, Committer, type Ledger } from "./committer.ts";
 import { Deliverable, type ExpiryCount } from "./deliverable.ts";
-import type { LeaseWait, Waiter } from "./lease_wait.ts";
+import { type LeaseWait, type Waiter, Waiters } from "./lease_wait.ts";
 import { PageReader } from "./page_reader.ts";
 import { fitsWindow, PAGES_A_TURN, wantedOf, wantsType, WINDOW } from "./read_window.ts";
 import { newToken } from "./tokens.ts";
+import { withLateRecords } from "./late_records.ts";
 import { finishedIn } from "./progress.ts";
 import type { Now } from "./entry.ts";
 import type { Lease } from "./leases.ts";
@@ -57,7 +59,7 @@ export class SubscriptionDriver {
   readonly queue: DeliveryQueue;
   readonly #context: DriverContext;
   readonly #reader: PageReader;
-  #waiters: Waiter[] = [];
+  readonly #waiters: Waiters;
   readonly #watches = new Watches();
   readonly #committer: Committer;
   readonly #ahead = new ReadAhead({
@@ -80,6 +82,7 @@ export class SubscriptionDriver {
   ) {
     this.record = record;
     this.#context = context;
+    this.#waiters = new Waiters(context.clock);
     this.#timer = new WakeTimer(context.clock, {
       woken: (mayExpire) => {
         if (mayExpire) this.#expire();
@@ -113,11 +116,12 @@ export class SubscriptionDriver {
     });
     this.#committer = new Committer(context.ledger, {
       settle: (items) =>
-        planSettle(this.queue, items, {
-          now: this.now(),
-          random: context.random,
-          recordOf: ({ topic, id }) => context.ledger.retry(topic, id),
-        }),
+        withLateRecords(
+          { queue: this.queue, ledger: context.ledger },
+          items,
+          (recordOf) =>
+            planSettle(this.queue, items, { now: this.now(), random: context.random, recordOf }),
+        ),
       begun: () => this.#ahead.begin(),
       stored: (changes) => context.progressed && finishedIn(changes).forEach(context.progressed),
       changed: () => this.serve(),
@@ -229,41 +233,9 @@ export class SubscriptionDriver {
   #lease(order: Omit<LeaseOrder, "token">, wait: LeaseWait): Promise<Lease[]> {
     if (this.#closed) return Promise.reject(this.#gone());
     if (order.instance !== undefined) this.queue.counts.cameBack(order.instance);
-    return new Promise((resolve, reject) => {
-      let cancelTimer: (() => void) | undefined;
-      const stop = () => waiter.answer([]);
-      const leave = () => {
-        cancelTimer?.();
-        wait.signal?.removeEventListener("abort", stop);
-        this.#waiters = this.#waiters.filter((other) => other !== waiter);
-      };
-      const waiter: Waiter = {
-        order,
-        untilEmpty: wait.untilEmpty ?? false,
-        waits: wait.waitMs > 0,
-        throughPause: wait.throughPause ?? false,
-        answer(leases) {
-          leave();
-          resolve(leases);
-        },
-        fail(error) {
-          leave();
-          reject(error);
-        },
-      };
-      this.#waiters.push(waiter);
-      try {
-        this.serve();
-      } catch (error) {
-        waiter.fail(error);
-        return this.#readFailed();
-      }
-      if (!this.#waiters.includes(waiter)) return;
-      if (wait.signal?.aborted) return stop();
-      wait.signal?.addEventListener("abort", stop, { once: true });
-      if (Number.isFinite(wait.waitMs) && wait.waitMs > 0) {
-        cancelTimer = this.#context.clock.setTimer(stop, wait.waitMs);
-      }
+    return this.#waiters.wait(order, wait, {
+      serve: () => this.serve(),
+      failed: () => this.#readFailed(),
     });
   }
 
@@ -273,8 +245,8 @@ export class SubscriptionDriver {
     return this.#closed ? Promise.reject(this.#gone()) : this.#committer.settle(items);
   }
 
-  /** Commits what `make` decides when its turn comes. */
-  plan<T>(make: () => Plan<T>): Promise<T> {
+  /** Commits what `make` decides when its turn comes; what it reads first, stays true. */
+  plan<T>(make: () => MaybePromise<Plan<T>>): Promise<T> {
     return this.#closed ? Promise.reject(this.#gone()) : this.#committer.plan(make);
   }
 
@@ -299,10 +271,15 @@ export class SubscriptionDriver {
     if (this.#closed) return;
     let hungry = false;
     this.#trip();
-    for (const waiter of [...this.#waiters]) {
+    for (const waiter of this.#waiters) {
+      if (waiter.isRead) continue;
       const leases = this.record.paused || this.queue.breaker.tripped || hungry
         ? []
         : this.#take(waiter.order);
+      if (isPromise(leases)) {
+        void this.#answerWhenRead(waiter, leases);
+        continue;
+      }
       const ends = (this.record.paused && !waiter.throughPause) ||
         (!waiter.waits && (this.record.paused || !(this.#reads || this.deliverable.busy))) ||
         (waiter.untilEmpty && this.queue.drained && !this.#committer.busy && !this.#reader.busy);
@@ -324,11 +301,36 @@ export class SubscriptionDriver {
     });
   }
 
-  #take(order: Omit<LeaseOrder, "token">): Lease[] {
+  #take(order: Omit<LeaseOrder, "token">): MaybePromise<Lease[]> {
     for (;;) {
       const leased = this.#leaseNow(order);
-      const leases = this.deliverable.of(leased).filter((lease) => !this.begun.givenUp([lease]));
+      const able = this.deliverable.of(leased);
+      if (isPromise(able)) return able;
+      const leases = able.filter((lease) => !this.begun.givenUp([lease]));
       if (leases.length > 0 || leased.length === 0 || !this.deliverable.goesOn) return leases;
+    }
+  }
+
+  /**
+   * Answers once the rows of the leased retries have come. Where nobody is to get anything by then,
+   * because the caller has gone or the subscription is paused, they are released. Never rejects.
+   */
+  async #answerWhenRead(waiter: Waiter, coming: Promise<Lease[]>): Promise<void> {
+    waiter.isRead = true;
+    try {
+      const read = await coming;
+      waiter.isRead = false;
+      if (this.#closed) return;
+      const isWanted = this.#waiters.includes(waiter) && !this.record.paused &&
+        !this.queue.breaker.tripped;
+      if (!isWanted) this.queue.release(read.map(({ token }) => token).reverse());
+      const leases = isWanted ? read.filter((lease) => !this.begun.givenUp([lease])) : [];
+      if (leases.length > 0) waiter.answer(leases);
+      this.serve();
+    } catch (error) {
+      const waits = this.#waiters.includes(waiter);
+      if (waits) waiter.fail(error);
+      this.#readFailed(waits || this.#closed ? undefined : error);
     }
   }
 
@@ -355,16 +357,8 @@ export class SubscriptionDriver {
    */
   giveBack(tokens: readonly string[]): { settled: number; lost: string[] } {
     const { leases } = this.queue.ready;
-    this.#endWaitsOf(tokens.flatMap((token) => leases.get(token) ?? []));
+    this.#waiters.endOf(tokens.flatMap((token) => leases.get(token) ?? []));
     return this.release(tokens);
-  }
-
-  /** What the holders of these leases wait for is over, without any. */
-  #endWaitsOf(leases: readonly Lease[]): void {
-    const holders = new Set(leases.map(({ grant }) => grant.instance));
-    for (const { order, answer } of [...this.#waiters]) {
-      if (holders.has(order.instance ?? order.consumer)) answer([]);
-    }
   }
 
   /** Something that is stored may come: it is being read, or can be. */
@@ -397,10 +391,16 @@ export class SubscriptionDriver {
 
   #expire(): void {
     const now = this.now();
-    const ended = this.queue.ready.expired(now.mono);
+    const expired = this.queue.ready.expired(now.mono);
+    // Nobody has those whose rows are still being read: that is no attempt.
+    const ended = expired.filter((lease) => !this.deliverable.waits(lease));
+    if (ended.length < expired.length) {
+      const unread = expired.filter((lease) => this.deliverable.waits(lease));
+      this.queue.release(unread.map(({ token }) => token).reverse());
+    }
     const silent = ended.filter(({ grant }) => grant.isExtended);
     if (silent.length > 0) {
-      this.#endWaitsOf(silent);
+      this.#waiters.endOf(silent);
       this.begun.ranOut(silent);
     }
     const leases = ended.filter(({ grant }) => !grant.isExtended);
@@ -466,7 +466,7 @@ export class SubscriptionDriver {
     this.#reader.close();
     this.#ahead.end();
     this.#timer.cancel();
-    for (const waiter of [...this.#waiters]) waiter.fail(gone);
+    for (const waiter of this.#waiters) waiter.fail(gone);
     this.#watches.end(gone);
     try {
       await flushed;

@@ -1,9 +1,10 @@
 /** What a subscription has in flight, as sent on the wire. */
 import { defined } from "../base/defined.ts";
+import { type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import type { ConsumerFacts, InFlightInfo, RetryInfo } from "../protocol/in_flight.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 import type { Lease } from "./leases.ts";
-import { nextRetries, retryInfo, waitingRetry } from "./scheduled_retries.ts";
+import { nextRetries, retryInfos, waitingRetry } from "./scheduled_retries.ts";
 import { OWN_PROCESS } from "./unanswered.ts";
 
 /** Most leases and retries that are listed. */
@@ -17,15 +18,15 @@ const MOST_RETRIES = 10;
 export function inFlightOf(
   driver: SubscriptionDriver,
   consumers: ReadonlyMap<string, ConsumerFacts>,
-): { inFlight: InFlightInfo[]; retries: RetryInfo[] } {
+): MaybePromise<{ inFlight: InFlightInfo[]; retries: RetryInfo[] }> {
   const inFlight: InFlightInfo[] = [];
   // Leases are in the order in which they were made.
   for (const lease of driver.queue.ready.leases.values()) {
     if (inFlight.length === MOST_LEASES) break;
     inFlight.push(leaseInfo(lease, consumers));
   }
-  const retries = nextRetries(driver.queue, { limit: MOST_RETRIES });
-  return { inFlight, retries: retries.map((entry) => retryInfo(driver, entry)) };
+  const next = nextRetries(driver.queue, { limit: MOST_RETRIES });
+  return whenReady(retryInfos(driver, next), (retries) => ({ inFlight, retries }));
 }
 
 /** The oldest lease, and the retry that becomes due next, without its reason: both without a scan. */

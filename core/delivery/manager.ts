@@ -15,7 +15,7 @@ import type {
 } from "../protocol/protocol.ts";
 import type { ConsumerFacts, ConsumerRequest } from "../protocol/in_flight.ts";
 import { ConflictError, NotFoundError } from "../base/errors.ts";
-import { isPromise } from "../base/maybe_promise.ts";
+import { isPromise, type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import type { ActOptions } from "../event/audit.ts";
 import { auditedSubscription } from "../state/audited.ts";
 import type {
@@ -33,7 +33,7 @@ import { type Outcome, type Settlement, settleReply } from "./plan.ts";
 import { planSeek, seekTargets } from "./seek.ts";
 import { TimedPauses } from "./timed_pauses.ts";
 import type { QueueStart } from "./queue.ts";
-import { ProcessLoad, processOf } from "./process_load.ts";
+import { type ProcessLoad, ProcessLoads, processOf } from "./process_load.ts";
 import { leaseLimits, MAX_ANSWER_BYTES } from "./lease_limits.ts";
 import { isPersons, pauseOf, pauseReasonOf, unpaused } from "./pause.ts";
 import { startOf } from "./queue_start.ts";
@@ -52,7 +52,9 @@ export class SubscriptionManager {
   readonly #context: ManagerContext;
   readonly #drivers = new DriverDirectory();
   readonly #timedPauses: TimedPauses;
-  readonly #loads = new Map<string, ProcessLoad>();
+  readonly #loads = new ProcessLoads(() => {
+    for (const driver of this.#drivers.all()) driver.serve();
+  });
   /** The consumer of each connection. */
   readonly consumers: Map<string, ConsumerFacts> = new Map<string, ConsumerFacts>();
   readonly #making = new Map<string, Promise<unknown>>();
@@ -153,7 +155,7 @@ export class SubscriptionManager {
     } finally {
       this.#making.delete(name);
     }
-    return { ...this.info(name), created: true };
+    return { ...await this.info(name), created: true };
   }
 
   async #make(
@@ -210,7 +212,7 @@ export class SubscriptionManager {
       await this.resume(name, { act });
     }
     return {
-      ...this.info(name),
+      ...await this.info(name),
       created: false,
       ...(differs.length > 0 && !request.update ? { differs } : {}),
     };
@@ -233,16 +235,20 @@ export class SubscriptionManager {
     });
   }
 
-  list(): SubscriptionInfo[] {
-    const dead = this.#context.state.deadLetterCounts();
-    return this.#drivers.all()
-      .map((driver) => this.#infoOf(driver, dead.get(driver.record.name) ?? 0));
+  /** All of them, as they are once their dead letters are counted. */
+  list(): MaybePromise<SubscriptionInfo[]> {
+    return whenReady(this.#context.state.deadLetterCounts(), (dead) =>
+      this.#drivers.all()
+        .map((driver) => this.#infoOf(driver, dead.get(driver.record.name) ?? 0)));
   }
 
-  info(name: string): SubscriptionInfo {
+  info(name: string): MaybePromise<SubscriptionInfo> {
     const driver = this.require(name);
-    const dead = this.#context.state.countDeadLetters({ subscription: name });
-    return { ...this.#infoOf(driver, dead), ...inFlightOf(driver, this.consumers) };
+    const counted = this.#context.state.countDeadLetters({ subscription: name });
+    return whenReady(counted, (dead) => {
+      const info = this.#infoOf(driver, dead);
+      return whenReady(inFlightOf(driver, this.consumers), (rest) => ({ ...info, ...rest }));
+    });
   }
 
   #infoOf(driver: SubscriptionDriver, dead: number): SubscriptionInfo {
@@ -456,15 +462,7 @@ export class SubscriptionManager {
 
   /** The leases of a consumer's process, over all subscriptions. */
   loadOf(process: string): ProcessLoad {
-    let load = this.#loads.get(process);
-    if (!load) {
-      for (const [known, { leased }] of this.#loads) if (leased === 0) this.#loads.delete(known);
-      load = new ProcessLoad(() => {
-        for (const driver of this.#drivers.all()) driver.serve();
-      });
-      this.#loads.set(process, load);
-    }
-    return load;
+    return this.#loads.of(process);
   }
 
   /** Events were stored, or are ephemeral. */

@@ -10,9 +10,10 @@ import { LONGEST_OUTPUT, truncate, truncateToEnd } from "../base/truncate.ts";
 import { type FailedEvent, failedEvent, splitDeadLetterName } from "../state/dead_letter_name.ts";
 import type { SettleReply } from "../protocol/protocol.ts";
 import { backoffDelay } from "../event/backoff.ts";
-import type { Attempt, DeadLetterRecord, RetryRecord, StateChange } from "../state/state.ts";
+import type { Attempt, DeadLetterRecord, StateChange } from "../state/state.ts";
 import type { Entry, Now } from "./entry.ts";
 import type { Lease } from "./leases.ts";
+import type { RecordOf } from "./late_records.ts";
 import { Marks } from "./marks.ts";
 import type { DeliveryQueue } from "./queue.ts";
 import { withoutExpiry } from "./wire_event.ts";
@@ -72,8 +73,8 @@ export function settleReply(leases: readonly string[], outcomes: readonly Outcom
 export interface PlanContext {
   now: Now;
   random: () => number;
-  /** The row of a retry, where an answer comes late. */
-  recordOf?: (entry: Entry) => RetryRecord | undefined;
+  /** The row of a retry whose answer comes late: read before (core/delivery/late_records.ts). */
+  recordOf?: RecordOf;
 }
 
 /** Most attempts kept per event: the first one, and the latest. */
@@ -165,22 +166,17 @@ interface LateAnswer {
   made: Lease | undefined;
 }
 
-/** The leases that are answered. If the row of one cannot be read, all is as it was. */
+/** The leases that are answered. */
 function answeredLeases(
   queue: DeliveryQueue,
   items: readonly Settlement[],
   context: PlanContext,
 ): { answered: (Lease | undefined)[]; late: LateAnswer[] } {
   const late: LateAnswer[] = [];
-  try {
-    const answered = items.map(({ lease }) =>
-      queue.ready.leases.get(lease) ?? lateLease(queue, lease, { context, late })
-    );
-    return { answered, late };
-  } catch (error) {
-    unsettle(queue, { leases: [], late });
-    throw error;
-  }
+  const answered = items.map(({ lease }) =>
+    queue.ready.leases.get(lease) ?? lateLease(queue, lease, { context, late })
+  );
+  return { answered, late };
 }
 
 /**

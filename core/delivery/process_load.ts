@@ -43,6 +43,27 @@ export class ProcessLoad {
   }
 }
 
+/** What each process has leased, over all subscriptions. */
+export class ProcessLoads {
+  readonly #loads = new Map<string, ProcessLoad>();
+  readonly #freed: () => void;
+
+  /** `freed` is called when one of them may lease again. */
+  constructor(freed: () => void) {
+    this.#freed = freed;
+  }
+
+  of(process: string): ProcessLoad {
+    let load = this.#loads.get(process);
+    if (!load) {
+      for (const [known, { leased }] of this.#loads) if (leased === 0) this.#loads.delete(known);
+      load = new ProcessLoad(this.#freed);
+      this.#loads.set(process, load);
+    }
+    return load;
+  }
+}
+
 /**
  * Identifies the process of a consumer, if it says which: several subscriptions of one process
  * count as one.

@@ -1,8 +1,10 @@
 /** The waiting retries of a subscription: listed in pages by due time, and made due by a person. */
 import type { ActOptions } from "../event/audit.ts";
 import { audited } from "../state/audited.ts";
+import { allReady } from "../base/all_ready.ts";
 import { defined } from "../base/defined.ts";
 import { InvalidArgumentError, NotFoundError } from "../base/errors.ts";
+import { type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import { truncate } from "../base/truncate.ts";
 import { LARGEST_RETRY_PAGE } from "../event/limits.ts";
 import type {
@@ -42,34 +44,42 @@ export function checkRetriesPage({ limit, after }: RetriesPage): void {
   }
 }
 
-/** A page of the waiting retries after `after`, those due first in front. */
+/**
+ * A page of the waiting retries after `after`, those due first in front: as they wait when this is
+ * called, also if their reasons are read later.
+ */
 export function retriesPage(
   driver: SubscriptionDriver,
   { limit = LARGEST_RETRY_PAGE, after }: RetriesPage = {},
-): RetriesReply {
+): MaybePromise<RetriesReply> {
   const found = nextRetries(driver.queue, { limit: limit + 1, after });
   const page = found.slice(0, limit);
-  return {
-    retries: page.map((entry) => retryInfo(driver, entry)),
+  const rest = {
     total: driver.queue.scheduled,
     ...(found.length > limit ? { next: cursorOf(page.at(-1)!) } : {}),
   };
+  return whenReady(retryInfos(driver, page), (retries) => ({ retries, ...rest }));
 }
 
 function firstLine(reason: string): string {
   return truncate(reason.split("\n", 1)[0]!, LONGEST_REASON);
 }
 
-/** A retry as sent on the wire. Its reason is read from its row. */
-export function retryInfo(driver: SubscriptionDriver, entry: Entry): RetryInfo {
-  const reason = driver.ledger.retry(entry.topic, entry.id)?.attempts.at(-1)?.error;
-  return {
-    ...waitingRetry(driver, entry),
-    ...defined({ reason: reason && firstLine(reason) }),
-  };
+/** Retries as sent on the wire. Their reasons are read from their rows. */
+export function retryInfos(
+  driver: SubscriptionDriver,
+  entries: readonly Entry[],
+): MaybePromise<RetryInfo[]> {
+  const infos = entries.map((entry) => waitingRetry(driver, entry));
+  const rows = allReady(entries.map(({ topic, id }) => driver.ledger.retry(topic, id)));
+  return whenReady(rows, (rows) =>
+    infos.map((info, i) => {
+      const reason = rows[i]?.attempts.at(-1)?.error;
+      return { ...info, ...defined({ reason: reason && firstLine(reason) }) };
+    }));
 }
 
-/** The same without its reason, for which nothing is read. */
+/** One of them without its reason, for which nothing is read. */
 export function waitingRetry(driver: SubscriptionDriver, entry: Entry): RetryInfo {
   const now = driver.now();
   return {

@@ -155,6 +155,10 @@ export class ReturnedLeases {
     }
   }
 
+  get size(): number {
+    return this.#leases.size;
+  }
+
   /** A lease that was lost, as long as its event is not settled. */
   get(token: string): Lease | undefined {
     const lease = this.#leases.get(token);

@@ -4,8 +4,10 @@
  * opened and read again.
  */
 import { asError, thrownText } from "../base/thrown.ts";
-import { CannotStoreError, EvsError, InternalError } from "../base/errors.ts";
+import { CannotStoreError, EvsError, InternalError, UnsupportedError } from "../base/errors.ts";
+import { isPromise, type MaybePromise } from "../base/maybe_promise.ts";
 import type { AuditQuery, AuditRecord } from "../event/audit.ts";
+import { FencedError } from "./fences.ts";
 import type { GroupRecord } from "./group_rules.ts";
 import type {
   BoundDeadLetterFilter,
@@ -26,17 +28,49 @@ import type {
 /** Changes of dead letters and their groups. */
 const CHANGES_DEAD = /^(?:dead\.(?!ages)|group\.|event\.redact)/;
 
+/**
+ * A value that is read once and remembered until it may have changed. One that comes later is
+ * remembered only if nothing was forgotten while it was on its way: it may be of before the change.
+ * What is remembered is the value and never its promise, which would be handed to those who ask
+ * after the change, and would go on refusing once a read has failed.
+ */
+class Remembered<T> {
+  #value: T | undefined;
+  #times = 0;
+
+  read(read: () => MaybePromise<T>): MaybePromise<T> {
+    if (this.#value !== undefined) return this.#value;
+    const value = read();
+    if (!isPromise(value)) return this.#value = value;
+    const times = this.#times;
+    return value.then((come) => {
+      if (times === this.#times) this.#value = come;
+      return come;
+    });
+  }
+
+  forget(): void {
+    this.#value = undefined;
+    this.#times++;
+  }
+}
+
+/** Errors after which it is known that nothing of the commit was stored. */
+function isHarmless(error: unknown): boolean {
+  return error instanceof CannotStoreError || error instanceof FencedError ||
+    error instanceof UnsupportedError;
+}
+
 /** A state that refuses everything after its first failure. */
 export class GuardedState implements State {
   readonly #state: State;
   readonly #failure = Promise.withResolvers<unknown>();
   #failed: unknown;
-  /** Dead letters per subscription; undefined after some were added or removed. */
-  #deadCounts: Map<string, number> | undefined;
-  /** The same of their groups; undefined after those may have changed, too. */
-  #groups: GroupRecord[] | undefined;
-  #groupCounts: DeadLetterGroupCount[] | undefined;
-  #closedCounts: Map<string, number> | undefined;
+  /** Dead letters per subscription. */
+  readonly #deadCounts = new Remembered<Map<string, number>>();
+  readonly #groups = new Remembered<GroupRecord[]>();
+  readonly #groupCounts = new Remembered<DeadLetterGroupCount[]>();
+  readonly #closedCounts = new Remembered<Map<string, number>>();
 
   constructor(state: State) {
     this.#state = state;
@@ -65,8 +99,10 @@ export class GuardedState implements State {
     try {
       await this.#state.commit(changes, options);
       if (changes.some(({ op }) => CHANGES_DEAD.test(op))) {
-        this.#deadCounts = this.#closedCounts = undefined;
-        this.#groups = this.#groupCounts = undefined;
+        this.#deadCounts.forget();
+        this.#closedCounts.forget();
+        this.#groups.forget();
+        this.#groupCounts.forget();
       }
     } catch (thrown) {
       throw this.#refused(thrown);
@@ -82,61 +118,68 @@ export class GuardedState implements State {
     }
   }
 
-  /** What the caller is told; anything but lack of space is final. */
+  /** What the caller is told; final if it is not known what was stored. */
   #refused(thrown: unknown): EvsError {
     const error = asError(thrown);
-    if (!(error instanceof CannotStoreError)) {
+    if (!isHarmless(error)) {
       this.#failed ??= error;
       this.#failure.resolve(error);
     }
     return refusal(error);
   }
 
-  retry(subscription: string, topic: string, id: string): RetryRecord | undefined {
+  retry(
+    subscription: string,
+    topic: string,
+    id: string,
+  ): MaybePromise<RetryRecord | undefined> {
     return this.#state.retry(subscription, topic, id);
   }
 
-  scheduledLine(number: number): Uint8Array | undefined {
+  scheduledLine(number: number): MaybePromise<Uint8Array | undefined> {
     return this.#state.scheduledLine(number);
   }
 
-  deadLetters(filter: BoundDeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage {
+  deadLetters(
+    filter: BoundDeadLetterFilter,
+    page: DeadLetterPageRequest,
+  ): MaybePromise<DeadLetterPage> {
     return this.#state.deadLetters(filter, page);
   }
 
-  countDeadLetters(filter: BoundDeadLetterFilter): number {
+  countDeadLetters(filter: BoundDeadLetterFilter): MaybePromise<number> {
     return this.#state.countDeadLetters(filter);
   }
 
-  deadLetterKeys(request: DeadLetterKeysRequest): DeadLetterKey[] {
+  deadLetterKeys(request: DeadLetterKeysRequest): MaybePromise<DeadLetterKey[]> {
     return this.#state.deadLetterKeys(request);
   }
 
-  jobPart(job: number, part: number): DeadLetterName[] | undefined {
+  jobPart(job: number, part: number): MaybePromise<DeadLetterName[] | undefined> {
     return this.#state.jobPart(job, part);
   }
 
-  audit(query: AuditQuery): AuditRecord[] {
+  audit(query: AuditQuery): MaybePromise<AuditRecord[]> {
     return this.#state.audit(query);
   }
 
-  deadLetterCounts(): Map<string, number> {
-    return this.#deadCounts ??= this.#state.deadLetterCounts();
+  deadLetterCounts(): MaybePromise<Map<string, number>> {
+    return this.#deadCounts.read(() => this.#state.deadLetterCounts());
   }
 
-  deadLetterGroups(): GroupRecord[] {
-    return this.#groups ??= this.#state.deadLetterGroups();
+  deadLetterGroups(): MaybePromise<GroupRecord[]> {
+    return this.#groups.read(() => this.#state.deadLetterGroups());
   }
 
-  deadLetterGroupCounts(): DeadLetterGroupCount[] {
-    return this.#groupCounts ??= this.#state.deadLetterGroupCounts();
+  deadLetterGroupCounts(): MaybePromise<DeadLetterGroupCount[]> {
+    return this.#groupCounts.read(() => this.#state.deadLetterGroupCounts());
   }
 
-  closedDeadLetterCounts(): Map<string, number> {
-    return this.#closedCounts ??= this.#state.closedDeadLetterCounts();
+  closedDeadLetterCounts(): MaybePromise<Map<string, number>> {
+    return this.#closedCounts.read(() => this.#state.closedDeadLetterCounts());
   }
 
-  deadLetterTrend(end: number): GroupTrendCount[] {
+  deadLetterTrend(end: number): MaybePromise<GroupTrendCount[]> {
     return this.#state.deadLetterTrend(end);
   }
 

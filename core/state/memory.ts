@@ -6,6 +6,7 @@ import { defined } from "../base/defined.ts";
 import type { AuditQuery, AuditRecord } from "../event/audit.ts";
 import { AUDIT_AGE, AUDIT_LEAST, AUDIT_MOST } from "./audited.ts";
 import { REDACTED, withoutTexts } from "./redactions.ts";
+import { refuseFences } from "./fences.ts";
 import {
   actOnGroup,
   addToGroup,
@@ -19,6 +20,7 @@ import type {
   BegunRecord,
   BoundDeadLetterFilter,
   ChangeOf,
+  CommitOptions,
   CursorRecord,
   DeadLetterAges,
   DeadLetterGroupCount,
@@ -326,11 +328,12 @@ export class MemoryState implements State {
   }
 
   /** @internal */
-  commit(changes: readonly StateChange[]): Promise<void> {
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async commit(changes: readonly StateChange[], { fences }: CommitOptions = {}): Promise<void> {
+    refuseFences(fences);
     for (const change of changes) {
       (this.#apply[change.op] as (change: StateChange) => void)(change);
     }
-    return Promise.resolve();
   }
 
   #moveDelays(dueAt: (record: { dueAt: number; waitMs: number }) => number): void {

@@ -11,6 +11,7 @@ import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 
 import { NamedFiles } from "../base/named_files.ts";
 import { CannotStoreError, isDiskFull } from "../base/errors.ts";
 import { nextAfter, pageStart } from "./dead_letter_page.ts";
+import { refuseFences } from "./fences.ts";
 import { openStateDatabase } from "./migrations.ts";
 import { type DatabaseLock, lockDatabase, openLocked } from "../store/sqlite/database_lock.ts";
 import { LogGrowth } from "../store/sqlite/log_growth.ts";
@@ -195,7 +196,8 @@ export class SqliteState implements State {
    * Synchronous {@link commit}, for the worker, which has nothing else to do meanwhile.
    * @internal
    */
-  commitSync(changes: readonly StateChange[], { sync = true }: CommitOptions = {}): void {
+  commitSync(changes: readonly StateChange[], { sync = true, fences }: CommitOptions = {}): void {
+    refuseFences(fences);
     if (this.#failed !== undefined) throw this.#known(this.#failed);
     if (changes.length === 0) return;
     try {

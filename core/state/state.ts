@@ -5,6 +5,7 @@
  * transaction. "Retries exhausted, dead-letter the event, advance the cursor" is such a list. The
  * decisions are made elsewhere (core/delivery, core/broker), in memory, from what was loaded.
  */
+import type { MaybePromise } from "../base/maybe_promise.ts";
 import type { Attempt } from "../event/attempt.ts";
 import type { AuditQuery, AuditRecord } from "../event/audit.ts";
 import type { BoundDeadLetterFilter, DeadLetterFilter } from "../event/dead_letter_filter.ts";
@@ -19,6 +20,8 @@ export type {
   DeadLetterFilter,
   DeadLetterGroupCount,
   DeadLetterJobRecord,
+  DeadLetterKeysRequest,
+  DeadLetterPageRequest,
   ExpiredRecord,
   GroupTrendCount,
   MissedRecord,
@@ -30,6 +33,8 @@ import type { TopicOptions } from "../event/topic_options.ts";
 import type { CompatibilityLevel } from "../event/compatibility_level.ts";
 import type { DeadLetterGroupNote } from "../event/dead_letter_group.ts";
 import type { FailedEvent } from "./dead_letter_name.ts";
+import type { DeadLetterKeysRequest, DeadLetterPageRequest } from "./dead_letter_request.ts";
+import type { Fence } from "./fences.ts";
 import type {
   DeadLetterGroupCount,
   GroupActChange,
@@ -368,28 +373,6 @@ export type ChangeOf<Op extends StateChange["op"]> = Extract<StateChange, { op: 
 /** A dead letter in a job's list: subscription, topic, id. */
 export type DeadLetterName = readonly [subscription: string, topic: string, id: string];
 
-/** Which part of the list of dead letters to return. */
-export interface DeadLetterPageRequest {
-  limit: number;
-  /** The `next` of the previous page; of the same order. */
-  after?: string;
-  /** Oldest first instead of newest first. */
-  oldest?: boolean;
-}
-
-/** Which keys of dead letters to return. */
-export interface DeadLetterKeysRequest {
-  topic?: string;
-  subscription?: string;
-  /** Only numbers above this. */
-  after?: number;
-  /** Only numbers up to this. */
-  upTo?: number;
-  limit: number;
-  /** Newest first instead of oldest first. */
-  newest?: boolean;
-}
-
 /** A part of the list of dead letters. */
 export interface DeadLetterPage {
   records: DeadLetterRecord[];
@@ -431,9 +414,15 @@ export interface StateSnapshot {
 export interface CommitOptions {
   /** False: the changes survive the end of the process, but not a power cut. Default true. */
   sync?: boolean;
+  /** Nothing is kept, and it rejects with `FencedError`, if one of these no longer holds. */
+  fences?: readonly Fence[];
 }
 
-/** The state database. */
+/**
+ * The state database. Its reads answer at once where it is in this process, and later where it is
+ * not: then what they say may have changed by the time it is looked at, so whoever decides by it has
+ * it read in the turn of the queue, or checks in the change itself. {@link load} is always there.
+ */
 export interface State {
   /** True if nothing of it outlives the process. */
   readonly forgets?: boolean;
@@ -451,47 +440,50 @@ export interface State {
    */
   scrub?(): Promise<void>;
   /** @internal */
-  retry(subscription: string, topic: string, id: string): RetryRecord | undefined;
+  retry(subscription: string, topic: string, id: string): MaybePromise<RetryRecord | undefined>;
   /**
    * The wire line of a scheduled event.
    * @internal
    */
-  scheduledLine(number: number): Uint8Array | undefined;
+  scheduledLine(number: number): MaybePromise<Uint8Array | undefined>;
   /** @internal */
-  deadLetters(filter: BoundDeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage;
+  deadLetters(
+    filter: BoundDeadLetterFilter,
+    page: DeadLetterPageRequest,
+  ): MaybePromise<DeadLetterPage>;
   /** @internal */
-  countDeadLetters(filter: BoundDeadLetterFilter): number;
+  countDeadLetters(filter: BoundDeadLetterFilter): MaybePromise<number>;
   /**
    * The oldest dead letters, or the newest, without their events.
    * @internal
    */
-  deadLetterKeys(request: DeadLetterKeysRequest): DeadLetterKey[];
+  deadLetterKeys(request: DeadLetterKeysRequest): MaybePromise<DeadLetterKey[]>;
   /**
    * A part of a job's list.
    * @internal
    */
-  jobPart(job: number, part: number): DeadLetterName[] | undefined;
+  jobPart(job: number, part: number): MaybePromise<DeadLetterName[] | undefined>;
   /**
    * What was done, the newest first.
    * @internal
    */
-  audit(query: AuditQuery): AuditRecord[];
+  audit(query: AuditQuery): MaybePromise<AuditRecord[]>;
   /** Dead letters per subscription. */
-  deadLetterCounts(): Map<string, number>;
+  deadLetterCounts(): MaybePromise<Map<string, number>>;
   /**
    * The groups that are remembered, with those that became a part of another one.
    * @internal
    */
-  deadLetterGroups(): GroupRecord[];
+  deadLetterGroups(): MaybePromise<GroupRecord[]>;
   /** @internal */
-  deadLetterGroupCounts(): DeadLetterGroupCount[];
+  deadLetterGroupCounts(): MaybePromise<DeadLetterGroupCount[]>;
   /** @internal Those in dismissed or resolved groups, by subscription. */
-  closedDeadLetterCounts(): Map<string, number>;
+  closedDeadLetterCounts(): MaybePromise<Map<string, number>>;
   /**
    * What was counted in the 24 hours before the period `end`, in units of `GROUP_SLOT_MS`.
    * @internal
    */
-  deadLetterTrend(end: number): GroupTrendCount[];
+  deadLetterTrend(end: number): MaybePromise<GroupTrendCount[]>;
   /** @internal */
   close(): Promise<void>;
 }

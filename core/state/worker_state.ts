@@ -14,6 +14,7 @@ import { IdleTimer } from "../base/idle_timer.ts";
 import { WorkerClient } from "../worker/client.ts";
 import { PageScrubber } from "../store/sqlite/scrub.ts";
 import { STATE_FORMAT } from "./migrations.ts";
+import { refuseFences } from "./fences.ts";
 import type { GroupRecord } from "./group_rules.ts";
 import { SqliteState } from "./sqlite.ts";
 import type { AuditQuery, AuditRecord } from "../event/audit.ts";
@@ -135,10 +136,14 @@ export class WorkerState implements State {
     return loaded;
   }
 
-  commit(changes: readonly StateChange[], { sync = true }: CommitOptions = {}): Promise<void> {
+  commit(
+    changes: readonly StateChange[],
+    { sync = true, fences }: CommitOptions = {},
+  ): Promise<void> {
     if (changes.length === 0) return Promise.resolve();
     this.#loaded = undefined;
     return new Promise((resolve, reject) => {
+      refuseFences(fences);
       this.#waiting.push({ op: "commit", changes, sync, resolve, reject });
       this.#running ??= this.#run();
     });

@@ -30,7 +30,7 @@ export const auditRoutes: Route[] = [
       limit,
       before,
     },
-    handle({ services, query }, reply) {
+    async handle({ services, query }, reply) {
       const most = valueIn(query, { name: "limit", shape: limit }) ?? DEFAULT_PAGE;
       const filter = defined({
         since: valueIn(query, { name: "since", shape: moment }),
@@ -39,7 +39,7 @@ export const auditRoutes: Route[] = [
         subscription: valueIn(query, { name: "subscription", shape: subscriptionName }),
         before: valueIn(query, { name: "before", shape: before }),
       });
-      const found = services.state.audit({ ...filter, limit: most + 1 });
+      const found = await services.state.audit({ ...filter, limit: most + 1 });
       const acts = found.slice(0, most);
       const next = found.length > most ? acts.at(-1)!.number : undefined;
       sendJson(reply, 200, { acts, ...defined({ next }) });

@@ -54,7 +54,7 @@ export const deadLetterRoutes: Route[] = [
     method: "GET",
     path: "/v1/dead-letters",
     query: { ...deadLetterFilter, limit: page, after: pageStart, full: flag, oldest: flag },
-    handle({ services, query }, reply) {
+    async handle({ services, query }, reply) {
       const filter = filterIn(query);
       const full = flagIn(query, "full");
       // If more is requested than fits, the reply has what fits, and the header says where the next
@@ -68,7 +68,7 @@ export const deadLetterRoutes: Route[] = [
       const oldest = flagIn(query, "oldest");
       const paging = { limit, oldest, ...(after === null ? {} : { after }) };
       const { deadLetters } = services.broker;
-      const { records, next } = deadLetters.records(filter, paging);
+      const { records, next } = await deadLetters.records(filter, paging);
       if (next !== undefined) reply.header("evs-next", next);
       const bytes = concat(full ? records.flatMap(wholeLine) : records.map(shortLine));
       sendBytes(reply, { status: 200, type: "application/x-ndjson", bytes });
@@ -78,9 +78,9 @@ export const deadLetterRoutes: Route[] = [
     method: "GET",
     path: "/v1/dead-letters/{id}",
     query: { topic: deadLetterFilter.topic },
-    handle({ services, params, query }, reply) {
+    async handle({ services, params, query }, reply) {
       const topic = query.get("topic") ?? undefined;
-      const records = services.broker.deadLetters.show(params["id"]!, topic);
+      const records = await services.broker.deadLetters.show(params["id"]!, topic);
       sendBytes(reply, { status: 200, type: "application/json", bytes: details(records) });
     },
   },

@@ -30,7 +30,7 @@ export const historyRoutes: Route[] = [{
     until: pastTime,
     step,
   },
-  handle({ services: { broker, history }, query }, reply) {
+  async handle({ services: { broker, history }, query }, reply) {
     const topics = [...new Set(query.getAll("topic"))];
     const subscriptions = [...new Set(query.getAll("subscription"))];
     for (const name of topics) broker.topics.require(name);
@@ -42,7 +42,7 @@ export const historyRoutes: Route[] = [{
     if (names.length > MOST_HISTORIES) {
       throw new InvalidArgumentError(`at most ${MOST_HISTORIES} topics and subscriptions at once`);
     }
-    sendJson(reply, 200, history.read({ names, ...stepsOf(query, names.length) }));
+    sendJson(reply, 200, await history.read({ names, ...stepsOf(query, names.length) }));
   },
 }];
 

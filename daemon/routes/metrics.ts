@@ -17,6 +17,7 @@ import {
   METRICS_TYPES,
 } from "../metrics.ts";
 import type { Services } from "../services.ts";
+import { type DeadCounts, deadCountsOf } from "../dead_counts.ts";
 import { type Route, sendBytes } from "../http/router.ts";
 import { healthOf, sumOf, type Totals, totalsOf } from "./status.ts";
 
@@ -24,12 +25,13 @@ import { healthOf, sumOf, type Totals, totalsOf } from "./status.ts";
 export const metricsRoutes: Route[] = [{
   method: "GET",
   path: "/metrics",
-  handle({ services, raw }, reply) {
+  async handle({ services, raw }, reply) {
+    const dead = await deadCountsOf(services.broker);
     const format = formatFor(raw.header("accept"));
     const out = new Exposition(format, services.metrics.textBytes);
-    writeDaemon(out, services);
+    writeDaemon(out, services, dead);
     writeTopics(out, services);
-    writeSubscriptions(out, services);
+    writeSubscriptions(out, services, dead);
     const bytes = out.end();
     services.metrics.textBytes = bytes.length;
     reply.header("vary", "accept");
@@ -81,11 +83,14 @@ function countersOf({ broker, metrics, disk }: Services): Line[] {
 }
 
 /** What is there now. */
-function gaugesOf(services: Services, totals: Totals): Line[] {
+function gaugesOf(
+  services: Services,
+  { totals, dead }: { totals: Totals; dead: DeadCounts },
+): Line[] {
   const { broker, metrics, disk } = services;
   const spool = services.spool?.counts() ?? [];
   const inSpool = (part: "waiting" | "refused") => spool.reduce((sum, one) => sum + one[part], 0);
-  const { health, alerts } = healthOf(services);
+  const { health, alerts } = healthOf(services, dead);
   const held = broker.retention.allHeldBack().reduce((sum, { count }) => sum + count, 0);
   return [
     ["disk_full", "1 while the disk is full.", disk.full ? 1 : 0],
@@ -110,13 +115,13 @@ function gaugesOf(services: Services, totals: Totals): Line[] {
 
 const HEALTH = { ok: 0, degraded: 1, draining: 2 } as const;
 
-function writeDaemon(out: Exposition, services: Services): void {
+function writeDaemon(out: Exposition, services: Services, dead: DeadCounts): void {
   const { broker, metrics, startedAt, dataDir } = services;
-  const totals = totalsOf(services);
+  const totals = totalsOf(services, dead);
   for (const [name, help, value] of countersOf(services)) {
     out.family({ name: `evs_${name}`, help, type: "counter" }).sample(value);
   }
-  for (const [name, help, value] of gaugesOf(services, totals)) {
+  for (const [name, help, value] of gaugesOf(services, { totals, dead })) {
     out.family({ name: `evs_${name}`, help, type: "gauge" }).sample(value);
   }
   const disk = spaceOf(dataDir);
@@ -251,17 +256,16 @@ const SUBSCRIPTION_SUMS: readonly How[] = [
   "none",
 ];
 
-function writeSubscriptions(out: Exposition, services: Services): void {
-  const { broker: { subscriptions, deadLetters }, metrics } = services;
+function writeSubscriptions(out: Exposition, services: Services, dead: DeadCounts): void {
+  const { broker: { subscriptions }, metrics } = services;
   const all = subscriptions.all().map((driver) => ({
     name: driver.record.name,
     counts: driver.queue.counts.tally,
     driver,
   }));
   const { own, others } = metrics.subscriptions.divide(all);
-  const dead = deadLetters.counts();
   const valuesOf = ({ name, driver }: { name: string; driver: SubscriptionDriver }) =>
-    subscriptionValues(services, driver, dead.get(name) ?? 0);
+    subscriptionValues(services, driver, dead.of.get(name) ?? 0);
   const rows: Row[] = own.map((one) => ({
     labels: label("subscription", one.name),
     values: valuesOf(one),

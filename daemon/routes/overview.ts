@@ -13,13 +13,14 @@ import type {
   OverviewSort,
   SubscriptionOverview,
 } from "../../core/protocol/overview.ts";
+import { type DeadCounts, deadCountsOf } from "../dead_counts.ts";
 import { spaceOf } from "../disk_space.ts";
 import { type Route, sendJson } from "../http/router.ts";
 import { choice, text, valueIn, whole } from "../http/shape.ts";
 import type { Services } from "../services.ts";
 import { statusOf } from "./status.ts";
 
-type Key = (driver: SubscriptionDriver, services: Services) => number;
+type Key = (driver: SubscriptionDriver, services: Services, dead: DeadCounts) => number;
 
 /** What a subscription is sorted by, the largest first; undefined: by its name. */
 const KEYS: Record<OverviewSort, Key | undefined> = {
@@ -28,7 +29,7 @@ const KEYS: Record<OverviewSort, Key | undefined> = {
   age: (driver, { broker }) => -(oldestPendingAt(driver, broker.meters) ?? Infinity),
   leased: ({ queue }) => queue.leased,
   retries: ({ queue }) => queue.scheduled,
-  dead: ({ record }, { broker }) => broker.deadLetters.counts().get(record.name) ?? 0,
+  dead: ({ record }, _services, dead) => dead.of.get(record.name) ?? 0,
   failed: ({ queue }) => queue.counts.tally.failed,
 };
 
@@ -43,8 +44,9 @@ export const overviewRoutes: Route[] = [{
   method: "GET",
   path: "/v1/overview",
   query: { limit, sort, filter: text },
-  handle({ services, query }, reply) {
+  async handle({ services, query }, reply) {
     const { broker, dataDir } = services;
+    const dead = await deadCountsOf(broker);
     const filter = valueIn(query, { name: "filter", shape: text })?.toLowerCase();
     const drivers = broker.subscriptions.all().filter(({ record }) =>
       filter === undefined || record.name.toLowerCase().includes(filter) ||
@@ -54,13 +56,13 @@ export const overviewRoutes: Route[] = [{
     const most = valueIn(query, { name: "limit", shape: limit }) ?? DEFAULT;
     const body: OverviewReply = {
       at: Date.now(),
-      status: statusOf(services),
+      status: statusOf(services, dead),
       ...defined({ disk: spaceOf(dataDir) }),
       stored: broker.journals.events,
       settled: settledOf(services),
       total: drivers.length,
-      subscriptions: sorted(drivers, { services, key: KEYS[order] }).slice(0, most)
-        .map((driver) => rowOf(services, driver)),
+      subscriptions: sorted(drivers, { services, dead, key: KEYS[order] }).slice(0, most)
+        .map((driver) => rowOf(services, driver, dead)),
     };
     sendJson(reply, 200, body);
   },
@@ -80,18 +82,19 @@ function settledOf({ broker }: Services): OverviewReply["settled"] {
 /** Each key is worked out once. Subscriptions with the same are in the order of their names. */
 function sorted(
   drivers: readonly SubscriptionDriver[],
-  { services, key }: { services: Services; key: Key | undefined },
+  { services, dead, key }: { services: Services; dead: DeadCounts; key: Key | undefined },
 ): SubscriptionDriver[] {
   return drivers.map((driver) => {
     if (key !== undefined) driver.look();
-    return { driver, name: driver.record.name, value: key?.(driver, services) ?? 0 };
+    return { driver, name: driver.record.name, value: key?.(driver, services, dead) ?? 0 };
   }).sort((a, b) => a.value === b.value ? (a.name < b.name ? -1 : 1) : b.value - a.value)
     .map(({ driver }) => driver);
 }
 
 function rowOf(
-  { broker: { deadLetters, meters, subscriptions } }: Services,
+  { broker: { meters, subscriptions } }: Services,
   driver: SubscriptionDriver,
+  counts: DeadCounts,
 ): SubscriptionOverview {
   driver.look();
   const { queue, record } = driver;
@@ -104,7 +107,7 @@ function rowOf(
     pending: queue.pending,
     leased: queue.leased,
     scheduled: queue.scheduled,
-    dead: deadLetters.counts().get(record.name) ?? 0,
+    dead: counts.of.get(record.name) ?? 0,
     ...defined({ oldestPendingAt: oldestPendingAt(driver, meters) }),
     settled: { acknowledged, failed, dead },
     ...nextInFlight(driver, subscriptions.consumers),

@@ -16,11 +16,11 @@ export const retryRoutes: Route[] = [
     method: "GET",
     path: "/v1/subscriptions/{name}/retries",
     query: { limit: page, after: pageStart },
-    handle({ services, params, query }, reply) {
+    async handle({ services, params, query }, reply) {
       const driver = services.broker.subscriptions.require(params["name"]!);
       const limit = valueIn(query, { name: "limit", shape: page });
       const after = valueIn(query, { name: "after", shape: pageStart });
-      sendJson(reply, 200, retriesPage(driver, { limit, after }));
+      sendJson(reply, 200, await retriesPage(driver, { limit, after }));
     },
   },
   jsonRoute({

@@ -5,6 +5,7 @@ import type { RemovedDeadLetters } from "../../core/event/removed_dead_letters.t
 import { VERSION } from "../../core/base/version.ts";
 import { oldestPendingAt } from "../../core/delivery/subscription_info.ts";
 import { alertsOf, type SubscriptionLoad } from "../alerts.ts";
+import { type DeadCounts, deadCountsOf } from "../dead_counts.ts";
 import { spaceOf } from "../disk_space.ts";
 import type { Services } from "../services.ts";
 import { type Route, sendJson } from "../http/router.ts";
@@ -14,13 +15,16 @@ export const statusRoutes: Route[] = [
   {
     method: "GET",
     path: "/v1/status",
-    handle: ({ services }, reply) => sendJson(reply, 200, statusOf(services)),
+    async handle({ services }, reply) {
+      const dead = await deadCountsOf(services.broker);
+      sendJson(reply, 200, statusOf(services, dead));
+    },
   },
   {
     method: "GET",
     path: "/v1/health",
-    handle({ services }, reply) {
-      const body = healthOf(services);
+    async handle({ services }, reply) {
+      const body = healthOf(services, await deadCountsOf(services.broker));
       sendJson(reply, body.health === "ok" ? 200 : 503, body);
     },
   },
@@ -36,13 +40,13 @@ export const statusRoutes: Route[] = [
 ];
 
 /** Whether it works, and what needs a look. */
-export function healthOf(services: Services): HealthReply {
+export function healthOf(services: Services, dead: DeadCounts): HealthReply {
   const problems = services.problems();
   const refused = services.metrics.refusedLately();
   return {
     health: services.draining ? "draining" : problems.length > 0 ? "degraded" : "ok",
     problems,
-    alerts: alertsNow(services),
+    alerts: alertsNow(services, dead),
     ...(refused.length === 0 ? {} : { refused }),
   };
 }
@@ -62,13 +66,13 @@ export interface Totals {
 }
 
 /** What is there now. */
-export function totalsOf({ broker }: Services): Totals {
+export function totalsOf({ broker }: Services, dead: DeadCounts): Totals {
   const totals: Totals = {
     topics: 0,
     events: 0,
     bytes: 0,
-    deadLetters: 0,
-    deadLettersOpen: openDeadLetters(broker),
+    deadLetters: dead.total,
+    deadLettersOpen: dead.open,
     subscriptions: 0,
     paused: 0,
     scheduled: 0,
@@ -86,12 +90,11 @@ export function totalsOf({ broker }: Services): Totals {
     totals.scheduled += queue.scheduled;
     totals.leased += queue.leased;
   }
-  for (const count of broker.deadLetters.counts().values()) totals.deadLetters += count;
   return totals;
 }
 
 /** The limits of `[alert]` that are reached. */
-function alertsNow({ broker, config, dataDir }: Services): Alert[] {
+function alertsNow({ broker, config, dataDir }: Services, { open }: DeadCounts): Alert[] {
   const { alertLag, alertAge } = config;
   // Without a limit on these only what consumers hold can be too much.
   const isAnyWatched = alertLag + alertAge > 0;
@@ -110,20 +113,17 @@ function alertsNow({ broker, config, dataDir }: Services): Alert[] {
       lease: grant && { since: grant.startedAt, leaseMs: grant.leaseMs },
     };
   });
-  const deadLetters = openDeadLetters(broker);
-  return alertsOf(config, { now: Date.now(), deadLetters, subscriptions, disk: spaceOf(dataDir) });
-}
-
-function openDeadLetters({ deadLetters }: Services["broker"]): number {
-  let sum = 0;
-  for (const count of deadLetters.groups.openCounts().values()) sum += count;
-  return sum;
+  const disk = spaceOf(dataDir);
+  return alertsOf(config, { now: Date.now(), deadLetters: open, subscriptions, disk });
 }
 
 /** What the daemon tells about itself. */
-export function statusOf(services: Services): StatusReply {
+export function statusOf(services: Services, dead: DeadCounts): StatusReply {
   const { broker, config, metrics } = services;
-  const { topics, events, bytes, deadLetters, deadLettersOpen, ...totals } = totalsOf(services);
+  const { topics, events, bytes, deadLetters, deadLettersOpen, ...totals } = totalsOf(
+    services,
+    dead,
+  );
   const heldBack = broker.retention.allHeldBack();
   const deadLettersRemoved = broker.deadLetterLimits.removed();
   const spool = services.spool?.counts() ?? [];
@@ -137,7 +137,7 @@ export function statusOf(services: Services): StatusReply {
     socket: services.socket,
     store: config.store,
     durability: config.durability,
-    ...healthOf(services),
+    ...healthOf(services, dead),
     topics,
     events,
     bytes,

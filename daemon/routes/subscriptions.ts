@@ -26,15 +26,15 @@ export const subscriptionRoutes: Route[] = [
   {
     method: "GET",
     path: "/v1/subscriptions",
-    handle({ services }, reply) {
-      sendJson(reply, 200, { subscriptions: services.broker.subscriptions.list() });
+    async handle({ services }, reply) {
+      sendJson(reply, 200, { subscriptions: await services.broker.subscriptions.list() });
     },
   },
   {
     method: "GET",
     path: "/v1/subscriptions/{name}",
-    handle({ services, params }, reply) {
-      sendJson(reply, 200, services.broker.subscriptions.info(params["name"]!));
+    async handle({ services, params }, reply) {
+      sendJson(reply, 200, await services.broker.subscriptions.info(params["name"]!));
     },
   },
   jsonRoute({

@@ -66,10 +66,10 @@ class Kept implements AsyncDisposable {
   }
 
   /** A column of the last minutes, the current one included. */
-  column(
+  async column(
     name: string,
     { minutes, ...of }: { minutes: number; topic?: string; subscription?: string },
-  ): unknown {
+  ): Promise<unknown> {
     const now = Math.floor(this.clock.now() / MINUTE) * MINUTE;
     const names = of.topic !== undefined
       ? [{ kind: "topics" as const, name: of.topic }]
@@ -77,7 +77,7 @@ class Kept implements AsyncDisposable {
       ? [{ kind: "subscriptions" as const, name: of.subscription }]
       : [];
     const steps = { from: now - (minutes - 1) * MINUTE, step: MINUTE, count: minutes };
-    const reply = this.keeper.read({ names, ...steps });
+    const reply = await this.keeper.read({ names, ...steps });
     const series = reply.daemon ?? reply.topics?.[0] ?? reply.subscriptions?.[0];
     return (series as unknown as Record<string, unknown>)[name];
   }
@@ -110,7 +110,7 @@ Deno.test("HistoryKeeper stores a row at the end of a minute in which something 
   assert.equal(kept.rows, 2);
   assert.equal(kept.clock.timers, 0);
   // From the minute before the start to the current one.
-  const published = kept.column("published", { minutes: 74 });
+  const published = await kept.column("published", { minutes: 74 });
   const expected = new Array<number | null>(74).fill(0);
   [expected[0], expected[62]] = [null, 5];
   assert.deepEqual(published, expected);
@@ -128,7 +128,7 @@ Deno.test("HistoryKeeper stores no row for requests that change nothing", async 
   kept.keeper.note();
   await kept.clock.pass(MINUTE);
   assert.equal(kept.rows, 2);
-  assert.deepEqual(kept.column("refused", { minutes: 3 }), [0, 1, 0]);
+  assert.deepEqual(await kept.column("refused", { minutes: 3 }), [0, 1, 0]);
 });
 
 Deno.test("HistoryKeeper tells of subscriptions what they acknowledge, fail and leave to wait", async () => {
@@ -149,13 +149,13 @@ Deno.test("HistoryKeeper tells of subscriptions what they acknowledge, fail and 
   subscription.pause();
   await kept.publish("t", 3);
   const of = { minutes: 3, subscription: "s" };
-  assert.deepEqual(kept.column("acknowledged", of), [4, 0, 0]);
-  assert.deepEqual(kept.column("failed", of), [0, 2, 0]);
-  assert.deepEqual(kept.column("dead", of), [0, 2, 0]);
-  assert.deepEqual(kept.column("deadLetters", of), [0, 2, 2]);
-  assert.deepEqual(kept.column("dead", { minutes: 3 }), [0, 2, 0], "over all subscriptions");
-  assert.deepEqual(kept.column("published", { minutes: 3, topic: "t" }), [4, 2, 3]);
-  assert.deepEqual(kept.column("lastSeq", { minutes: 3, topic: "t" }), [4, 6, 9]);
+  assert.deepEqual(await kept.column("acknowledged", of), [4, 0, 0]);
+  assert.deepEqual(await kept.column("failed", of), [0, 2, 0]);
+  assert.deepEqual(await kept.column("dead", of), [0, 2, 0]);
+  assert.deepEqual(await kept.column("deadLetters", of), [0, 2, 2]);
+  assert.deepEqual(await kept.column("dead", { minutes: 3 }), [0, 2, 0], "over all subscriptions");
+  assert.deepEqual(await kept.column("published", { minutes: 3, topic: "t" }), [4, 2, 3]);
+  assert.deepEqual(await kept.column("lastSeq", { minutes: 3, topic: "t" }), [4, 6, 9]);
 });
 
 Deno.test("HistoryKeeper counts nothing twice, nor below 0, over a restart and what was removed", async () => {
@@ -167,7 +167,7 @@ Deno.test("HistoryKeeper counts nothing twice, nor below 0, over a restart and w
   await kept.broker.createTopic("t");
   await kept.publish("t", 2);
   await kept.clock.pass(MINUTE);
-  assert.deepEqual(kept.column("published", { minutes: 3, topic: "t" }), [5, 2, 0]);
+  assert.deepEqual(await kept.column("published", { minutes: 3, topic: "t" }), [5, 2, 0]);
   await kept.publish("t", 1);
   await kept.clock.pass(30_000);
   kept.keeper.stop();
@@ -177,8 +177,8 @@ Deno.test("HistoryKeeper counts nothing twice, nor below 0, over a restart and w
   await kept.publish("t", 7);
   await kept.clock.pass(MINUTE);
   const expected = [5, 2, 1, null, null, null, null, 7, 0];
-  assert.deepEqual(kept.column("published", { minutes: 9, topic: "t" }), expected);
-  assert.deepEqual(kept.column("published", { minutes: 9 }), [
+  assert.deepEqual(await kept.column("published", { minutes: 9, topic: "t" }), expected);
+  assert.deepEqual(await kept.column("published", { minutes: 9 }), [
     105,
     2,
     1,
@@ -195,7 +195,7 @@ Deno.test("HistoryKeeper counts nothing twice, nor below 0, over a restart and w
   await kept.clock.pass(MINUTE);
   await kept.publish("t", 1);
   await kept.clock.pass(MINUTE);
-  const again = kept.column("published", { minutes: 3, topic: "t" }) as unknown[];
+  const again = await kept.column("published", { minutes: 3, topic: "t" }) as unknown[];
   assert.deepEqual(again.slice(0, 2), [null, 1]);
 });
 
@@ -210,7 +210,7 @@ Deno.test("HistoryKeeper makes no gap and no loss of a wall clock that is set, a
     await kept.publish("t", 4);
     await kept.clock.pass(MINUTE);
     await kept.publish("t", 8);
-    const published = kept.column("published", { minutes: 120 }) as (number | null)[];
+    const published = await kept.column("published", { minutes: 120 }) as (number | null)[];
     const counts = published.filter((count) => (count ?? 0) > 0);
     assert.deepEqual(counts, [1, 2, 4, 8], String(jump));
   }
@@ -229,7 +229,7 @@ Deno.test("HistoryKeeper says once that no row can be stored, and counts what is
   await kept.publish("t", 1);
   await kept.clock.pass(MINUTE);
   assert.deepEqual(kept.log, ["no room", "goes on"]);
-  const published = kept.column("published", { minutes: 5 }) as number[];
+  const published = await kept.column("published", { minutes: 5 }) as number[];
   assert.equal(published.reduce((sum, count) => sum + count), 4);
 });
 
@@ -244,7 +244,7 @@ Deno.test("HistoryKeeper leaves the rest of a full disk to events", async () => 
   await kept.publish("t", 3);
   await kept.clock.pass(MINUTE);
   assert.equal(kept.rows, 1);
-  const published = kept.column("published", { minutes: 3 }) as number[];
+  const published = await kept.column("published", { minutes: 3 }) as number[];
   assert.equal(published.reduce((sum, count) => sum + count), 5);
 });
 
@@ -263,7 +263,7 @@ Deno.test("HistoryKeeper without a file tells what is there now, and nothing mor
   await kept.publish("t", 3);
   keeper.note();
   const steps = { from: START - MINUTE, step: MINUTE, count: 2 };
-  const { topics } = keeper.read({ names: [{ kind: "topics", name: "t" }], ...steps });
+  const { topics } = await keeper.read({ names: [{ kind: "topics", name: "t" }], ...steps });
   const [topic] = topics!;
   assert.deepEqual([topic!.kept, topic!.lastSeq, topic!.published], [false, [null, 3], [
     null,

@@ -59,8 +59,8 @@ async function giveUp(broker: EventBroker, name: string): Promise<void> {
 }
 
 /** The seqs of a subscription's dead letters, oldest first. */
-function dead(broker: EventBroker, subscription: string, topic = "jobs"): number[] {
-  const { records } = broker.deadLetters.records({ subscription, topic }, { limit: 1000 });
+async function dead(broker: EventBroker, subscription: string, topic = "jobs"): Promise<number[]> {
+  const { records } = await broker.deadLetters.records({ subscription, topic }, { limit: 1000 });
   return records.map(({ seq }) => seq).reverse();
 }
 
@@ -70,7 +70,7 @@ for (const [name, open] of Object.entries(STATES)) {
       await die(broker);
       await clock.pass(10_000 * DAY);
       await broker.retain();
-      assert.deepEqual([dead(broker, "a"), dead(broker, "b")], [[1], [1]]);
+      assert.deepEqual([await dead(broker, "a"), await dead(broker, "b")], [[1], [1]]);
       assert.deepEqual(broker.deadLetterLimits.removed(), []);
     }));
 
@@ -85,8 +85,8 @@ for (const [name, open] of Object.entries(STATES)) {
       }
       // They are 8, 6, 4 and 2 days old.
       await broker.retain();
-      assert.deepEqual([dead(broker, "a"), dead(broker, "b")], [[2, 3, 4], [2, 3, 4]]);
-      assert.deepEqual(dead(broker, "c", "others"), [1]);
+      assert.deepEqual([await dead(broker, "a"), await dead(broker, "b")], [[2, 3, 4], [2, 3, 4]]);
+      assert.deepEqual(await dead(broker, "c", "others"), [1]);
       assert.deepEqual(
         broker.deadLetterLimits.removed().map((
           { subscription, topic, expired, capped },
@@ -94,12 +94,12 @@ for (const [name, open] of Object.entries(STATES)) {
         [["a", "jobs", 1, 0], ["b", "jobs", 1, 0]],
       );
       // One that is retried and dies again is new.
-      await broker.deadLetters.retry({ ids: [idOf(broker, 2)], subscription: "a" });
+      await broker.deadLetters.retry({ ids: [await idOf(broker, 2)], subscription: "a" });
       await giveUp(broker, "a");
       await broker.retain();
       await clock.pass(2 * DAY);
       await broker.retain();
-      assert.deepEqual([dead(broker, "a"), dead(broker, "b")], [[3, 4, 2], [3, 4]]);
+      assert.deepEqual([await dead(broker, "a"), await dead(broker, "b")], [[3, 4, 2], [3, 4]]);
     }));
 
   Deno.test(`--dead-max keeps the newest of each subscription with ${name}`, () =>
@@ -109,7 +109,7 @@ for (const [name, open] of Object.entries(STATES)) {
       await broker.deadLetters.remove({ subscription: "b", all: true });
       for (let n = 0; n < 2; n++) await die(broker);
       await broker.retain();
-      assert.deepEqual([dead(broker, "a"), dead(broker, "b")], [[3, 4, 5], [4, 5]]);
+      assert.deepEqual([await dead(broker, "a"), await dead(broker, "b")], [[3, 4, 5], [4, 5]]);
       const removed = broker.deadLetterLimits.removed();
       assert.deepEqual(removed.map(({ subscription, capped }) => [subscription, capped]), [[
         "a",
@@ -118,7 +118,7 @@ for (const [name, open] of Object.entries(STATES)) {
       await broker.topics.update("jobs", { deadMax: 0 });
       for (let n = 0; n < 4; n++) await die(broker);
       await broker.retain();
-      assert.equal(dead(broker, "a").length, 7);
+      assert.equal((await dead(broker, "a")).length, 7);
     }));
 
   Deno.test(`a jump of the wall clock expires no dead letter with ${name}`, () =>
@@ -137,15 +137,15 @@ for (const [name, open] of Object.entries(STATES)) {
       // The next mark is due a second after the last.
       await clock.pass(1000);
       await broker.retain();
-      assert.deepEqual(dead(broker, "a"), [1, 2, 3]);
+      assert.deepEqual(await dead(broker, "a"), [1, 2, 3]);
       await clock.pass(8 * DAY);
       await broker.retain();
-      assert.deepEqual(dead(broker, "a"), []);
+      assert.deepEqual(await dead(broker, "a"), []);
     }));
 }
 
-function idOf(broker: EventBroker, seq: number): string {
-  const { records } = broker.deadLetters.records({ topic: "jobs" }, { limit: 1000 });
+async function idOf(broker: EventBroker, seq: number): Promise<string> {
+  const { records } = await broker.deadLetters.records({ topic: "jobs" }, { limit: 1000 });
   return records.find((record) => record.seq === seq)!.id;
 }
 
@@ -164,7 +164,7 @@ Deno.test("limits of dead letters and what they removed outlast a restart, and o
       // Nobody has looked at them before.
       await broker.topics.update("jobs", { deadRetention: 7 * DAY });
       await broker.retain();
-      assert.deepEqual(dead(broker, "a"), [2]);
+      assert.deepEqual(await dead(broker, "a"), [2]);
     }
     await clock.pass(6 * DAY);
     {
@@ -172,10 +172,10 @@ Deno.test("limits of dead letters and what they removed outlast a restart, and o
       assert.equal(broker.topics.require("jobs").options.deadRetention, 7 * DAY);
       assert.equal(broker.deadLetterLimits.removed()[0]!.expired, 1);
       await broker.retain();
-      assert.deepEqual(dead(broker, "a"), [2]);
+      assert.deepEqual(await dead(broker, "a"), [2]);
       await clock.pass(2 * DAY);
       await broker.retain();
-      assert.deepEqual(dead(broker, "a"), []);
+      assert.deepEqual(await dead(broker, "a"), []);
       assert.equal(broker.deadLetterLimits.removed()[0]!.expired, 2);
     }
   } finally {

@@ -23,7 +23,7 @@ Deno.test("EventBroker retries a handler, keeps others going, and dead-letters w
   assert.equal(entry!.subscription, "bad");
   assert.equal(entry!.attempts, 3);
   assert.equal(entry!.event.payload, 1);
-  const [record] = broker.deadLetters.show(entry!.event.id);
+  const [record] = await broker.deadLetters.show(entry!.event.id);
   assert.deepEqual(record!.attempts.map(({ attempt }) => attempt), [1, 2, 3]);
   assert.match(record!.attempts[0]!.stack!, /delivery_test/);
 });
@@ -35,7 +35,7 @@ Deno.test("EventBroker dead-letters at once what a handler calls hopeless", asyn
   }, { name: "s" });
   await broker.publish("t", "x", 1);
   await broker.waitForProcessing();
-  assert.equal(broker.deadLetters.records({}, { limit: 1 }).records[0]!.attempts.length, 1);
+  assert.equal((await broker.deadLetters.records({}, { limit: 1 })).records[0]!.attempts.length, 1);
 });
 
 Deno.test("EventBroker waits what retryDelay tells from the attempt", async () => {
@@ -65,11 +65,14 @@ Deno.test("EventBroker retries a dead letter with its history, and takes it out 
   await broker.waitForProcessing();
   assert.equal(await broker.getDeadLetterQueue().retryEvent(id), true);
   await broker.waitForProcessing();
-  assert.deepEqual(broker.deadLetters.show(id)[0]!.attempts.map(({ attempt }) => attempt), [1, 2]);
+  assert.deepEqual((await broker.deadLetters.show(id))[0]!.attempts.map(({ attempt }) => attempt), [
+    1,
+    2,
+  ]);
   broken = false;
   assert.equal(await broker.retryDeadLetter(id), true);
   await broker.waitForProcessing();
-  assert.equal(broker.deadLetters.count(), 0);
+  assert.equal(await broker.deadLetters.count(), 0);
   assert.equal(await broker.retryDeadLetter(id), false);
 });
 

@@ -263,7 +263,7 @@ Deno.test("EventBroker removes by count, bytes and age, and counts what a subscr
   }
   await broker.retain();
   assert.equal(broker.store.head("t").firstSeq, 2);
-  assert.deepEqual(broker.subscriptions.info("s").missed, [{
+  assert.deepEqual((await broker.subscriptions.info("s")).missed, [{
     topic: "t",
     from: 1,
     to: 1,

@@ -31,7 +31,7 @@ for (const [fixture, open] of Object.entries(STORES)) {
       const { subscriptions, deadLetters } = broker;
       await subscriptions.ready;
 
-      const halted = subscriptions.info("halted");
+      const halted = await subscriptions.info("halted");
       assert.deepEqual([halted.paused, halted.pauseReason], [true, "mail server moves"]);
       assert.equal(halted.pending, 40);
 
@@ -40,12 +40,12 @@ for (const [fixture, open] of Object.entries(STORES)) {
           .map(({ entry, attempt }) => [entry.seq, attempt]);
       // Keys 1, 2 and 3 wait for their retries; keys 4 and 0, and events without one, do not.
       assert.deepEqual(await take(), [[4, 1], [5, 1], [41, 1], [42, 1]]);
-      assert.equal(subscriptions.info("later").scheduled, 3);
+      assert.equal((await subscriptions.info("later")).scheduled, 3);
       await clock.pass(HOUR);
       const later = await take();
       assert.deepEqual(later.filter(([, attempt]) => attempt === 2), [[1, 2], [2, 2], [3, 2]]);
 
-      const [shown] = deadLetters.show(dead.id);
+      const [shown] = await deadLetters.show(dead.id);
       assert.deepEqual([shown?.subscription, shown?.reason], ["mailer", "exit code 1"]);
       await assert.rejects(broker.publish("orders", "order.placed", { total: "x" }), /total/);
       const { seq } = await broker.publish("orders", "order.placed", { total: 1 });

@@ -63,7 +63,7 @@ Deno.test("Retention drops what all named subscriptions have finished, and asks 
     await finish(broker, 2, "slow");
     await broker.retain();
     assert.equal(first(broker), 3);
-    const { missed } = broker.subscriptions.info("slow");
+    const { missed } = await broker.subscriptions.info("slow");
     assert.deepEqual(missed, [], "nobody missed what it has done");
     for (const name of ["worker", "slow"]) await finish(broker, 100, name);
     await broker.retain();

@@ -75,7 +75,7 @@ Deno.test("EventBroker gives dead letters to a queue of the application's own, a
     deadLetterQueue.entries.map(({ error, subscription }) => [error, subscription]),
     [["down", "s"]],
   );
-  assert.equal(broker.deadLetters.count(), 0);
+  assert.equal(await broker.deadLetters.count(), 0);
   broken = false;
   assert.equal(await broker.retryDeadLetter(id), true);
   await broker.waitForProcessing();

@@ -35,8 +35,8 @@ async function fail(broker: EventBroker, error = "bad"): Promise<void> {
 }
 
 /** The dead letters as exported, newest first, with another payload if one is given. */
-function exported(broker: EventBroker, payload?: unknown): ImportedDeadLetter[] {
-  return broker.deadLetters.records({}, { limit: 100 }).records.map((record) => {
+async function exported(broker: EventBroker, payload?: unknown): Promise<ImportedDeadLetter[]> {
+  return (await broker.deadLetters.records({}, { limit: 100 })).records.map((record) => {
     const { line, id: _id, type: _type, key: _key, editedAs: _as, ...about } = record;
     const { payload: before, metadata, ...event } = JSON.parse(decoder.decode(line));
     return {
@@ -51,12 +51,13 @@ function exported(broker: EventBroker, payload?: unknown): ImportedDeadLetter[] 
   });
 }
 
-const dead = (broker: EventBroker) => broker.deadLetters.records({}, { limit: 100 }).records;
+const dead = async (broker: EventBroker) =>
+  (await broker.deadLetters.records({}, { limit: 100 })).records;
 
 Deno.test("DeadLetterImporter.retry delivers an edited copy with an id of its own, and success takes the first one along", async () => {
   await using broker = await withDead({ n: "1" });
-  const [first] = dead(broker);
-  const reply = await broker.deadLetterImports.retry(exported(broker, { n: 1 }), {});
+  const [first] = await dead(broker);
+  const reply = await broker.deadLetterImports.retry(await exported(broker, { n: 1 }), {});
   assert.deepEqual(reply, { count: 1, mended: 1, unchanged: 0, added: 0, present: 0 });
   const [delivery] = await lease(broker);
   assert.deepEqual(delivery!.event.payload, { n: 1 });
@@ -64,17 +65,17 @@ Deno.test("DeadLetterImporter.retry delivers an edited copy with an id of its ow
   assert.notEqual(delivery!.event.id, first!.id);
   assert.equal(delivery!.event.key, "k");
   assert.equal(delivery!.attempt, 2);
-  assert.equal(dead(broker)[0]!.editedAs, `s:${delivery!.event.id}`, "it stays, linked");
+  assert.equal((await dead(broker))[0]!.editedAs, `s:${delivery!.event.id}`, "it stays, linked");
   assert.equal((await broker.publish("t", "y", 0)).seq, 2, "nothing was appended to the topic");
   await broker.subscriptions.ack("s", [delivery!.lease]);
-  assert.deepEqual(dead(broker), []);
+  assert.deepEqual(await dead(broker), []);
 });
 
 Deno.test("DeadLetterImporter.retry leaves both with all attempts when the copy fails, and the next copy replaces it", async () => {
   await using broker = await withDead({ n: "1" });
-  await broker.deadLetterImports.retry(exported(broker, { n: "2" }), {});
+  await broker.deadLetterImports.retry(await exported(broker, { n: "2" }), {});
   await fail(broker, "still bad");
-  const [copy, first] = dead(broker);
+  const [copy, first] = await dead(broker);
   assert.equal(copy!.editedFrom, `s:${first!.id}`);
   assert.equal(first!.editedAs, `s:${copy!.id}`);
   assert.deepEqual(copy!.attempts.map(({ attempt, error }) => [attempt, error]), [
@@ -83,20 +84,20 @@ Deno.test("DeadLetterImporter.retry leaves both with all attempts when the copy 
   ]);
   assert.equal(first!.attempts.length, 1);
   // Both are in an export; edited together they are still one event.
-  const reply = await broker.deadLetterImports.retry(exported(broker, { n: 3 }), {});
+  const reply = await broker.deadLetterImports.retry(await exported(broker, { n: 3 }), {});
   assert.deepEqual([reply.count, reply.mended, reply.present], [2, 1, 1]);
   const taken = await lease(broker);
   assert.deepEqual(taken.map(({ attempt, event }) => [attempt, event.payload]), [[3, { n: 3 }]]);
   assert.equal(taken[0]!.event.metadata.originalEventId, first!.id);
-  assert.deepEqual(dead(broker).map(({ id }) => id), [first!.id]);
+  assert.deepEqual((await dead(broker)).map(({ id }) => id), [first!.id]);
   await broker.subscriptions.ack("s", [taken[0]!.lease]);
-  assert.deepEqual(dead(broker), []);
+  assert.deepEqual(await dead(broker), []);
 });
 
 Deno.test("DeadLetters.retry passes over what was mended, unless it is named", async () => {
   await using broker = await withDead(1, 2);
-  const [second] = dead(broker);
-  await broker.deadLetterImports.retry(exported(broker, 7).slice(0, 1), {});
+  const [second] = await dead(broker);
+  await broker.deadLetterImports.retry((await exported(broker, 7)).slice(0, 1), {});
   const all = await broker.deadLetters.retry({ all: true, dryRun: true });
   assert.equal(all.count, 1);
   const named = await broker.deadLetters.retry({ ids: [second!.id], dryRun: true });
@@ -110,24 +111,24 @@ Deno.test("DeadLetters.retry passes over what was mended, unless it is named", a
     await broker.subscriptions.ack("s", taken.map(({ lease }) => lease));
   }
   assert.deepEqual(payloads.sort(), [1, 7]);
-  assert.deepEqual(dead(broker), [], "a retried copy still takes the first one along");
+  assert.deepEqual(await dead(broker), [], "a retried copy still takes the first one along");
 });
 
 Deno.test("DeadLetterImporter.retry sends what was not changed as it was", async () => {
   await using broker = await withDead({ a: 1, b: [2] });
-  const [record] = dead(broker);
-  const [entry] = exported(broker);
+  const [record] = await dead(broker);
+  const [entry] = await exported(broker);
   entry!.event.payload = encoder.encode(`{ "b": [2.0], "a": 1 }`);
   const reply = await broker.deadLetterImports.retry([entry!], {});
   assert.deepEqual([reply.unchanged, reply.mended], [1, 0]);
   const [delivery] = await lease(broker);
   assert.equal(delivery!.event.id, record!.id);
-  assert.deepEqual(dead(broker), []);
+  assert.deepEqual(await dead(broker), []);
 });
 
 Deno.test("DeadLetterImporter.retry sends one copy when the same entry comes twice", async () => {
   await using broker = await withDead(1);
-  const [entry] = exported(broker, 2);
+  const [entry] = await exported(broker, 2);
   const reply = await broker.deadLetterImports.retry([entry!, entry!], {});
   assert.deepEqual([reply.mended, reply.present], [1, 1]);
   const later = await broker.deadLetterImports.retry([entry!], {});
@@ -137,28 +138,28 @@ Deno.test("DeadLetterImporter.retry sends one copy when the same entry comes twi
 
 Deno.test("DeadLetterImporter delivers to another subscription, and refuses one that is gone before it changes anything", async () => {
   await using broker = await withDead(1);
-  const entries = exported(broker, 2);
+  const entries = await exported(broker, 2);
   await broker.subscriptions.remove("s");
   await assert.rejects(broker.deadLetterImports.retry(entries, {}), {
     code: "dead-letter/subscription-gone",
   });
-  assert.equal(dead(broker).length, 1);
+  assert.equal((await dead(broker)).length, 1);
   await broker.subscriptions.put("s2", { topic: "other" });
   await broker.deadLetterImports.retry(entries, { to: "s2" });
   const [delivery] = await lease(broker, "s2");
   assert.equal(delivery!.event.payload, 2);
-  assert.equal(dead(broker)[0]!.editedAs, `s2:${delivery!.event.id}`);
+  assert.equal((await dead(broker))[0]!.editedAs, `s2:${delivery!.event.id}`);
   await broker.subscriptions.ack("s2", [delivery!.lease]);
-  assert.deepEqual(dead(broker), []);
+  assert.deepEqual(await dead(broker), []);
 });
 
 Deno.test("DeadLetterImporter.add brings back what was removed, once, with its attempts", async () => {
   await using broker = await withDead(1, 2);
-  const entries = exported(broker);
+  const entries = await exported(broker);
   await broker.deadLetters.remove({ ids: [`s:${entries[0]!.event.id}`] });
   const reply = await broker.deadLetterImports.add([...entries, entries[0]!]);
   assert.deepEqual(reply, { count: 3, mended: 0, unchanged: 0, added: 1, present: 2 });
-  const back = dead(broker).find(({ id }) => id === entries[0]!.event.id)!;
+  const back = (await dead(broker)).find(({ id }) => id === entries[0]!.event.id)!;
   assert.deepEqual(back.attempts, entries[0]!.attempts);
   assert.equal(JSON.parse(decoder.decode(back.line)).payload, 2);
 });
@@ -169,7 +170,7 @@ Deno.test("DeadLetterImporter does a batch once and answers the same again, also
   await broker.subscriptions.put("s", { topic: "t", settings: { maxRetries: 0 } });
   await broker.publish("t", "x", 1, { key: "k" });
   await fail(broker);
-  const entries = exported(broker, 2);
+  const entries = await exported(broker, 2);
   const retry = () => broker.deadLetterImports.retry(entries, { batch: "b-1" });
   const [first, same] = await Promise.all([retry(), retry()]);
   assert.equal(first.mended, 1);

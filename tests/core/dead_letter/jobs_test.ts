@@ -33,8 +33,8 @@ async function kill(broker: EventBroker, name: string, count: number): Promise<v
   }
 }
 
-const dead = (broker: EventBroker, subscription: string) =>
-  broker.deadLetters.count({ subscription });
+const dead = async (broker: EventBroker, subscription: string) =>
+  await broker.deadLetters.count({ subscription });
 
 /** Lets timers of the clock run until the job has come so far. */
 async function advance(
@@ -63,7 +63,7 @@ Deno.test("a small job is done in one transaction, together with its start", asy
   assert.deepEqual([job.state, job.total, job.done, job.left], ["done", 3, 3, 0]);
   assert.deepEqual([job.bySubscription, job.selection], [{ s: 3 }, { all: true }]);
   assert.deepEqual(broker.deadLetters.jobs.show("retry-1"), job);
-  assert.equal(dead(broker, "s"), 0);
+  assert.equal(await dead(broker, "s"), 0);
 });
 
 Deno.test("counts by subscription are numbers when a subscription is called like a property of objects", async () => {
@@ -104,7 +104,7 @@ Deno.test("a job takes what was dead when it started, not what dies later, also 
   await kill(broker, "s", 3);
   const over = await advance(broker, { clock, job: job.job, left: 0 });
   assert.deepEqual([over.state, over.done, over.gone], ["done", 4, 0]);
-  const again = broker.deadLetters.records({ subscription: "s" }, { limit: 100 }).records;
+  const again = (await broker.deadLetters.records({ subscription: "s" }, { limit: 100 })).records;
   assert.ok(again.length >= 5, `what failed again and what came later: ${again.length}`);
 });
 
@@ -115,12 +115,12 @@ Deno.test("a job leaves alone what somebody retried since, and what died again u
   const { jobs } = broker.deadLetters;
   const { job } = await jobs.begin({ action: "remove", all: true, rate: "10/s" });
   // The newest is removed first: this one comes last.
-  const [oldest] = broker.deadLetters.records({}, { limit: 1, oldest: true }).records;
+  const [oldest] = (await broker.deadLetters.records({}, { limit: 1, oldest: true })).records;
   await broker.deadLetters.retry({ ids: [oldest!.id] });
   await kill(broker, "s", 0);
   const over = await advance(broker, { clock, job, left: 0 });
   assert.deepEqual([over.done, over.gone, over.failed], [3, 1, []]);
-  assert.deepEqual(broker.deadLetters.show(oldest!.id)[0]!.attempts.length, 2);
+  assert.deepEqual((await broker.deadLetters.show(oldest!.id))[0]!.attempts.length, 2);
 });
 
 Deno.test("a job sends nothing that was redacted since it started, and says so", async () => {
@@ -128,12 +128,12 @@ Deno.test("a job sends nothing that was redacted since it started, and says so",
   await using broker = new EventBroker({ state: new WatchedState(), clock });
   await kill(broker, "s", 3);
   const { job } = await broker.deadLetters.jobs.begin({ action: "retry", all: true, rate: "10/s" });
-  const [newest] = broker.deadLetters.records({}, { limit: 1 }).records;
+  const [newest] = (await broker.deadLetters.records({}, { limit: 1 })).records;
   await broker.redact("t", newest!.id);
   const over = await advance(broker, { clock, job, left: 0 });
   assert.equal(over.done, 2);
   assert.deepEqual(over.failed, [{ reason: "redacted: nothing is left to deliver", count: 1 }]);
-  assert.equal(broker.subscriptions.info("s").scheduled, 2);
+  assert.equal((await broker.subscriptions.info("s")).scheduled, 2);
 });
 
 Deno.test("a job goes on in the next process from the step that was last committed", async () => {
@@ -151,7 +151,7 @@ Deno.test("a job goes on in the next process from the step that was last committ
   await using broker = new EventBroker({ state, clock });
   assert.equal(broker.deadLetters.jobs.show(name).done, before.done);
   const over = await advance(broker, { clock, job: name, left: 0 });
-  assert.deepEqual([over.state, over.done, over.gone, dead(broker, "s")], ["done", 6, 0, 0]);
+  assert.deepEqual([over.state, over.done, over.gone, await dead(broker, "s")], ["done", 6, 0, 0]);
   assert.equal(state.jobPart(1, 0), undefined, "its list is deleted");
   const next = await broker.deadLetters.jobs.begin({ action: "remove", all: true });
   assert.equal(next.total, 0);
@@ -176,7 +176,7 @@ Deno.test("a job whose list was not complete when the process ended never begins
   await using broker = new EventBroker({ state });
   await until(() => state.load().jobs.length === 0);
   assert.equal(state.jobPart(7, 0), undefined);
-  assert.deepEqual([broker.deadLetters.jobs.list(), dead(broker, "s")], [[], 1]);
+  assert.deepEqual([broker.deadLetters.jobs.list(), await dead(broker, "s")], [[], 1]);
 });
 
 Deno.test("a job never begins when the process ends while its list is being stored", async () => {
@@ -199,7 +199,7 @@ Deno.test("a job never begins when the process ends while its list is being stor
   }
   await using broker = new EventBroker({ state });
   await until(() => state.load().jobs.length === 0);
-  assert.deepEqual([broker.deadLetters.jobs.list(), dead(broker, "s")], [[], 1001]);
+  assert.deepEqual([broker.deadLetters.jobs.list(), await dead(broker, "s")], [[], 1001]);
 });
 
 Deno.test("a job waits while the disk is full, says so, and goes on by itself", async () => {
@@ -227,13 +227,13 @@ Deno.test("a job says of which it could not do, and why, when a subscription is 
   await using broker = new EventBroker({ state: new WatchedState(), clock });
   await kill(broker, "a", 2);
   await kill(broker, "b", 2);
-  const before = dead(broker, "a");
+  const before = await dead(broker, "a");
   const { job } = await broker.deadLetters.jobs.begin({ action: "retry", all: true, rate: "10/s" });
   await broker.subscriptions.remove("b");
   const { done, failed, bySubscription } = await advance(broker, { clock, job, left: 0 });
   assert.deepEqual([done, bySubscription], [before, { a: before }]);
   assert.deepEqual(failed, [{ reason: "the subscription b is gone", count: 2 }]);
-  assert.equal(dead(broker, "b"), 2, "they stay");
+  assert.equal(await dead(broker, "b"), 2, "they stay");
 });
 
 Deno.test("a cancelled job leaves the rest, and one that has ended cannot be cancelled", async () => {
@@ -247,7 +247,7 @@ Deno.test("a cancelled job leaves the rest, and one that has ended cannot be can
   const [over, same] = await Promise.all([jobs.cancel(job), jobs.cancel(job)]);
   assert.deepEqual([over.state, over.done + over.left, same], ["cancelled", 5, over]);
   assert.deepEqual(await waited, over, "whoever waits for its end is told");
-  assert.equal(dead(broker, "s"), over.left);
+  assert.equal(await dead(broker, "s"), over.left);
   await assert.rejects(jobs.cancel(job), ConflictError);
 });
 
@@ -303,7 +303,7 @@ Deno.test("a job of several parts goes through all of them, and says nothing of 
   const { job } = await jobs.begin({ action: "retry", reason: "exit 1" });
   const over = await jobs.ended(job, { waitMs: 60_000, signal: NEVER });
   assert.deepEqual([over.state, over.done, over.selection], ["done", 2500, { reason: true }]);
-  assert.equal(broker.subscriptions.info("s").scheduled, 2500);
+  assert.equal((await broker.subscriptions.info("s")).scheduled, 2500);
   assert.ok(!JSON.stringify(state.load().jobs).includes("exit 1"));
 });
 

@@ -63,15 +63,15 @@ Deno.test("moveDeadLetters to another subscription and a removal of the same do 
   for (let n = 0; n < 3; n++) await broker.publish("t", "x", n);
   const { deliveries } = await subscriptions.lease("a", { max: 3 }, { consumer: "c" });
   await subscriptions.nack("a", deliveries.map(({ token }) => ({ lease: token, error: "no" })));
-  const entries = broker.deadLetters.records({}, { limit: 3 }).records.map(redeliveryOf);
+  const entries = (await broker.deadLetters.records({}, { limit: 3 })).records.map(redeliveryOf);
   const context = { state, subscriptions };
   const [moved, removed] = await Promise.all([
     moveDeadLetters(entries, { ...context, to: "other" }),
     removeDeadLetters(entries, context),
   ]);
   assert.equal(moved.length + removed.length, 3);
-  assert.equal(subscriptions.info("other").scheduled, moved.length);
-  assert.equal(broker.deadLetters.count(), 0);
+  assert.equal((await subscriptions.info("other")).scheduled, moved.length);
+  assert.equal(await broker.deadLetters.count(), 0);
 });
 
 Deno.test("moveDeadLetters delivers what is stored when another subscription's part of it is refused", async () => {
@@ -93,7 +93,7 @@ Deno.test("moveDeadLetters delivers what is stored when another subscription's p
   const [first] = await lease();
   const failed = [{ lease: first!.token, error: "no", dead: true }];
   await subscriptions.nack("named", failed);
-  assert.equal(broker.deadLetters.count(), 2);
+  assert.equal(await broker.deadLetters.count(), 2);
   const commit = state.commit.bind(state);
   state.commit = (changes) =>
     changes.every(({ op }) => op === "dead.remove")
@@ -103,7 +103,7 @@ Deno.test("moveDeadLetters delivers what is stored when another subscription's p
   state.commit = commit;
   assert.equal((await lease()).length, 1, "its retry is stored");
   isWell = true;
-  assert.equal(broker.deadLetters.count(), 1);
+  assert.equal(await broker.deadLetters.count(), 1);
   await broker.deadLetters.retry({ all: true });
   await broker.idle();
   assert.deepEqual(handled, [1]);

@@ -53,7 +53,7 @@ async function withDeadLetters(): Promise<
       deliveries.map(({ token }) => ({ lease: token, error: "exit 1" })),
     );
   }
-  assert.equal(broker.deadLetters.count(), 2 * COUNT);
+  assert.equal(await broker.deadLetters.count(), 2 * COUNT);
   return { broker, state, ids: events.map(({ id }) => id) };
 }
 
@@ -77,7 +77,7 @@ for (const action of ["retry", "remove"] as const) {
     state.most = 100;
     // Whole at first: nothing of it was done.
     assert.equal((await refusal(broker.deadLetters[action]({ ids }))).message, "the disk is full");
-    assert.equal(broker.deadLetters.count(), 2 * COUNT);
+    assert.equal(await broker.deadLetters.count(), 2 * COUNT);
     state.room = 150;
     const { message, details, hint } = await refusal(broker.deadLetters[action]({ ids }));
     assert.equal(
@@ -88,9 +88,9 @@ for (const action of ["retry", "remove"] as const) {
     assert.deepEqual([details!["done"], details!["count"]], [150, 600]);
     const counts = details!["bySubscription"] as Record<string, number>;
     assert.equal(Object.values(counts).reduce((sum, count) => sum + count), 150);
-    assert.equal(broker.deadLetters.count(), 450);
+    assert.equal(await broker.deadLetters.count(), 450);
     // Exactly those ids of which something is left.
-    const { records } = broker.deadLetters.records({}, { limit: 1000 });
+    const { records } = await broker.deadLetters.records({}, { limit: 1000 });
     const left = new Set(records.map(({ id }) => id));
     assert.deepEqual(details!["left"], ids.filter((id) => left.has(id)));
     for (const name of ["a", "b"]) {
@@ -101,7 +101,7 @@ for (const action of ["retry", "remove"] as const) {
     state.room = Infinity;
     const reply = await broker.deadLetters[action]({ ids: details!["left"] as string[] });
     assert.equal(reply.count, 450);
-    assert.equal(broker.deadLetters.count(), 0);
+    assert.equal(await broker.deadLetters.count(), 0);
     await assertWaiting(broker, action === "retry" ? COUNT : 0);
   });
 
@@ -115,7 +115,7 @@ for (const action of ["retry", "remove"] as const) {
     for (let left = 600; left > 50; left -= 50) {
       const { details } = await refusal(running.run());
       assert.equal(details!["done"], 650 - left);
-      assert.equal(broker.deadLetters.count(), left - 50);
+      assert.equal(await broker.deadLetters.count(), left - 50);
       state.room = 50;
     }
     assert.deepEqual(await running.run(), {
@@ -123,7 +123,7 @@ for (const action of ["retry", "remove"] as const) {
       dryRun: false,
       bySubscription: { a: COUNT, b: COUNT },
     });
-    assert.equal(broker.deadLetters.count(), 0);
+    assert.equal(await broker.deadLetters.count(), 0);
     await assertWaiting(broker, action === "retry" ? COUNT : 0);
   });
 }

@@ -111,7 +111,7 @@ async function comesToTheEnd(model: DeliveryModel, subject: Subject): Promise<vo
     `left: ${JSON.stringify(model.events.filter((e) => e.state !== "done"))}`,
   );
   for (let turn = 0; turn < 5; turn++) await settled();
-  const { pending, leased, scheduled } = subject.broker.subscriptions.info("s");
+  const { pending, leased, scheduled } = await subject.broker.subscriptions.info("s");
   assert.deepEqual({ pending, leased, scheduled }, { pending: 0, leased: 0, scheduled: 0 });
   const entries = await subject.broker.getDeadLetterQueue().getEvents();
   assert.deepEqual(

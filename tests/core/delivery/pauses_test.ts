@@ -50,17 +50,17 @@ Deno.test("SubscriptionManager ends a timed pause by the wall clock, corrected w
   broker = open();
   await broker.subscriptions.put("s", { topic: "t", resume: true });
   await clock.pass(HOUR / 2 - 1);
-  assert.equal(broker.subscriptions.info("s").paused, true);
+  assert.equal((await broker.subscriptions.info("s")).paused, true);
   await clock.pass(1);
-  assert.equal(broker.subscriptions.info("s").paused, false);
+  assert.equal((await broker.subscriptions.info("s")).paused, false);
 
   await broker.subscriptions.pause("s", { forMs: HOUR });
   clock.jump(-HOUR);
   await clock.pass(HOUR);
-  assert.equal(broker.subscriptions.info("s").paused, true, "the clock was set back");
+  assert.equal((await broker.subscriptions.info("s")).paused, true, "the clock was set back");
   clock.jump(HOUR);
   await clock.pass(60_000);
-  const after = broker.subscriptions.info("s");
+  const after = await broker.subscriptions.info("s");
   assert.deepEqual([after.paused, after.pausedBy, after.pausedUntil], [
     false,
     undefined,
@@ -77,7 +77,7 @@ Deno.test("SubscriptionManager forgets the end of a pause that was resumed and p
   await broker.subscriptions.resume("s");
   await broker.subscriptions.pause("s", { reason: "for good" });
   await clock.pass(120_000);
-  assert.equal(broker.subscriptions.info("s").paused, true);
+  assert.equal((await broker.subscriptions.info("s")).paused, true);
   await broker.close();
 });
 

@@ -1,6 +1,13 @@
 /** Settlements as plans: what each changes, which of two that cross counts, and what is kept. */
 import assert from "node:assert/strict";
-import { planSettle, type Settlement } from "../../../core/delivery/plan.ts";
+import {
+  type Outcome,
+  type Plan,
+  planSettle,
+  type Settlement,
+} from "../../../core/delivery/plan.ts";
+import type { Ledger } from "../../../core/delivery/committer.ts";
+import { withLateRecords } from "../../../core/delivery/late_records.ts";
 import type { Lease } from "../../../core/delivery/leases.ts";
 import { Bench, settings } from "./queue_bench.ts";
 
@@ -137,7 +144,7 @@ Deno.test("planSettle counts an attempt once for the breaker when its outcome co
   assert.equal(bench.queue.breaker.tripped, "2 of the last 2 attempts failed");
 });
 
-Deno.test("planSettle leaves everything as it was when the row of a late answer cannot be read", () => {
+Deno.test("withLateRecords leaves everything as it was when the row of a late answer cannot be read", () => {
   const bench = leasing(2);
   const [one, two] = bench.leases;
   bench.settle([nack(one!)]);
@@ -147,17 +154,20 @@ Deno.test("planSettle leaves everything as it was when the row of a late answer 
   bench.release(late);
   bench.queue.returned.add(late);
   const items = [ack(two!), nack(late)];
-  const unreadable = {
-    now: bench.now,
-    random: () => 0.5,
-    recordOf: () => {
-      throw new Error("disk I/O error");
-    },
+  const planned = (retry: Ledger["retry"]) =>
+    withLateRecords(
+      { queue: bench.queue, ledger: { retry } },
+      items,
+      (recordOf) => planSettle(bench.queue, items, { now: bench.now, random: () => 0.5, recordOf }),
+    ) as Plan<
+      Outcome[]
+    >;
+  const unreadable = () => {
+    throw new Error("disk I/O error");
   };
-  assert.throws(() => planSettle(bench.queue, items, unreadable), /disk I\/O error/);
+  assert.throws(() => planned(unreadable), /disk I\/O error/);
   assert.deepEqual([bench.queue.leased, bench.queue.scheduled], [1, 1], "nobody has the late one");
-  const recordOf = () => bench.state.retry("s", "t", "id-1");
-  const again = planSettle(bench.queue, items, { ...unreadable, recordOf });
+  const again = planned((topic, id) => bench.state.retry("s", topic, id));
   assert.deepEqual(again.result, ["done", "retry"]);
   bench.commit(again);
   const attempts = bench.state.retry("s", "t", "id-1")!.attempts.map(({ attempt }) => attempt);

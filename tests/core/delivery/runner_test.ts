@@ -65,7 +65,7 @@ Deno.test("EventBroker leaves the short way for a schema, a live tail, and a con
   await stream.return();
   await broker.subscriptions.put("elsewhere", { topic: "m" });
   await broker.publish("m", "x", 3);
-  assert.equal(broker.subscriptions.info("elsewhere").pending, 1);
+  assert.equal((await broker.subscriptions.info("elsewhere")).pending, 1);
   await broker.registerSchema("x", { type: "number" });
   await assert.rejects(broker.publish("m", "x", "four"), /does not follow the schema/);
   broker.createTopic("own", { persistent: false, schemaRegistry: new JsonSchemaRegistry() });

@@ -39,11 +39,11 @@ function driverOf(retries: readonly Waiting[]): SubscriptionDriver {
 }
 
 /** All of them, page by page. */
-function listed(driver: SubscriptionDriver, limit: number): Waiting[] {
+async function listed(driver: SubscriptionDriver, limit: number): Promise<Waiting[]> {
   const found: Waiting[] = [];
   let after: string | undefined;
   do {
-    const page = retriesPage(driver, { limit, after });
+    const page = await retriesPage(driver, { limit, after });
     assert.ok(page.retries.length <= limit);
     found.push(...page.retries.map(({ topic, id, dueAt }) => ({ topic, id, dueAt })));
     after = page.next;
@@ -59,20 +59,24 @@ const retry = fc.record({
 });
 const nameOf = ({ topic, id }: Waiting) => `${topic}/${id}`;
 
-Deno.test("retriesPage lists each retry once and by its time when pages are of any size", () => {
+Deno.test("retriesPage lists each retry once and by its time when pages are of any size", async () => {
   const retries = fc.uniqueArray(retry, { selector: nameOf, maxLength: 40 });
-  fc.assert(fc.property(retries, fc.integer({ min: 1, max: 9 }), (waiting, limit) => {
-    const driver = driverOf(waiting);
-    const found = listed(driver, limit);
-    // What was due in the past is due now.
-    const due = (one: Waiting) => Math.max(one.dueAt, now.wall);
-    const sorted = [...waiting].sort((a, b) => due(a) - due(b) || (nameOf(a) < nameOf(b) ? -1 : 1));
-    assert.deepEqual(
-      found.map((one) => [nameOf(one), one.dueAt]),
-      sorted.map((one) => [nameOf(one), due(one)]),
-    );
-    assert.equal(retriesPage(driver, { limit }).total, waiting.length);
-  }));
+  await fc.assert(
+    fc.asyncProperty(retries, fc.integer({ min: 1, max: 9 }), async (waiting, limit) => {
+      const driver = driverOf(waiting);
+      const found = await listed(driver, limit);
+      // What was due in the past is due now.
+      const due = (one: Waiting) => Math.max(one.dueAt, now.wall);
+      const sorted = [...waiting].sort((a, b) =>
+        due(a) - due(b) || (nameOf(a) < nameOf(b) ? -1 : 1)
+      );
+      assert.deepEqual(
+        found.map((one) => [nameOf(one), one.dueAt]),
+        sorted.map((one) => [nameOf(one), due(one)]),
+      );
+      assert.equal((await retriesPage(driver, { limit })).total, waiting.length);
+    }),
+  );
 });
 
 Deno.test("retryNow makes the named retries due at once, durably, and the others stay as they were", async () => {
@@ -101,6 +105,6 @@ Deno.test("retryNow makes the named retries due at once, durably, and the others
   broker = new EventBroker(parts);
   const again = await lease();
   assert.deepEqual(again.map(({ entry, attempt }) => [entry.id, attempt]), [["a", 2], ["b", 2]]);
-  assert.equal(broker.subscriptions.info("s").scheduled, 1);
+  assert.equal((await broker.subscriptions.info("s")).scheduled, 1);
   await broker.close();
 });

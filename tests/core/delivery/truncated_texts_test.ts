@@ -33,7 +33,7 @@ Deno.test("SubscriptionManager.nack keeps the head of an error and a stack, and 
     stack: `stack: ${LONG}`,
     dead: true,
   }]);
-  const { records: [record] } = broker.deadLetters.records({}, { limit: 1 });
+  const { records: [record] } = await broker.deadLetters.records({}, { limit: 1 });
   const [attempt] = record!.attempts;
   assert.equal(record!.reason, attempt!.error);
   assert.equal(attempt!.error.length, LONGEST_TEXT);
@@ -56,7 +56,7 @@ Deno.test("SubscriptionManager.nack keeps what fits as it was said", async () =>
     stack: "s".repeat(LONGEST_OUTPUT),
   };
   await broker.subscriptions.nack("s", [{ lease: deliveries[0]!.token, ...said, dead: true }]);
-  const { records: [record] } = broker.deadLetters.records({}, { limit: 1 });
+  const { records: [record] } = await broker.deadLetters.records({}, { limit: 1 });
   const { error, stderr, stack } = record!.attempts[0]!;
   assert.deepEqual({ error, stderr, stack }, said);
 });

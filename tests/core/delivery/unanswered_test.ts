@@ -175,11 +175,11 @@ Deno.test("SubscriptionManager takes a late answer again that could not be store
     rig.state.refuses = true;
     await assert.rejects(subscriptions.ack("s", lost), CannotStoreError);
     rig.state.refuses = false;
-    const { leased, pending } = subscriptions.info("s");
+    const { leased, pending } = await subscriptions.info("s");
     assert.deepEqual([leased, pending], [0, 1], "nobody has it");
     if (again === "lease") assert.equal((await rig.next())!.entry.seq, 1);
     assert.deepEqual(await subscriptions.ack("s", lost), { settled: 1, lost: [] });
-    assert.equal(subscriptions.info("s").pending, 0);
+    assert.equal((await subscriptions.info("s")).pending, 0);
     await rig.broker.close();
   }
 });

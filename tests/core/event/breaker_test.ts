@@ -59,13 +59,15 @@ Deno.test("a subscription pauses and dead-letters nothing when its breaker trips
   await subscription.ready;
   const events = [1, 2, 3, 4, 5];
   for (const payload of events) await broker.publish("t", "x", payload);
-  while (!broker.subscriptions.info("mailer").paused) await new Promise((go) => setTimeout(go, 1));
-  const info = broker.subscriptions.info("mailer");
+  while (!(await broker.subscriptions.info("mailer")).paused) {
+    await new Promise((go) => setTimeout(go, 1));
+  }
+  const info = await broker.subscriptions.info("mailer");
   assert.equal(info.pauseReason, "1 of the last 1 attempts failed");
   assert.equal(info.dead, 0);
   broken = false;
   await broker.subscriptions.resume("mailer");
   while (seen.length < 5) await new Promise((go) => setTimeout(go, 1));
   assert.deepEqual(seen.toSorted(), events);
-  assert.equal(broker.subscriptions.info("mailer").dead, 0);
+  assert.equal((await broker.subscriptions.info("mailer")).dead, 0);
 });

@@ -83,7 +83,7 @@ Deno.test("a subscription gets events upcast, and a step that fails makes a dead
   await subscription.ready;
   await broker.publish("users", "broken", { a: 1 }, { schemaVersion: "1.0" });
   await broker.publish("users", "user", { name: "n" }, { schemaVersion: "1.0" });
-  while (seen.length < 1 || broker.subscriptions.info("reader").dead < 1) {
+  while (seen.length < 1 || (await broker.subscriptions.info("reader")).dead < 1) {
     await new Promise((go) => setTimeout(go, 1));
   }
   assert.deepEqual(seen, [["3.0", { fullName: "n", was: "2.0" }]]);

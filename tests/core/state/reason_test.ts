@@ -195,9 +195,9 @@ Deno.test("DeadLetterGroups.list shows five causes as five groups when there are
     ["timed out after * ms", 400],
   ]);
   for (const { reason, count, subscriptions, firstAt, lastAt, example } of groups) {
-    assert.equal(broker.deadLetters.count({ reason }), count);
+    assert.equal(await broker.deadLetters.count({ reason }), count);
     assert.deepEqual(subscriptions, ["s"]);
     assert.ok(firstAt <= lastAt);
-    assert.equal(broker.deadLetters.show(example!.id)[0]!.reason, example!.reason);
+    assert.equal((await broker.deadLetters.show(example!.id))[0]!.reason, example!.reason);
   }
 });

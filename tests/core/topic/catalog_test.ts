@@ -111,7 +111,7 @@ Deno.test("TopicCatalog leaves the last seq behind when a topic is removed", asy
   assert.equal(broker.topics.get("t"), undefined);
   assert.equal((await broker.publish("t", "x", 2)).seq, 2);
   await broker.subscriptions.put("s", { topic: "t" });
-  const info = broker.subscriptions.info("s");
+  const info = await broker.subscriptions.info("s");
   assert.deepEqual([info.cursors[0]!.next, info.missed], [2, []]);
 });
 

@@ -86,7 +86,7 @@ export const packagingMutants: Mutant[] = [
   {
     name: "history: what was counted is counted again in the next row",
     ...history,
-    from: "      measured.accept();\n",
+    from: "    measured.accept();\n",
     to: "",
   },
   {
@@ -100,8 +100,8 @@ export const packagingMutants: Mutant[] = [
     promise: "Nothing is swallowed",
     file: history.file,
     tests: history.tests,
-    from: "if (!this.#hasFailed) log.failed(error);",
-    to: "log.failed(error);",
+    from: "if (!this.#hasFailed) this.#options.log.failed(error);",
+    to: "this.#options.log.failed(error);",
   },
   {
     name: "history: runs on when nothing happens",

@@ -49,9 +49,9 @@ export const scheduledMutants: Mutant[] = [
   {
     name: "scheduled: loses its id when it is published",
     promise: SCHEDULED_ONCE,
-    file: "core/broker/scheduled_events.ts",
-    from: "this.#context.expiry.stamp({ ...event, timestamp, idGiven: true });",
-    to: "this.#context.expiry.stamp({ ...event, timestamp, idGiven: false });",
+    file: "core/broker/take_due.ts",
+    from: "expiry.stamp({ ...event, timestamp, idGiven: true });",
+    to: "expiry.stamp({ ...event, timestamp, idGiven: false });",
     tests: [SCHEDULED_EVENTS],
   },
   {
@@ -100,8 +100,8 @@ export const scheduledMutants: Mutant[] = [
     name: "scheduled: what is being published can be cancelled",
     promise: SCHEDULED_ONCE,
     file: "core/broker/scheduled_events.ts",
-    from: "    return !this.#leaving.has(item) && this.#ids",
-    to: "    return this.#ids",
+    from: "    return !this.#leaving.has(item) && this.#isKnown(item);",
+    to: "    return this.#isKnown(item);",
     tests: [SCHEDULED_EVENTS],
     filter: "just being published",
   },

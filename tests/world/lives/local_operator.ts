@@ -37,8 +37,8 @@ export class LocalOperator implements Operator {
     return this.#broker.topics.remove(name);
   }
 
-  subscriptions() {
-    return Promise.resolve(this.#broker.subscriptions.list());
+  async subscriptions() {
+    return await this.#broker.subscriptions.list();
   }
 
   pause(name: string, forMs: number | undefined) {
@@ -87,11 +87,12 @@ export class LocalOperator implements Operator {
     return (await this.#broker.subscriptions.nack(name, items)).outcomes ?? [];
   }
 
-  deadLetters() {
-    const { records } = this.#broker.deadLetters.records({}, { limit: 1000 });
-    return Promise.resolve(
-      records.map((one) => ({ ...deadLetterInfo(one), unanswered: unansweredOf(one.attempts) })),
-    );
+  async deadLetters() {
+    const { records } = await this.#broker.deadLetters.records({}, { limit: 1000 });
+    return records.map((one) => ({
+      ...deadLetterInfo(one),
+      unanswered: unansweredOf(one.attempts),
+    }));
   }
 
   retryDead(ids: string[]) {
