@@ -246,6 +246,7 @@ export class ServerConnection {
       ? LARGE_READ
       : Math.min(LARGE_READ, this.#left + SMALL_READ);
     if (this.#buffer.length !== size) this.#buffer = new Uint8Array(size);
+    else this.#body?.keep();
     this.#setDue();
     try {
       return await this.#conn.read(this.#buffer);
@@ -340,7 +341,7 @@ export class ServerConnection {
     if (this.#discarding !== undefined) return this.#discard(size);
     if (piece.length === 0) return;
     const { body } = this.#arriving!.request;
-    if (piece.length <= SMALL_READ) return body.add(piece.slice());
+    if (piece.length <= SMALL_READ) return body.lend(piece);
     // It stays with whoever takes it.
     body.add(piece);
     this.#buffer = NOTHING;

@@ -14,7 +14,9 @@ export class RequestBody {
   /** All of it has arrived; some of it may not have been taken yet. */
   isComplete = false;
   readonly #source: BodySource;
-  #pieces: Uint8Array<ArrayBuffer>[] = [];
+  readonly #pieces: Uint8Array<ArrayBuffer>[] = [];
+  /** The first piece is a view of the buffer that the connection reads into. */
+  #isLent = false;
   #failure: unknown;
   #wait: PromiseWithResolvers<void> | undefined;
 
@@ -33,8 +35,25 @@ export class RequestBody {
     return isOne && this.#pieces[0]!.length <= most ? this.take() : undefined;
   }
 
+  /**
+   * All of it if it has arrived in one piece of at most so many bytes. It stays there until it is
+   * {@link drop}ped, and must not be used after that.
+   */
+  peekWhole(most: number): Uint8Array<ArrayBuffer> | undefined {
+    const isOne = this.isComplete && this.#pieces.length === 1;
+    return isOne && this.#pieces[0]!.length <= most ? this.#pieces[0] : undefined;
+  }
+
+  /** Takes what was looked at by {@link peekWhole}. */
+  drop(): void {
+    this.#isLent = false;
+    this.#pieces.length = 0;
+    this.#source.taken();
+  }
+
   /** Takes a piece that has arrived. Throws if the rest will not come. */
   take(): Uint8Array<ArrayBuffer> | undefined {
+    this.keep();
     const piece = this.#pieces.shift();
     if (piece === undefined && this.#failure !== undefined && !this.isComplete) throw this.#failure;
     if (piece !== undefined && this.#pieces.length === 0) this.#source.taken();
@@ -54,6 +73,20 @@ export class RequestBody {
   add(piece: Uint8Array<ArrayBuffer>): void {
     this.#pieces.push(piece);
     this.#arrived();
+  }
+
+  /** The same for a piece that is only there until the connection is read again. */
+  lend(piece: Uint8Array<ArrayBuffer>): void {
+    const isFirst = this.#pieces.length === 0;
+    this.#isLent ||= isFirst;
+    this.add(isFirst ? piece : piece.slice());
+  }
+
+  /** For the connection: what it has lent is about to be changed. */
+  keep(): void {
+    if (!this.#isLent) return;
+    this.#isLent = false;
+    this.#pieces[0] = this.#pieces[0]!.slice();
   }
 
   /** That was all of it. */

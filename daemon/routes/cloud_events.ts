@@ -30,17 +30,25 @@ class UnsupportedMediaTypeError extends EvsError {
   }
 }
 
+const ABOUT_CLOUD_EVENTS = /cloudevents/i;
 /** Headers that every event in binary mode has. */
 const REQUIRED = ["ce-specversion", "ce-id", "ce-source", "ce-type"];
 
-/** How a publish carries CloudEvents; undefined if it does not. */
-export function cloudModeOf(request: IncomingRequest): CloudMode | undefined {
-  const [type = ""] = (request.header("content-type") ?? "").toLowerCase().split(";");
-  const mode = MODES.get(type.trim());
-  if (mode === undefined && type.startsWith("application/cloudevents")) {
-    throw new UnsupportedMediaTypeError(type.trim());
+/** How a publish of this content type carries CloudEvents; undefined if it does not. */
+export function cloudModeOf(
+  request: IncomingRequest,
+  contentType: string | undefined,
+): CloudMode | undefined {
+  if (contentType !== undefined && ABOUT_CLOUD_EVENTS.test(contentType)) {
+    const [type = ""] = contentType.toLowerCase().split(";");
+    const mode = MODES.get(type.trim());
+    if (mode !== undefined) return mode;
+    if (type.startsWith("application/cloudevents")) {
+      throw new UnsupportedMediaTypeError(type.trim());
+    }
   }
-  return mode ?? (REQUIRED.some((name) => request.count(name) > 0) ? "binary" : undefined);
+  for (const name of REQUIRED) if (request.count(name) > 0) return "binary";
+  return undefined;
 }
 
 /** Refuses parameters that say what an event says itself. */

@@ -5,7 +5,7 @@
  * passed on its last line. After a stop, nothing after it on that connection is stored.
  */
 import { LARGEST_JSON_BODY } from "../../core/event/limits.ts";
-import { EventRefusedError, InvalidArgumentError } from "../../core/base/errors.ts";
+import { EventRefusedError, EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
 import { inTurns } from "../../core/base/in_turns.ts";
 import { atElement, onTheWhole } from "../../core/broker/element_error.ts";
 import type { NewEvent } from "../../core/event/event.ts";
@@ -20,44 +20,80 @@ import { badByteOf } from "../../core/json/utf8.ts";
 import type { Reply } from "../http/reply.ts";
 import { readBody, type RouteRequest, sendJson } from "../http/router.ts";
 import { type CloudMode, cloudModeOf, notABatch, refuseOwnParameters } from "./cloud_events.ts";
-import { type ConnectionTurn, newTurn, publishLines } from "./publish_lines.ts";
+import { publishLines } from "./publish_lines.ts";
+import { plainEvent, sendStored, storeOne } from "./publish_one.ts";
 import { type PublishParameters, publishParameters, traceOf } from "./publish_options.ts";
 import { assertNoSchedule, publishLater, scheduleIn } from "./publish_later.ts";
 import { PublishTally } from "./publish_tally.ts";
+import { type ConnectionTurn, turnOf } from "./publish_turn.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** Elements of an array that are checked together, before everything else has its turn. */
 const TOGETHER = 100;
-const turns = new WeakMap<object, ConnectionTurn>();
+const LINES = /^application\/x-ndjson\b/i;
 
 /** Handles one publish. */
 export async function publish(request: RouteRequest, reply: Reply): Promise<void> {
-  const options = publishParameters(request.query, traceOf(request.raw));
-  const turn = turns.get(request.raw.connection) ?? newTurn();
-  turns.set(request.raw.connection, turn);
-  const before = turn.last;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  turn.last = promise;
+  const { raw, query, services } = request;
+  let held: ConnectionTurn | undefined;
   try {
-    await before;
+    const options = publishParameters(query, traceOf(raw));
+    const turn = turnOf(raw.connection);
+    const before = turn.enter();
+    held = turn;
+    if (before) await before;
     // The response that stopped it closes the connection. It may still be waiting for the lines
     // before the refused one to be durable: closing here would lose it.
     if (turn.stopped) return;
-    const mode = cloudModeOf(request.raw);
-    if (mode !== undefined) refuseOwnParameters(request.query);
-    const isLines = /^application\/x-ndjson\b/i.test(request.raw.header("content-type") ?? "");
-    if (mode === "lines" || (mode === undefined && (isLines || options.text))) {
-      const cloudEvents = mode === "lines";
-      await publishLines(request, reply, {
+    const type = raw.header("content-type");
+    const mode = cloudModeOf(raw, type);
+    if (mode !== undefined) refuseOwnParameters(query);
+    const isLines = options.text || (type !== undefined && LINES.test(type));
+    if (mode === "lines" || (mode === undefined && isLines)) {
+      held = undefined;
+      return await linesInTurn(request, reply, {
         ...options,
-        cloudEvents,
+        cloudEvents: mode === "lines",
         turn,
-        decoder: decoderFor(request, request.params["topic"]!, { ...options, cloudEvents }),
-        handedDown: resolve,
       });
-    } else await publishJson(request, reply, { ...options, mode });
+    }
+    if (mode === undefined) {
+      const { body } = raw;
+      if (!body.isComplete && !body.hasPieces) await body.arrival();
+      const event = plainEvent(request, options);
+      if (event !== undefined) {
+        const outcome = await storeOne(request, event, options.expected);
+        return sendStored(reply, { request, event, outcome });
+      }
+    }
+    await publishJson(request, reply, { ...options, mode });
+  } catch (error) {
+    if (error instanceof EvsError) services.metrics.refuse(error.code);
+    throw error;
   } finally {
-    resolve();
+    held?.leave();
+  }
+}
+
+/** It leaves its turn when all of its lines have been passed on. */
+async function linesInTurn(
+  request: RouteRequest,
+  reply: Reply,
+  options: PublishParameters & { cloudEvents: boolean; turn: ConnectionTurn },
+): Promise<void> {
+  let isHeld = true;
+  const leave = () => {
+    if (isHeld) options.turn.leave();
+    isHeld = false;
+  };
+  try {
+    await publishLines(request, reply, {
+      ...options,
+      decoder: decoderFor(request, request.params["topic"]!, options),
+      handedDown: leave,
+    });
+  } finally {
+    leave();
   }
 }
 

@@ -22,7 +22,6 @@ import {
   versionsOf,
 } from "../../core/store/pack.ts";
 import type { AppendOutcome, AppendRequest } from "../../core/store/store.ts";
-import type { PublishStream } from "../../core/store/journal.ts";
 import type { EventDecoder } from "../ingest/decode_event.ts";
 import { appendDistinct, distinctIds, knownIds } from "../ingest/distinct_sources.ts";
 import { LineDecoder } from "../ingest/decode_lines.ts";
@@ -32,6 +31,7 @@ import { countGarbage } from "../memory/scavenge.ts";
 import type { PublishParameters } from "./publish_options.ts";
 import { oneRequest, tagged } from "./publish_batch.ts";
 import { PublishTally } from "./publish_tally.ts";
+import type { ConnectionTurn } from "./publish_turn.ts";
 
 /** What an envelope may add to its payload. */
 const ENVELOPE_ROOM = 64 * 1024;
@@ -68,37 +68,6 @@ const all = moduleState(() => ({ inFlight: 0 }));
 /** True if a connection has to wait until some of its bytes are durable. */
 export function mustWait(own: number, all: number): boolean {
   return own > MAX_IN_FLIGHT || (own > FAIR_SHARE && all > SHARED);
-}
-
-/** The publishes of one connection. */
-export interface ConnectionTurn {
-  /** Resolves when the last publish has passed on everything. */
-  last: Promise<void>;
-  stream: PublishStream;
-  stopped: boolean;
-  /** Bytes passed on and not yet durable. */
-  bytes: number;
-  inFlight: Set<Promise<void>>;
-  /** Lines that were refused of the last chunk. */
-  refused: number;
-  /**
-   * Called when nothing is in flight any more: what has arrived meanwhile need not wait for more
-   * bytes.
-   */
-  idle: () => void;
-}
-
-/** The turn of a connection that has published nothing yet. */
-export function newTurn(): ConnectionTurn {
-  return {
-    last: Promise.resolve(),
-    stream: {},
-    stopped: false,
-    bytes: 0,
-    inFlight: new Set(),
-    refused: 0,
-    idle: () => {},
-  };
 }
 
 /** A publish request, and its place among those of its connection. */

@@ -48,6 +48,36 @@ Deno.test("a connection is read on when a request was answered whose body nobody
   assert.equal(client.exchanges.length, 2);
 });
 
+Deno.test("a body is what was sent when it is taken late, whatever has been read meanwhile", async () => {
+  const text = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
+  const client = new FakeClient([put("first"), put("other")]);
+  await settled();
+  const { body } = client.exchanges[0]!.request;
+  answer(client.exchanges[0]!);
+  await settled();
+  assert.equal(client.exchanges.length, 2, "the next one was read");
+  assert.equal(text(body.take()), "first");
+  const { body: second } = client.exchanges[1]!.request;
+  assert.equal(second.peekWhole(4), undefined, "it is longer");
+  assert.equal(text(second.peekWhole(5)), "other");
+  const taken = second.take();
+  client.socket.send(put("third"));
+  await settled();
+  assert.deepEqual([client.exchanges.length, text(taken)], [3, "other"]);
+});
+
+Deno.test("a connection is read on when a body was looked at and dropped", async () => {
+  const client = new FakeClient([put("whole"), get]);
+  await settled();
+  const { body } = client.exchanges[0]!.request;
+  body.peekWhole(5);
+  await settled();
+  assert.equal(client.exchanges.length, 1);
+  body.drop();
+  await settled();
+  assert.deepEqual([client.exchanges.length, body.take()], [2, undefined]);
+});
+
 Deno.test("a connection that is neither read nor written to is closed after ten minutes", async () => {
   const client = new FakeClient([put("for a route that never comes to it")]);
   await settled();
