@@ -328,6 +328,7 @@ import "./http/heartbeat.ts";
 import "./http/json_route.ts";
 import "./http/lines_reply.ts";
 import "./http/listener.ts";
+import "./http/repeated_head.ts";
 import "./http/reply.ts";
 import "./http/request.ts";
 import "./http/request_head.ts";

@@ -3,6 +3,7 @@
  * bodies in chunks. A body with a length is counted by the connection.
  */
 import { Chunks } from "./chunks.ts";
+import { RepeatedHead } from "./repeated_head.ts";
 import { BadRequestError, latin1, RequestHead } from "./request_head.ts";
 
 /** Chunk sizes with their extensions, and trailers, may be of this length, bytes. */
@@ -24,6 +25,7 @@ export class RequestParser {
   readonly #maxHead: number;
   /** The last chunk of the current body has been read. */
   isComplete = false;
+  readonly #repeated = new RepeatedHead();
   /** What earlier calls brought of a head, of a line of framing, or of trailers. */
   readonly #rest = new Chunks();
   #bytes = NOTHING;
@@ -58,6 +60,8 @@ export class RequestParser {
   /** Reads the bytes as a head; undefined: there is more of it. Throws {@link BadRequestError}. */
   readHead(bytes: Uint8Array): { head: RequestHead; read: number } | undefined {
     const before = this.#rest.length;
+    const repeated = before > 0 ? undefined : this.#repeated.find(bytes);
+    if (repeated !== undefined) return { head: repeated, read: repeated.size };
     if (before > 0) this.#rest.push(bytes);
     const all = before > 0 ? this.#rest.view() : bytes;
     const isThere = all.length <= SHORT_HEAD || before === 0 ||
@@ -70,6 +74,7 @@ export class RequestParser {
       if (before === 0) this.#rest.push(bytes);
       return undefined;
     }
+    this.#repeated.remember(head, all);
     this.#rest.clear();
     return { head, read: head.size - before };
   }

@@ -435,4 +435,13 @@ export const httpMutants: Mutant[] = [
     tests: ["tests/daemon/routes/publish_one_test.ts"],
     filter: "takes the long way",
   },
+  {
+    name: "head: one that is only as long as the one before is taken for it",
+    promise: "Every request gets an answer",
+    file: "daemon/http/repeated_head.ts",
+    from: "if (bytes[at] !== known[at]) return undefined;",
+    to: "if (bytes[at] === undefined) return undefined;",
+    tests: [`${http}/repeated_head_test.ts`],
+    filter: "whichever came before",
+  },
 ];
