@@ -22,9 +22,12 @@ export interface WorkerSign {
   ready: true;
 }
 
+/** Up to this size copying a buffer costs both threads less than transferring it, bytes. */
+const COPIED = 8 * 1024;
+
 /** Options of a call. */
 export interface WorkerCallOptions {
-  /** Buffers to transfer instead of copying. */
+  /** Buffers to transfer instead of copying, where that is cheaper. */
   transfer?: ArrayBufferLike[];
   /**
    * Called if the worker is ready for the next call before it answers this one; never afterwards.
@@ -68,16 +71,18 @@ export class WorkerClient {
   }
 
   /**
-   * Sends the call. The caller loses the buffers that are transferred; large ones return to the
-   * pool when the worker answers (core/base/buffer_pool.ts).
+   * Sends the call. The caller must not use the buffers of `transfer` any more: it loses those that
+   * are transferred. Large ones return to the pool when the worker answers
+   * (core/base/buffer_pool.ts).
    */
   call<T>(call: unknown, { transfer = [], onReady }: WorkerCallOptions = {}): Promise<T> {
     if (this.#dead) return Promise.reject(this.#dead);
     const id = this.#next++;
     return new Promise<T>((resolve, reject) => {
       this.#waiting.set(id, { resolve: (value) => resolve(value as T), reject, onReady });
-      const lent = transfer.filter(isReusable);
-      this.#worker.postMessage({ id, call, lent } satisfies WorkerCall, transfer as ArrayBuffer[]);
+      const large = transfer.filter(({ byteLength }) => byteLength > COPIED) as ArrayBuffer[];
+      const lent = large.filter(isReusable);
+      this.#worker.postMessage({ id, call, lent } satisfies WorkerCall, large);
     });
   }
 

@@ -85,14 +85,15 @@ Deno.test("WorkerEventStore reads what its worker wrote when opened again", asyn
   const [outcome] = await first.append([{ topic: "t", events }]);
   assert.ok(outcome?.ok && outcome.lastSeq === 50);
   assert.equal(first.head("t").lastSeq, 50);
-  const request = packedRequest(["1.0", "2"]);
+  const large = JSON.stringify("x".repeat(10_000));
+  const request = packedRequest(["1.0", large]);
   const [packed] = await first.append([request]);
   assert.ok(packed?.ok && packed.lastSeq === 52);
   assert.equal(request.payloads.length, 0, "its bytes moved to the worker");
   const lines = new TextDecoder().decode(
     first.readLines("t", { from: 51, to: 52, limit: 9 }).bytes,
   );
-  assert.match(lines, /"payload":1\.0\}\n.*"payload":2\}\n$/);
+  assert.match(lines, /"payload":1\.0\}\n.*"payload":"x{10000}"\}\n$/);
   assert.equal(await first.truncate("t", 11), 10);
   assert.equal(first.readPage("t", { from: 1, to: 99, limit: 99 }).events[0]?.seq, 11);
   await first.close();

@@ -108,3 +108,14 @@ Deno.test("WorkerClient says nothing of its beginning when its worker dies behin
     return /planted/.test(message) && !/begun/.test(message);
   });
 });
+
+Deno.test("WorkerClient copies small buffers and transfers large ones, and either arrives whole", async () => {
+  await using worker = start();
+  for (const [bytes, isLost] of [[1, false], [8192, false], [8193, true], [100_000, true]]) {
+    const value = new Uint8Array(Number(bytes)).fill(7);
+    const { buffer } = value;
+    const answer = worker.client.call<Uint8Array>({ op: "echo", value }, { transfer: [buffer] });
+    assert.equal(buffer.byteLength === 0, isLost, `${bytes} bytes`);
+    assert.deepEqual(await answer, new Uint8Array(Number(bytes)).fill(7));
+  }
+});
