@@ -58,7 +58,7 @@ export async function connectDriver(target: DatabaseTarget, name: string): Promi
     database,
     // With null it neither asks the environment nor looks for ~/.pgpass.
     password: password ?? null,
-    ssl: target.tls && { rejectUnauthorized: true, ca: target.ca, servername: host },
+    ssl: target.tls && { rejectUnauthorized: true, ca: target.ca },
     connectionTimeoutMillis: connectTimeout,
     keepAlive: true,
     application_name: name,

@@ -38,6 +38,8 @@ export interface PostgresServer extends AsyncDisposable {
   stop(mode?: "fast" | "immediate"): Promise<void>;
   /** SIGKILL to the server and all its processes at once. */
   kill(): Promise<void>;
+  /** Writes files as in {@link ServerOptions}. */
+  writeFiles(files: Record<string, string>): Promise<void>;
   /** What the server wrote to its log. */
   log(): string;
 }
@@ -78,10 +80,8 @@ export async function startPostgres(options: ServerOptions = {}): Promise<Postgr
   const how = ["-U", "evs", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"];
   await run([`${bin}/initdb`, "-D", data, ...how]);
   if (options.hba) await writeAsServer(`${data}/pg_hba.conf`, options.hba.join("\n") + "\n");
-  for (const [name, text] of Object.entries(options.files ?? {})) {
-    await writeAsServer(`${data}/${name}`, text);
-  }
   const server = new Server(dir, options.settings ?? {});
+  await server.writeFiles(options.files ?? {});
   await server.start();
   return server;
 }
@@ -163,6 +163,12 @@ class Server implements PostgresServer {
   async #ended(): Promise<void> {
     await this.#child?.status;
     this.#child = undefined;
+  }
+
+  async writeFiles(files: Record<string, string>): Promise<void> {
+    for (const [name, text] of Object.entries(files)) {
+      await writeAsServer(`${this.dir}/data/${name}`, text);
+    }
   }
 
   log(): string {
