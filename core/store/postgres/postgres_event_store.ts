@@ -38,7 +38,7 @@ import { Heads } from "./heads.ts";
 import { STORE_MIGRATIONS } from "./migrations.ts";
 import { forgetProducers, Producer } from "./producer.ts";
 import { PostgresReader } from "./reader.ts";
-import { selectRows } from "./select_rows.ts";
+import { selectEvents } from "../select_events.ts";
 
 /** How a {@link PostgresEventStore} reaches its database, and works with it. */
 export interface PostgresStoreOptions extends PostgresOptions, DedupWindow {
@@ -52,17 +52,6 @@ export interface PostgresStoreOptions extends PostgresOptions, DedupWindow {
   /** Times events and repeated ids. Default: the database's clock. */
   clock?: Clock;
 }
-
-type Reads =
-  | "readPage"
-  | "readLines"
-  | "readKey"
-  | "lastSeqOfKey"
-  | "find"
-  | "seekTime"
-  | "seekBytes";
-/** Until the interface says that reads may come later. */
-type AsyncJournalStore = Omit<JournalStore, Reads>;
 
 const PATIENCE_MS = 30_000;
 const POLL_INTERVAL_MS = 2000;
@@ -89,7 +78,7 @@ const DURABILITY = `SELECT current_setting('fsync') = 'on'
  * await using broker = new EventBroker({ eventStore });
  * ```
  */
-export class PostgresEventStore implements AsyncJournalStore {
+export class PostgresEventStore implements JournalStore {
   readonly atomic = true;
   readonly countsKeys = true;
   readonly #postgres: Postgres;
@@ -170,12 +159,20 @@ export class PostgresEventStore implements AsyncJournalStore {
     await this.#wakeUps.open();
     this.#wakeUps.on(APPENDED, (items) => this.#wokenBy(items));
     await this.#reader.refresh();
-    this.#heads.beginTelling();
-    if (this.#heads.hasListeners) this.#poll();
+    // Whoever listened before now knew of nothing.
+    if (this.#heads.hasListeners) this.#heads.tellAll();
+    else this.#heads.beginTelling();
+    this.#poll();
     this.#inBackground(async () => {
       await forgetProducers(this.#postgres);
       await sweepLeftovers(this.#deletion);
     });
+  }
+
+  /** Connects as soon as the server is there. */
+  #openAtLast(): Promise<void> {
+    const { signal } = this.#closing;
+    return patiently(() => this.#opened(), { clock: systemClock, patience: Infinity, signal });
   }
 
   /** Work that nobody waits for, and that is done again at the next start if it fails. */
@@ -243,10 +240,10 @@ export class PostgresEventStore implements AsyncJournalStore {
   }
 
   onAppended(listener: (appended: Appended) => void): () => void {
-    const remove = this.#heads.listen(listener);
-    // Before it is open, opening it begins.
-    if (this.#cancelPoll === undefined && this.#opening) this.#poll();
-    return remove;
+    // Whoever wants to be told of events of others may have no other reason to connect. What keeps
+    // it from connecting is told to those who use the store.
+    if (this.#opening === undefined) this.#inBackground(() => this.#openAtLast());
+    return this.#heads.listen(listener);
   }
 
   /** Looks for events of others from time to time, whether a wake-up came or not. */
@@ -375,7 +372,7 @@ export class PostgresEventStore implements AsyncJournalStore {
 
   async getEvents(topic: string, options: EventQuery = {}): Promise<Event[]> {
     await this.refresh([topic]);
-    const events = await selectRows(this, topic, options);
+    const events = await selectEvents(this, topic, options);
     return events.map((stored) => toEvent(stored));
   }
 

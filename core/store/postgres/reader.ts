@@ -9,6 +9,7 @@ import type { Postgres } from "../../postgres/connection.ts";
 import { DamagedPageError } from "../../postgres/errors.ts";
 import type { Found } from "../damage.ts";
 import { type KeyQuery, type LinePage, type Page, PAGE_BYTES, type PageQuery } from "../store.ts";
+import type { EventReader } from "../reader.ts";
 import type { Heads } from "./heads.ts";
 import { EVENT_COLUMNS, eventOfRow, type EventRow } from "./row.ts";
 
@@ -59,7 +60,7 @@ const FIND = `SELECT ${HEAD}, e.* FROM evs.topics AS t LEFT JOIN LATERAL (
 ) AS e ON true WHERE t.name = $1`;
 
 /** The read half of the PostgreSQL event store. */
-export class PostgresReader {
+export class PostgresReader implements EventReader {
   readonly #postgres: Postgres;
   readonly #heads: Heads;
   readonly #report: (found: Found) => void;
@@ -68,6 +69,14 @@ export class PostgresReader {
     this.#postgres = postgres;
     this.#heads = heads;
     this.#report = report;
+  }
+
+  head(topic: string): TopicHead {
+    return this.#heads.of(topic);
+  }
+
+  topics(): string[] {
+    return this.#heads.topics();
   }
 
   /** Brings the heads of these topics up to date, or of all. */
