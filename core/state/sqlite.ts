@@ -155,9 +155,10 @@ export class SqliteState implements State {
       ) as unknown as ExpiredRecord[],
       ...expiryClockOf(this.#all("SELECT skew, newest FROM expiry_clock")[0]),
       retries: this.#all(
-        `SELECT subscription, topic, id, seq, key, type, due_at, wait_ms, next_attempt, failures
+        `SELECT subscription, topic, id, seq, key, type, due_at, wait_ms, next_attempt, failures,
+           edited_from
          FROM retries ORDER BY rowid`,
-      ).map(waitingOf),
+      ).map((row) => ({ ...waitingOf(row), ...linkOf(row) })),
       scheduled: this.#all(
         `SELECT number, topic, id, type, key, due_at, wait_ms, accepted_at, after_seq, stamped,
            redacted
