@@ -17,14 +17,21 @@ export class BeginAhead {
 
   /**
    * How many deliveries to mark now, at `mono`, when all those of the last mark have begun. `busy`
-   * tells whether handlers were working all the time, so that the time since then shows how long
-   * they take.
+   * tells whether handlers were working all the time, so that the time since that mark was stored
+   * shows how long they take.
    */
   next(mono: number, { busy }: { busy: boolean }): number {
     const passed = this.#since === undefined || !busy ? Infinity : mono - this.#since;
-    this.#since = mono;
     const fitting = Math.floor(AHEAD_MS / Math.max(passed / this.#count, 0.001));
     this.#count = Math.max(1, Math.min(fitting, 2 * this.#count, MOST));
     return this.#count;
+  }
+
+  /**
+   * The mark is stored, at `mono`. How long that took says nothing of handlers: where the state is
+   * on another machine, it takes longer than they do.
+   */
+  stored(mono: number): void {
+    this.#since = mono;
   }
 }

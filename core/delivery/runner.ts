@@ -238,18 +238,18 @@ export class HandlerRunner {
     // Events that may have ended a process get their own mark, so that their next end is certain.
     const odd = leases.findIndex(({ entry }, i) => i >= from && entry.unanswered !== undefined);
     const to = odd < 0 ? from + count : odd === from ? from + 1 : Math.min(odd, from + count);
-    const marked = leases.slice(from, to).filter((lease) => lease.isHeld);
+    const tokens = leases.slice(from, to).filter(({ isHeld }) => isHeld).map(({ token }) => token);
     this.#marked = Math.min(to, leases.length);
     this.#wasBusy = this.#marked < leases.length || leases.length === BATCH;
     // They begin one after another: if the first ends the process, the others have not begun.
-    const soon = marked.length > 1;
-    const tokens = marked.map(({ token }) => token);
+    const soon = tokens.length > 1;
     try {
       await this.#driver.begun.begin(tokens, { soon, instance: this.#instance });
     } catch (error) {
       // Run the handler anyway: losing the mark costs a count, not an event.
       onError(error, `the deliveries of ${this.#driver.record.name}`);
     }
+    this.#begin!.stored(clock.monotonic());
   }
 
   async #lease(): Promise<Lease[] | undefined> {
