@@ -23,6 +23,7 @@ const FLOORS = [
   "store/postgres",
   "store/worker",
   "state",
+  "state/postgres",
   "spool",
   "data_dir",
   "reading",

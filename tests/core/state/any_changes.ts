@@ -9,7 +9,7 @@ import { loaded } from "./conformance.ts";
 
 const SUBSCRIPTIONS = ["s", "r"] as const;
 const TOPICS = ["t", "u"] as const;
-const IDS = ["a", "b", "c:d", 'quo"te\\{,}', "ünï"] as const;
+const IDS = ["a", "b'b", "c:d", 'quo"te\\{,}', "ünï $1 \\'"] as const;
 const REASONS = ["timed out after 5 ms", "exit code 3", "100% of a_b\\c", "no route"] as const;
 const NUMBERS = [1, 2, 3] as const;
 /** The end of the last period that is asked for. */

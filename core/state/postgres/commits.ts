@@ -1,0 +1,275 @@
+/**
+ * Commits to the state in PostgreSQL, one transaction at a time. Those that come in meanwhile share
+ * the next one, so that many queues wait for one sync.
+ *
+ * Each transaction notes its number in the row of this state. When the connection is lost during
+ * it, that row says whether it was kept; one that was not is tried again. Asking for the row shuts
+ * out what was sent before and has not begun (evs.note_commit).
+ */
+import type { Clock } from "../../base/clock.ts";
+import { CannotStoreError, ClosedError } from "../../base/errors.ts";
+import type { Postgres } from "../../postgres/connection.ts";
+import { type Fence, FencedError } from "../fences.ts";
+import type { CommitOptions, StateChange } from "../state.ts";
+import { Batches, type BoundStatement, type Columns } from "./batches.ts";
+import { listed, lists } from "./table_lists.ts";
+import { batchedStatements, needsPlan } from "./changes.ts";
+import { DeadLetterPlan, type KnownGroups } from "./dead_letter_plan.ts";
+import { fateOf } from "./fate.ts";
+import { requestOf } from "./literal.ts";
+import { listType, plainRow } from "./values.ts";
+
+/** Most changes that share a transaction, unless one commit has more. */
+const MOST_CHANGES = 10_000;
+/** Waits between attempts, ms. */
+const FIRST_WAIT = 20;
+const LONGEST_WAIT = 1000;
+
+interface Waiting {
+  changes: readonly StateChange[];
+  fences: readonly Fence[];
+  sync: boolean;
+  /** By the monotonic clock: it waits no longer for a database that is away. */
+  until: number;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/** Where and how to commit. */
+export interface CommitsOptions {
+  postgres: Postgres;
+  /** Identifies this state among all that are open. */
+  writer: string;
+  clock: Clock;
+  /** How long a commit waits for a database that is away, ms. */
+  patienceMs: number;
+}
+
+/** The commits of one state. */
+export class Commits {
+  readonly #postgres: Postgres;
+  readonly #writer: string;
+  readonly #clock: Clock;
+  readonly #patienceMs: number;
+  #waiting: Waiting[] = [];
+  #running: Promise<void> | undefined;
+  #number = 0;
+  /** As it is noted in the row of this state. */
+  #attempt = 0;
+  #groups: KnownGroups | undefined;
+  #closing: Promise<void> | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor({ postgres, writer, clock, patienceMs }: CommitsOptions) {
+    this.#postgres = postgres;
+    this.#writer = writer;
+    this.#clock = clock;
+    this.#patienceMs = patienceMs;
+  }
+
+  /** Makes the row of this state. */
+  async begin(): Promise<void> {
+    await this.#ask();
+  }
+
+  /** Resolves when it is durable; if it rejects, nothing was kept. */
+  commit(
+    changes: readonly StateChange[],
+    { sync = true, fences = [] }: CommitOptions = {},
+  ): Promise<void> {
+    if (this.#closing) return Promise.reject(closed());
+    if (changes.length === 0 && fences.length === 0) return Promise.resolve();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const until = this.#clock.monotonic() + this.#patienceMs;
+    this.#waiting.push({ changes, fences, sync, until, resolve, reject });
+    this.#running ??= this.#run();
+    return promise;
+  }
+
+  /** Waits for what is under way, unless the database is away, and forgets this state's row. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    this.#wake?.();
+    await this.#running;
+    try {
+      const sql = "DELETE FROM evs.state_commits WHERE writer = $1";
+      await this.#postgres.query("state", sql, [this.#writer]);
+    } catch (error) {
+      // The row is removed when it is old (PostgresState.open).
+      if (fateOf(error) === "final") throw error;
+    }
+  }
+
+  async #run(): Promise<void> {
+    // What is committed in this turn shares the transaction.
+    await Promise.resolve();
+    while (this.#waiting.length > 0) await this.#settle(this.#take());
+    this.#running = undefined;
+  }
+
+  #take(): Waiting[] {
+    let count = 0;
+    const end = this.#waiting.findIndex(({ changes }, n) =>
+      (count += changes.length) > MOST_CHANGES && n > 0
+    );
+    return this.#waiting.splice(0, end < 0 ? this.#waiting.length : end);
+  }
+
+  async #settle(commits: readonly Waiting[]): Promise<void> {
+    try {
+      await this.#store(commits);
+      for (const { resolve } of commits) resolve();
+    } catch (error) {
+      this.#groups = undefined;
+      // One that cannot be kept must not take the others with it.
+      const isOwn = commits.length === 1 || error instanceof CannotStoreError ||
+        error instanceof ClosedError;
+      if (!isOwn) { for (const one of commits) await this.#settle([one]); }
+      else for (const { reject } of commits) reject(error);
+    }
+  }
+
+  /** Stores all of them or nothing. */
+  async #store(commits: readonly Waiting[]): Promise<void> {
+    const number = ++this.#number;
+    const until = Math.max(...commits.map(({ until }) => until));
+    for (let wait = FIRST_WAIT;; wait = Math.min(2 * wait, LONGEST_WAIT)) {
+      try {
+        return await this.#transaction(commits, number);
+      } catch (error) {
+        this.#groups = undefined;
+        const fate = fateOf(error);
+        if (fate === "final") throw await this.#fenced(error, commits);
+        if (fate === "unknown") {
+          if (await this.#isKept(number, error)) return;
+          // The server has just answered: no need to wait, however long this took.
+          continue;
+        }
+        if (this.#closing || this.#clock.monotonic() >= until) {
+          throw notStored(error, this.#postgres);
+        }
+        await this.#pause(wait, error);
+      }
+    }
+  }
+
+  async #transaction(commits: readonly Waiting[], number: number): Promise<void> {
+    const changes = commits.flatMap(({ changes }) => changes);
+    const first = this.#firstStatements(commits, number);
+    if (!needsPlan(changes)) {
+      await this.#postgres.query("state", requestOf([...first, ...batchedStatements(changes)]));
+      return;
+    }
+    this.#groups = await this.#postgres.transaction("state", async (query) => {
+      for (const { text, values } of first) await query(text, values);
+      const batches = new Batches();
+      const plan = await DeadLetterPlan.begin(query, { changes, batches, known: this.#groups });
+      await query(requestOf(batchedStatements(changes, { batches, plan })));
+      return plan.known;
+    });
+  }
+
+  /** An error of fences with those that are over; any other as it is. */
+  async #fenced(error: unknown, commits: readonly Waiting[]): Promise<unknown> {
+    if (!(error instanceof Error) || !FENCED.test(error.message)) return error;
+    const fences = fencesOf(commits);
+    const rows = await this.#postgres.query(
+      "state",
+      `SELECT subscription, part::int AS part, asked.epoch FROM ${listed(FENCE, "asked")}
+       LEFT JOIN evs.claims USING (subscription, part)
+       WHERE claims.epoch IS DISTINCT FROM asked.epoch`,
+      lists(FENCE, fences),
+    );
+    return new FencedError(rows.map((row) => plainRow(row) as unknown as Fence));
+  }
+
+  /** What comes before the changes: the mode, the fences, the number. */
+  #firstStatements(commits: readonly Waiting[], number: number): BoundStatement[] {
+    const fences = fencesOf(commits);
+    return [
+      ...(commits.some(({ sync }) => sync) ? [] : [NO_SYNC]),
+      ...(fences.length === 0 ? [] : [{ text: HOLD, values: lists(FENCE, fences) }]),
+      { text: NOTE, values: [this.#writer, number, this.#attempt] },
+    ];
+  }
+
+  /**
+   * Asks until the database answers: to say of something that was kept that it was not would have
+   * it done twice.
+   */
+  async #isKept(number: number, unknown: unknown): Promise<boolean> {
+    for (let wait = FIRST_WAIT;; wait = Math.min(2 * wait, LONGEST_WAIT)) {
+      try {
+        return await this.#ask() === number;
+      } catch (error) {
+        if (fateOf(error) === "final") throw error;
+        if (this.#closing) throw unknown;
+        await this.#pause(wait, error);
+      }
+    }
+  }
+
+  /** The number of the last commit that was kept. */
+  async #ask(): Promise<number> {
+    const [row] = await this.#postgres.query("state", ASK, [this.#writer]);
+    const { number, attempt } = plainRow(row!) as { number: number; attempt: number };
+    this.#attempt = attempt;
+    return number;
+  }
+
+  /** Waits for a database that is away; those behind that have waited long enough are told. */
+  async #pause(ms: number, error: unknown): Promise<void> {
+    const now = this.#clock.monotonic();
+    const late = this.#waiting.filter(({ until }) => until <= now);
+    this.#waiting = this.#waiting.filter(({ until }) => until > now);
+    for (const { reject } of late) reject(notStored(error, this.#postgres));
+    await new Promise<void>((resolve) => {
+      const cancel = this.#clock.setTimer(resolve, ms);
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+}
+
+const NO_SYNC = { text: "SELECT set_config('synchronous_commit', 'off', true)", values: [] };
+const FENCE = { subscription: "text", part: "bigint", epoch: "bigint" } as const;
+const HOLD = `SELECT evs.hold_claims(${
+  Object.values(FENCE).map((type, n) => `$${n + 1}${listType(type)}`).join(", ")
+})`;
+const NOTE = "SELECT evs.note_commit($1, $2, $3)";
+/**
+ * Locks the row, and so waits for a transaction of this writer that the server is still at; one that
+ * has not begun by then fails, however late it arrives.
+ */
+const ASK = `
+  INSERT INTO evs.state_commits AS one (writer, number, attempt, at) VALUES ($1, 0, 0, now())
+  ON CONFLICT (writer) DO UPDATE SET attempt = one.attempt + 1, at = now()
+  RETURNING number, attempt`;
+/** What evs.hold_claims fails with. */
+const FENCED = /\(EVF01\)$/;
+
+/** The fences of all of them, each once. */
+function fencesOf(commits: readonly Waiting[]): (Fence & Columns)[] {
+  const all = new Map<string, Fence & Columns>();
+  for (const { subscription, part, epoch } of commits.flatMap(({ fences }) => fences)) {
+    all.set(`${subscription}\n${part}\n${epoch}`, { subscription, part, epoch });
+  }
+  return [...all.values()];
+}
+
+function notStored(cause: unknown, { place }: Postgres): CannotStoreError {
+  if (cause instanceof CannotStoreError) return cause;
+  return new CannotStoreError(`PostgreSQL at ${place} did not commit this; nothing was stored`, {
+    cause,
+    hint: "try again; the server's log says what it was busy with",
+  });
+}
+
+function closed(): ClosedError {
+  return new ClosedError("the state is closed");
+}

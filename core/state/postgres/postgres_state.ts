@@ -1,0 +1,193 @@
+/**
+ * The state in PostgreSQL, which several nodes may share. What lives in memory is read when it is
+ * opened; all else is read when it is asked for. A commit is one transaction
+ * (core/state/postgres/commits.ts); in it, the epochs of the parts that it is about are checked.
+ */
+import { type Clock, systemClock } from "../../base/clock.ts";
+import { InternalError } from "../../base/errors.ts";
+
+import type { AuditQuery, AuditRecord } from "../../event/audit.ts";
+import { openPostgres, type Postgres } from "../../postgres/connection.ts";
+import { migrate } from "../../postgres/migrations.ts";
+import { type Patience, patiently } from "../../postgres/patience.ts";
+import type { PostgresOptions } from "../../postgres/url.ts";
+import type { GroupRecord } from "../group_rules.ts";
+import type {
+  BoundDeadLetterFilter,
+  CommitOptions,
+  DeadLetterGroupCount,
+  DeadLetterKey,
+  DeadLetterKeysRequest,
+  DeadLetterName,
+  DeadLetterPage,
+  DeadLetterPageRequest,
+  GroupTrendCount,
+  RetryRecord,
+  State,
+  StateChange,
+  StateSnapshot,
+} from "../state.ts";
+import { Commits } from "./commits.ts";
+import { STATE_MIGRATIONS } from "./migrations.ts";
+import { StateReads } from "./reads.ts";
+import { readSnapshot } from "./snapshot.ts";
+
+/** How long reads and commits wait for a database that is away, ms. */
+const PATIENCE_MS = 10_000;
+
+/** How a state is opened. */
+export interface PostgresStateOptions {
+  clock?: Clock;
+  /** How long reads and commits wait for a database that is away, ms; 10,000 by default. */
+  patienceMs?: number;
+}
+
+/**
+ * A {@link State} in a PostgreSQL database, in the schema `evs`.
+ *
+ * ```ts
+ * const state = await PostgresState.open("postgres://evs@db.example/events");
+ * await using broker = new EventBroker({ state });
+ * ```
+ */
+export class PostgresState implements State {
+  readonly #postgres: Postgres;
+  readonly #commits: Commits;
+  readonly #reads: StateReads;
+  #snapshot: StateSnapshot | undefined;
+
+  readonly #closing = new AbortController();
+
+  private constructor(
+    postgres: Postgres,
+    { commits, snapshot, ...patience }: Patience & { commits: Commits; snapshot: StateSnapshot },
+  ) {
+    this.#postgres = postgres;
+    this.#commits = commits;
+    this.#snapshot = snapshot;
+    const waiting = { ...patience, signal: this.#closing.signal };
+    this.#reads = new StateReads((text, values) =>
+      patiently(() => postgres.query("read", text, values), waiting)
+    );
+  }
+
+  /** Connects, makes or migrates the tables, and reads what lives in memory. */
+  static async open(
+    database: string | PostgresOptions,
+    { clock = systemClock, patienceMs = PATIENCE_MS }: PostgresStateOptions = {},
+  ): Promise<PostgresState> {
+    const postgres = await openPostgres(database, { clock });
+    try {
+      await migrate(postgres, { part: "state", steps: STATE_MIGRATIONS });
+      // Of states that ended without closing.
+      const old = "DELETE FROM evs.state_commits WHERE at < now() - interval '30 days'";
+      await postgres.query("state", old);
+      const commits = new Commits({ postgres, writer: crypto.randomUUID(), clock, patienceMs });
+      await commits.begin();
+      const snapshot = await snapshotOf(postgres);
+      return new PostgresState(postgres, { commits, snapshot, clock, patience: patienceMs });
+    } catch (error) {
+      await postgres.close();
+      throw error;
+    }
+  }
+
+  /**
+   * As of the opening, or of the last {@link refresh}. Once: by then, somebody else may have changed
+   * it.
+   * @internal
+   */
+  load(): StateSnapshot {
+    const snapshot = this.#snapshot;
+    if (!snapshot) throw new InternalError("the state was loaded; refresh() reads it again");
+    this.#snapshot = undefined;
+    return snapshot;
+  }
+
+  /**
+   * Reads again what {@link load} returns.
+   * @internal
+   */
+  async refresh(): Promise<void> {
+    this.#snapshot = await snapshotOf(this.#postgres);
+  }
+
+  /** @internal */
+  commit(changes: readonly StateChange[], options?: CommitOptions): Promise<void> {
+    return this.#commits.commit(changes, options);
+  }
+
+  /** @internal */
+  retry(subscription: string, topic: string, id: string): Promise<RetryRecord | undefined> {
+    return this.#reads.retry(subscription, topic, id);
+  }
+
+  /** @internal */
+  scheduledLine(number: number): Promise<Uint8Array | undefined> {
+    return this.#reads.scheduledLine(number);
+  }
+
+  /** @internal */
+  deadLetters(filter: BoundDeadLetterFilter, page: DeadLetterPageRequest): Promise<DeadLetterPage> {
+    return this.#reads.deadLetters(filter, page);
+  }
+
+  /** @internal */
+  countDeadLetters(filter: BoundDeadLetterFilter): Promise<number> {
+    return this.#reads.countDeadLetters(filter);
+  }
+
+  /** @internal */
+  deadLetterKeys(request: DeadLetterKeysRequest): Promise<DeadLetterKey[]> {
+    return this.#reads.deadLetterKeys(request);
+  }
+
+  /** @internal */
+  jobPart(job: number, part: number): Promise<DeadLetterName[] | undefined> {
+    return this.#reads.jobPart(job, part);
+  }
+
+  /** @internal */
+  audit(query: AuditQuery): Promise<AuditRecord[]> {
+    return this.#reads.audit(query);
+  }
+
+  deadLetterCounts(): Promise<Map<string, number>> {
+    return this.#reads.deadLetterCounts();
+  }
+
+  /** @internal */
+  deadLetterGroups(): Promise<GroupRecord[]> {
+    return this.#reads.deadLetterGroups();
+  }
+
+  /** @internal */
+  deadLetterGroupCounts(): Promise<DeadLetterGroupCount[]> {
+    return this.#reads.deadLetterGroupCounts();
+  }
+
+  /** @internal */
+  closedDeadLetterCounts(): Promise<Map<string, number>> {
+    return this.#reads.closedDeadLetterCounts();
+  }
+
+  /** @internal */
+  deadLetterTrend(end: number): Promise<GroupTrendCount[]> {
+    return this.#reads.deadLetterTrend(end);
+  }
+
+  /** @internal */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#commits.close();
+    await this.#postgres.close();
+  }
+}
+
+/** What is there at one moment. */
+function snapshotOf(postgres: Postgres): Promise<StateSnapshot> {
+  return postgres.transaction("read", async (query) => {
+    await query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    return await readSnapshot(query);
+  });
+}
