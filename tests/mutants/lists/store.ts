@@ -5,6 +5,7 @@
 import type { Mutant } from "../mutant.ts";
 import { dataDirMutants } from "./data_dir.ts";
 import { fileStoreMutants } from "./file_store.ts";
+import { postgresStateMutants } from "./postgres_state.ts";
 import { sqliteStoreMutants } from "./sqlite_store.ts";
 import { stateMutants } from "./state.ts";
 import { threadMutants } from "./threads.ts";
@@ -340,5 +341,6 @@ export const storeMutants: Mutant[] = [
   ...sqliteStoreMutants,
   ...dataDirMutants,
   ...stateMutants,
+  ...postgresStateMutants,
   ...threadMutants,
 ];

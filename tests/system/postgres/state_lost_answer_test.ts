@@ -1,0 +1,158 @@
+/**
+ * Shows that a commit whose answer is lost is stored once and said to be stored, wherever the
+ * connection is cut, and what is said when the server is away.
+ */
+import assert from "node:assert/strict";
+import { CannotStoreError } from "../../../core/base/errors.ts";
+import { audited } from "../../../core/state/audited.ts";
+import { PostgresState } from "../../../core/state/postgres/postgres_state.ts";
+import type { State, StateChange } from "../../../core/state/state.ts";
+import { loaded } from "../../core/state/conformance.ts";
+import { put } from "../../core/state/group_letters.ts";
+import { dose } from "../../helpers/dose.ts";
+import { Cuts } from "./cuts.ts";
+import { emptyDatabase, endServer, giveBack } from "./states.ts";
+
+Deno.test.afterAll(endServer);
+
+interface Under {
+  state: PostgresState;
+  proxy: Cuts;
+  /** The same database, without the proxy. */
+  beside: PostgresState;
+}
+
+async function behindProxy(
+  body: (under: Under) => Promise<void>,
+  options: { patienceMs?: number } = {},
+): Promise<void> {
+  const url = await emptyDatabase();
+  const proxy = new Cuts(url);
+  const beside = await PostgresState.open(url);
+  const state = await PostgresState.open(proxy.url, options);
+  try {
+    await body({ state, proxy, beside });
+  } finally {
+    await state.close();
+    await proxy[Symbol.asyncDispose]();
+    await beside.close();
+    await giveBack(url);
+  }
+}
+
+/** Changes that do something else when they are done twice, in a transaction of one request. */
+const simple = (): StateChange[] => [
+  { op: "generation.next" },
+  ...audited({ way: "cli", at: 1 }, { act: "topic.create" }),
+];
+/** The same, in a transaction of several requests. */
+const planned = (n: number): StateChange[] => [...simple(), put(`${n}`, "down")];
+
+/** Bytes of the answer from one cut to the next; each one at nightly. */
+const STEP = Math.round(4 / dose(1, 4));
+
+/** Each with the text of the request after which it may be kept. */
+const KINDS = [
+  { kind: "one request", changes: simple, last: "evs.note_commit" },
+  { kind: "several requests", changes: planned, last: "COMMIT\0" },
+] as const;
+
+/** Each commit was kept once. */
+async function assertDone(state: State, times: number): Promise<void> {
+  const { generation } = await loaded(state);
+  const acts = await state.audit({ limit: 999 });
+  assert.deepEqual([generation, acts.length], [times, times]);
+  for (const { total } of await state.deadLetterGroups()) assert.equal(total, times);
+}
+
+for (const { kind, changes, last } of KINDS) {
+  Deno.test(`PostgresState stores a commit of ${kind} once, wherever its answer is cut`, () =>
+    behindProxy(async ({ state, proxy, beside }) => {
+      let commits = 0;
+      for (let answered = 0;; answered += STEP) {
+        const { cuts } = proxy;
+        proxy.cutAt({ text: last, answered });
+        await state.commit(changes(++commits));
+        await assertDone(beside, commits);
+        if (proxy.cuts === cuts) break;
+      }
+      assert.ok(proxy.cuts >= 5, `cut ${proxy.cuts} times`);
+    }));
+
+  Deno.test(`PostgresState stores a commit of ${kind} once, if a part of it does not reach the server`, () =>
+    behindProxy(async ({ state, proxy, beside }) => {
+      let commits = 0;
+      for (let later = 0;; later++) {
+        const { cuts } = proxy;
+        proxy.cutAt({ text: kind === "one request" ? last : "BEGIN\0", later });
+        await state.commit(changes(++commits));
+        await assertDone(beside, commits);
+        if (proxy.cuts === cuts) break;
+      }
+      assert.ok(proxy.cuts >= (kind === "one request" ? 1 : 5), `cut ${proxy.cuts} times`);
+    }));
+}
+
+// One of several requests holds its row: whoever asks for it waits until the server gives it up.
+Deno.test("PostgresState stores a commit once that reaches the server after it was sent again", () =>
+  behindProxy(async ({ state, proxy, beside }) => {
+    for (let commits = 1; commits <= dose(5); commits++) {
+      proxy.cutAt({ text: "evs.note_commit", held: true });
+      await state.commit(simple());
+      await proxy.release();
+      await assertDone(beside, commits);
+    }
+  }));
+
+Deno.test("PostgresState says that it cannot store while the server is away, and goes on by itself", () =>
+  behindProxy(async ({ state, proxy, beside }) => {
+    await state.commit(planned(1));
+    proxy.away = true;
+    await assert.rejects(
+      state.commit(planned(2)),
+      (error) => error instanceof CannotStoreError && error.code === "postgres/unavailable",
+    );
+    await assert.rejects(state.retry("s", "t", "a"), { code: "postgres/unavailable" });
+    await assertDone(beside, 1);
+    proxy.away = false;
+    await state.commit(planned(2));
+    assert.equal(await state.retry("s", "t", "a"), undefined);
+    await assertDone(beside, 2);
+  }, { patienceMs: 200 }));
+
+Deno.test("PostgresState waits with what may be stored until the server says", () =>
+  behindProxy(async ({ state, proxy, beside }) => {
+    for (const answered of [undefined, 0]) {
+      const { generation } = await loaded(beside);
+      proxy.awayAfterCut = true;
+      proxy.cutAt({ text: "COMMIT\0", ...answered === undefined ? {} : { answered } });
+      let settled = false;
+      const first = state.commit(planned(generation + 1)).finally(() => settled = true);
+      // What comes later is not stored for certain, and says so.
+      await assert.rejects(state.commit([{ op: "generation.next" }, ...many()]), CannotStoreError);
+      assert.equal(settled, false);
+      proxy.awayAfterCut = proxy.away = false;
+      await first;
+      assert.equal((await loaded(beside)).generation, generation + 1);
+    }
+  }, { patienceMs: 200 }));
+
+/** More than shares a transaction with others. */
+function many(): StateChange[] {
+  return Array.from(
+    { length: 10_001 },
+    (_, seq) => ({ op: "done.put", subscription: "s", topic: "t", seqs: [seq] }),
+  );
+}
+
+Deno.test("PostgresState.close ends while the server is away", () =>
+  behindProxy(async ({ state, proxy }) => {
+    await state.commit(planned(1));
+    proxy.awayAfterCut = true;
+    proxy.cutAt({ text: "COMMIT\0", answered: 0 });
+    const open = assert.rejects(state.commit(planned(2)), { code: "postgres/outcome-unknown" });
+    while (!proxy.away) await new Promise((resolve) => setTimeout(resolve, 5));
+    await state.close();
+    await open;
+    await assert.rejects(state.commit(planned(3)), { code: "broker/closed" });
+  }));
