@@ -21,7 +21,7 @@ const PROMISE = "A backup is consistent and complete";
 const DAY_MS = 86_400_000;
 
 /** So long a backup takes, about, ms. */
-const BACKUP_MS = 120;
+const BACKUP_MS = 70;
 
 function plan(random: Random): Act[] {
   let n = 0;
@@ -47,7 +47,7 @@ function plan(random: Random): Act[] {
     }),
   });
   const meanwhile = backedUp.flatMap(({ at }) =>
-    Array.from({ length: random.int(0, 6) }, () => ({
+    Array.from({ length: random.int(0, 10) }, () => ({
       at: at + random.int(0, BACKUP_MS),
       ...(random.chance(0.5) ? publish() : work()),
     }))

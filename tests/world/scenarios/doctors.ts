@@ -129,12 +129,16 @@ class Doctors implements RunningScenario {
     await this.#accept();
   }
 
-  /** Does what a daemon says that refuses a database: then it starts, and has the rest. */
+  /** Moves away what a daemon refuses in words: then it starts, and has the rest. */
   async #moveAway(said: string): Promise<void> {
     const { world, world: { machine }, daemon } = this.#context;
     const [, database] = /(\/\S+\.db) cannot be read.*\n.*move it away/.exec(said) ?? [];
-    if (database === undefined) world.violated(FOUND, `it refused without a way on: ${said}`);
-    for (const file of [database!, `${database}-wal`, `${database}-shm`]) machine.takeAway(file);
+    const [, folder] = /(\/\S+) is a folder of something else/.exec(said) ?? [];
+    if (database !== undefined) {
+      for (const ending of ["", "-wal", "-shm"]) machine.takeAway(database + ending);
+    } else if (folder === undefined || !machine.takeAway(`${folder}/format`)) {
+      world.violated(FOUND, `it refused without a way on: ${said}`);
+    }
     const started = await daemon.start();
     if (started !== "ready") world.violated(FOUND, `it did not start either: ${started.said}`);
   }
