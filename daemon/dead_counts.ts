@@ -1,6 +1,5 @@
 /** How many dead letters there are: counted before what is told of them is put together. */
-import { allReady } from "../core/base/all_ready.ts";
-import { type MaybePromise, whenReady } from "../core/base/maybe_promise.ts";
+import { allReady, type MaybePromise, whenReady } from "../core/base/maybe_promise.ts";
 import type { EventBroker } from "../core/broker/event_broker.ts";
 
 /** The dead letters at one time. */

@@ -4,7 +4,6 @@
  * for that: 2.4 MiB in a daemon that is idle. It keeps none for a module whose imports were all
  * named before (docs/adr/0046-source-maps.md). `deno task modules` writes the list.
  */
-import "../core/base/all_ready.ts";
 import "../core/base/ansi.ts";
 import "../core/base/buffer_pool.ts";
 import "../core/base/bytes.ts";

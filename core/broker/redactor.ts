@@ -7,11 +7,10 @@
  * What succeeded before the interruption is repeated, which does no harm.
  */
 import { UnsupportedError } from "../base/errors.ts";
-import { allReady } from "../base/all_ready.ts";
 import type { Clock } from "../base/clock.ts";
 import { refuseUnknown } from "../base/options.ts";
 import { defined } from "../base/defined.ts";
-import { isPromise } from "../base/maybe_promise.ts";
+import { allReady, isPromise } from "../base/maybe_promise.ts";
 import { holdingAll } from "../dead_letter/move.ts";
 import type { DeadLetterQueue } from "../dead_letter/queue.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";

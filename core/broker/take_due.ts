@@ -5,9 +5,8 @@
  * then on: nobody cancels, redacts or holds it, and who wants to, waits until it has left. Only the
  * removal of its topic does not wait; then there is nothing left to publish when the line has come.
  */
-import { allReady } from "../base/all_ready.ts";
 import type { Clock } from "../base/clock.ts";
-import { isPromise, type MaybePromise } from "../base/maybe_promise.ts";
+import { allReady, isPromise, type MaybePromise } from "../base/maybe_promise.ts";
 import type { NewEvent } from "../event/event.ts";
 import type { State } from "../state/state.ts";
 import type { Clocks, DueList, ScheduledItem } from "./due_list.ts";

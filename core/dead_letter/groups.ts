@@ -4,11 +4,10 @@
  * the dead letter (core/state/group_rules.ts).
  */
 import type { Clock } from "../base/clock.ts";
-import { allReady } from "../base/all_ready.ts";
 import { defined } from "../base/defined.ts";
 import type { ActOptions, AuditAct } from "../event/audit.ts";
 import { InvalidArgumentError, NotFoundError } from "../base/errors.ts";
-import { type MaybePromise, whenReady } from "../base/maybe_promise.ts";
+import { allReady, type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import { assertText, refuseUnknown } from "../base/options.ts";
 import type { DeadLetterFilter } from "../event/dead_letter_filter.ts";
 import {

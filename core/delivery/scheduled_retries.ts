@@ -1,10 +1,9 @@
 /** The waiting retries of a subscription: listed in pages by due time, and made due by a person. */
 import type { ActOptions } from "../event/audit.ts";
 import { audited } from "../state/audited.ts";
-import { allReady } from "../base/all_ready.ts";
 import { defined } from "../base/defined.ts";
 import { InvalidArgumentError, NotFoundError } from "../base/errors.ts";
-import { type MaybePromise, whenReady } from "../base/maybe_promise.ts";
+import { allReady, type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import { truncate } from "../base/truncate.ts";
 import { LARGEST_RETRY_PAGE } from "../event/limits.ts";
 import type {
