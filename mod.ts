@@ -209,6 +209,11 @@ export type { KeyCounts } from "./core/store/key_seqs.ts";
 export type { Damage, Found } from "./core/store/damage.ts";
 export { eventsOf, type PackedRequest, type StoreRequest } from "./core/store/pack.ts";
 export {
+  PostgresEventStore,
+  type PostgresStoreOptions,
+} from "./core/store/postgres/postgres_event_store.ts";
+export type { PostgresOptions } from "./core/postgres/url.ts";
+export {
   SqliteEventStore,
   type SqliteStoreOptions,
 } from "./core/store/sqlite/sqlite_event_store.ts";

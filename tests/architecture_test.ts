@@ -109,6 +109,20 @@ Deno.test("only core/store/sqlite, core/store/worker and core/state open SQLite"
   }
 });
 
+Deno.test("only core/postgres/driver.ts imports the driver of PostgreSQL, and only to connect", async () => {
+  for (const file of await sourceFiles("core", "daemon", "commands", "testing")) {
+    const isDriver = file === "core/postgres/driver.ts";
+    assert.equal((await importsOf(file)).includes("pg"), isDriver, file);
+  }
+  const isOfPostgres = (path: string) => /\/core\/(store\/)?postgres\//.test(path);
+  for (const root of ["mod.ts", "cli.ts", "daemon/modules.ts"]) {
+    const { ours, others } = await staticGraph(root);
+    assert.ok(!others.some((specifier) => /^npm:\/?pg@/.test(specifier)), `${root} loads it`);
+    // Today's daemon and commands have nothing to do with it.
+    assert.equal(ours.some(isOfPostgres), root === "mod.ts", root);
+  }
+});
+
 Deno.test("core/client and core/protocol load nothing from npm and no node: module", async () => {
   for (const file of await sourceFiles("core/client", "core/protocol")) {
     for (const imported of await importsOf(file)) {
