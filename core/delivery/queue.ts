@@ -393,12 +393,6 @@ export class DeliveryQueue {
     return lease;
   }
 
-  /** Releases the bound leases of a consumer that went away. Returns how many. */
-  releaseConsumer(consumer: string): number {
-    const tokens = this.boundTo(consumer).map(({ token }) => token);
-    return this.release(tokens.reverse()).settled;
-  }
-
   /** Extends leases to `leaseMs` from now. */
   extend(
     tokens: readonly string[],
