@@ -3,6 +3,7 @@ import type { Json, Life, Plan, Random, Step, World } from "../types.ts";
 import { ages } from "./ages.ts";
 import { backups } from "./backups.ts";
 import { cutLines } from "./cut_lines.ts";
+import { damagedFiles } from "./damaged_files.ts";
 import { deadLetters } from "./dead_letters.ts";
 import { doctors } from "./doctors.ts";
 import { durabilities } from "./durabilities.ts";
@@ -19,6 +20,7 @@ import { oddErrors } from "./odd_errors.ts";
 import { parameters } from "./parameters.ts";
 import { pauses } from "./pauses.ts";
 import { payloads } from "./payloads.ts";
+import { repairs } from "./repairs.ts";
 import { restores } from "./restores.ts";
 import { schemas } from "./schemas.ts";
 import { standingStill } from "./standing_still.ts";
@@ -33,6 +35,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ages,
   backups,
   cutLines,
+  damagedFiles,
   deadLetters,
   doctors,
   durabilities,
@@ -47,6 +50,7 @@ export const SCENARIOS: readonly Scenario[] = [
   parameters,
   pauses,
   payloads,
+  repairs,
   restores,
   schemas,
   standingStill,
