@@ -136,7 +136,7 @@ export function judge(
   const unexplained = new Map(files.map(({ file, unreached }) => [file, new Set(unreached)]));
   for (const reason of reasons) {
     const { file, text } = reason;
-    const lines = linesOf(texts.get(file) ?? read(file), text);
+    const lines = placeOf(reason, texts.get(file) ?? read(file));
     const covered = files.find((one) => one.file === file);
     if (lines === undefined) {
       verdict.wrong.push(`${file} does not have exactly once: ${text}`);
@@ -156,8 +156,16 @@ export function judge(
   return verdict;
 }
 
+/** The lines that a reason is about; undefined if one of its texts is not there exactly once. */
+export function placeOf({ text, until = text }: Reason, source: string): number[] | undefined {
+  const first = linesOf(source, text)?.[0];
+  const last = linesOf(source, until)?.at(-1);
+  if (first === undefined || last === undefined || last < first) return undefined;
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+}
+
 /** The lines on which a piece of a text stands; undefined unless it is there exactly once. */
-export function linesOf(text: string, piece: string): number[] | undefined {
+function linesOf(text: string, piece: string): number[] | undefined {
   const at = text.indexOf(piece);
   if (piece === "" || at < 0 || text.indexOf(piece, at + 1) >= 0) return undefined;
   const first = text.slice(0, at).split("\n").length;

@@ -3,7 +3,7 @@
  * there is a reason why none can; and that a reason is refused when it does not hold any more.
  */
 import assert from "node:assert/strict";
-import { coverageOf, judge, linesOf, readText, verdictText } from "./coverage.ts";
+import { coverageOf, judge, placeOf, readText, verdictText } from "./coverage.ts";
 import { type Reason, REASONS } from "./reasons.ts";
 
 const APPEND = "core/store/append.ts";
@@ -54,6 +54,14 @@ Deno.test("judge takes a reason for all lines of its text when one of them was n
   assert.deepEqual([open, explained, wrong], [[], [why], []]);
 });
 
+Deno.test("judge takes a reason for all lines from one text to another", () => {
+  const why = { ...reason("if (b)"), until: "e();" };
+  const { open, explained } = verdictFor({ decisions: [1, 2, 4], unreached: [1, 2, 4] }, [why]);
+  assert.deepEqual([open, explained], [[`${APPEND}:1  function a() {`], [why]]);
+  const reversed = { ...reason("if (d)"), until: "if (b)" };
+  assert.equal(verdictFor({ decisions: [3], unreached: [3] }, [reversed]).wrong.length, 1);
+});
+
 Deno.test("judge refuses a reason when its text is not there exactly once, or was reached", () => {
   const reasons = [reason("if (x)"), reason("if ("), reason("if (b)")];
   const { open, wrong } = verdictFor({ decisions: [2, 3], unreached: [3] }, reasons);
@@ -83,16 +91,18 @@ Deno.test("verdictText has reasons only when they are asked for", () => {
 });
 
 Deno.test("each reason names a text that its file has exactly once", () => {
-  for (const { file, text } of REASONS) {
-    assert.ok(linesOf(readText(file), text), `${file} does not have exactly once: ${text}`);
+  for (const reason of REASONS) {
+    const { file, text } = reason;
+    assert.ok(placeOf(reason, readText(file)), `${file} does not have exactly once: ${text}`);
   }
 });
 
 Deno.test("each reason is the only one for its place, and has words", () => {
   const seen = new Map<string, string>();
-  for (const { file, text, why } of REASONS) {
+  for (const reason of REASONS) {
+    const { file, text, why } = reason;
     assert.ok(why.length > 20, text);
-    for (const line of linesOf(readText(file), text) ?? []) {
+    for (const line of placeOf(reason, readText(file)) ?? []) {
       const place = `${file}:${line}`;
       assert.equal(seen.get(place), undefined, `${place} has two reasons`);
       seen.set(place, text);
