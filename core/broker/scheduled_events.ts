@@ -161,11 +161,7 @@ export class ScheduledEvents {
     if (waits !== undefined) return { dueAt: waits.dueAt, seq: 0, duplicate: true };
     const work = this.#accept(topic, event, { schedule, stamped });
     this.#accepting.set(name, work);
-    try {
-      return await work;
-    } finally {
-      this.#accepting.delete(name);
-    }
+    return await work.finally(() => this.#accepting.delete(name));
   }
 
   async #accept(
@@ -242,11 +238,7 @@ export class ScheduledEvents {
 
   /** True if it can still be given up. */
   waits(item: ScheduledItem): boolean {
-    return !this.#leaving.has(item) && this.#isKnown(item);
-  }
-
-  #isKnown(item: ScheduledItem): boolean {
-    return this.#ids.of(item.topic)?.get(item.id) === item;
+    return !this.#leaving.has(item) && this.#ids.has(item);
   }
 
   /** The event that waits under this id, after it has left if it is just being published. */
@@ -410,7 +402,7 @@ export class ScheduledEvents {
       ...this.#context,
       due: this.#due,
       leaving: this.#leaving,
-      isKnown: (item: ScheduledItem) => this.#isKnown(item),
+      isKnown: (item: ScheduledItem) => this.#ids.has(item),
     };
     return takeDue(context, () => this.#now());
   }
@@ -464,8 +456,12 @@ export class ScheduledEvents {
     if (!isStored) await remove();
     const doubtful = group.flatMap(({ item }) => this.#doubtful.has(item) ? [item] : []);
     const seqs = await findPublished(store, topic, isStored ? doubtful : []);
+    // What its topic's removal takes along is not published to a new one.
+    for (let held; (held = topics.locks.held(topic));) await held;
     // Where nothing is stored, publishing is delivering.
-    const rest = group.filter(({ item }) => !seqs.has(item) && (isStored || !item.redacted));
+    const rest = group.filter(({ item }) =>
+      this.#ids.has(item) && !seqs.has(item) && (isStored || !item.redacted)
+    );
     const events = rest.map(({ event }) => event);
     if (events.length > 0) {
       const outcome = assertStored(topic, await writer.appendAll({ topic, events }));

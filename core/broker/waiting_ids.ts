@@ -16,6 +16,11 @@ export class WaitingIds {
     return this.#topics.size === 0 ? undefined : this.#topics.get(topic);
   }
 
+  /** True if it is one of those. */
+  has(item: ScheduledItem): boolean {
+    return this.of(item.topic)?.get(item.id) === item;
+  }
+
   /** Those of every topic. */
   *all(): Generator<ScheduledItem> {
     for (const items of this.#topics.values()) yield* items.values();

@@ -10,6 +10,7 @@ import { MemoryState } from "../../../core/state/memory.ts";
 import type { StateChange } from "../../../core/state/state.ts";
 import { FileEventStore } from "../../../core/store/file/file_event_store.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
+import { FakeClock, settled } from "../../helpers/fake_clock.ts";
 import { MemoryDisk } from "../../helpers/memory_disk.ts";
 import { ThreeMethods } from "../../helpers/three_methods.ts";
 
@@ -212,6 +213,28 @@ Deno.test("TopicCatalog.remove takes along what was scheduled before, and nothin
   await Promise.all([before, again]);
   assert.deepEqual([broker.topics.names(), broker.scheduled.size], [[], 0]);
   assert.deepEqual([state.load().topics, state.load().scheduled], [[], []]);
+});
+
+Deno.test("TopicCatalog.remove takes along what is due while it is under way", async () => {
+  const clock = new FakeClock();
+  const [state, eventStore] = [new MemoryState(), new MemoryEventStore({ clock })];
+  await using broker = new EventBroker({ clock, state, eventStore });
+  await broker.publish("t", "x", 1, { schedule: { delayMs: 1000 } });
+  await broker.publish("u", "x", 1, { schedule: { delayMs: 1000 } });
+  const commit = holdNext(state, "commit", has("topic.remove"));
+  const removed = broker.topics.remove("t");
+  await commit.come;
+  await clock.pass(1000);
+  while (eventStore.head("u").lastSeq === 0) await settled();
+  commit.go();
+  await removed;
+  while (broker.scheduled.size > 0) await settled();
+  assert.deepEqual([broker.topics.names(), eventStore.head("t").lastSeq], [["u"], 0]);
+  // Nothing of it is in the way of what comes later.
+  await broker.publish("t", "x", 2, { schedule: { delayMs: 1000 } });
+  await clock.pass(1000);
+  while (broker.scheduled.size > 0) await settled();
+  assert.equal(eventStore.head("t").lastSeq, 1);
 });
 
 Deno.test("TopicCatalog.create makes a topic anew that is being removed", async () => {
