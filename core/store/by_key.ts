@@ -51,6 +51,7 @@ export function* newestOfKey(
   topic: string,
   keys: readonly string[],
 ): Generator<void | Promise<void>, StoredEvent | undefined, undefined> {
+  if (store.refresh) yield store.refresh([topic]);
   let newest: StoredEvent | undefined;
   for (const key of keys) {
     newest = (yield* newestAfter(store, topic, { key, after: newest?.seq ?? 0 })) ?? newest;

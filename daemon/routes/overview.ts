@@ -46,6 +46,7 @@ export const overviewRoutes: Route[] = [{
   query: { limit, sort, filter: text },
   async handle({ services, query }, reply) {
     const { broker, dataDir } = services;
+    if (broker.store.refresh) await broker.store.refresh();
     const dead = await deadCountsOf(broker);
     const filter = valueIn(query, { name: "filter", shape: text })?.toLowerCase();
     const drivers = broker.subscriptions.all().filter(({ record }) =>

@@ -16,6 +16,8 @@ export const statusRoutes: Route[] = [
     method: "GET",
     path: "/v1/status",
     async handle({ services }, reply) {
+      const { store } = services.broker;
+      if (store.refresh) await store.refresh();
       const dead = await deadCountsOf(services.broker);
       sendJson(reply, 200, statusOf(services, dead));
     },

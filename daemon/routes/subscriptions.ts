@@ -27,14 +27,19 @@ export const subscriptionRoutes: Route[] = [
     method: "GET",
     path: "/v1/subscriptions",
     async handle({ services }, reply) {
-      sendJson(reply, 200, { subscriptions: await services.broker.subscriptions.list() });
+      const { store, subscriptions } = services.broker;
+      if (store.refresh) await store.refresh();
+      sendJson(reply, 200, { subscriptions: await subscriptions.list() });
     },
   },
   {
     method: "GET",
     path: "/v1/subscriptions/{name}",
     async handle({ services, params }, reply) {
-      sendJson(reply, 200, await services.broker.subscriptions.info(params["name"]!));
+      const { store, subscriptions, topics } = services.broker;
+      const { record } = subscriptions.require(params["name"]!);
+      if (store.refresh) await store.refresh(topics.match(record.topic));
+      sendJson(reply, 200, await subscriptions.info(record.name));
     },
   },
   jsonRoute({

@@ -203,6 +203,7 @@ Deno.test("exact answers come after a refresh of what this process knows", async
   assert.deepEqual(deliveries.map(({ entry }) => entry.seq), [4, 5]);
   await elsewhere(3);
   assert.deepEqual(await broker.retain(), [{ topic: "t", removed: 3 }]);
-  await elsewhere(1);
+  await store.inner.append([{ topic: "t", events: [newEvent({ key: "k" })] }]);
+  assert.equal((await broker.getNewest("t", "k"))?.seq, 9);
   assert.equal((await broker.stats()).topics[0]?.lastSeq, 9);
 });
