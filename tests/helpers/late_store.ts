@@ -138,19 +138,35 @@ function immediate(): Promise<void> {
   return new Promise((resolve) => void setImmediate(() => resolve()));
 }
 
+/** What takes longer than so many turns of the loop never comes. */
+const MOST_TURNS = 200;
+
+function later(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
 /** Reads that come when a test says so. */
 export class HeldReads {
   readonly all: LateRead[] = [];
-  #asked: (() => void) | undefined;
-
-  readonly wait: Wait = (read) => {
-    this.all.push(read);
-    this.#asked?.();
-  };
+  readonly wait: Wait = (read) => void this.all.push(read);
 
   /** The oldest read that is under way, as soon as there is one. */
   async next(): Promise<LateRead> {
-    while (this.all.length === 0) await new Promise<void>((resolve) => this.#asked = resolve);
-    return this.all.shift()!;
+    for (let turn = 0; turn < MOST_TURNS && this.all.length === 0; turn++) await later();
+    const read = this.all.shift();
+    if (read === undefined) throw new Error("nothing is read");
+    return read;
+  }
+
+  /** Lets reads come until the promise is settled. */
+  async until<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false;
+    promise.then(() => isSettled = true, () => isSettled = true);
+    for (let turn = 0; turn < MOST_TURNS && !isSettled; turn++) {
+      for (const read of this.all.splice(0)) read.come();
+      await later();
+    }
+    if (!isSettled) throw new Error("it does not come, whatever is read");
+    return await promise;
   }
 }

@@ -155,7 +155,7 @@ Deno.test("Tail lets no commit overtake a page that is under way", async () => {
   const read = await reads.next();
   await publish();
   read.come();
-  assert.deepEqual(seqsOf(await first), [1, 2, 3]);
+  assert.deepEqual(seqsOf(await reads.until(first)), [1, 2, 3]);
   const second = tail.next();
   (await reads.next()).come();
   assert.deepEqual(seqsOf(await second), [4]);
@@ -171,11 +171,10 @@ for (const taken of [true, false]) {
     if (taken) read.take();
     await store.truncate("t", 3);
     read.come();
-    assert.equal((await first)?.length, 0);
+    assert.equal((await reads.until(first))?.length, 0);
     assert.deepEqual(missed, [{ topic: "t", from: 1, to: 2, count: 2 }]);
     const second = tail.next();
-    (await reads.next()).come();
-    assert.deepEqual(seqsOf(await second), [3]);
+    assert.deepEqual(seqsOf(await reads.until(second)), [3]);
     tail.close();
   });
 }
@@ -217,15 +216,15 @@ Deno.test("Tails share the lines of a packed commit, and read them again if that
   assert.equal(reads.all.length, 1, "one read for both");
   await publish();
   (await reads.next()).come();
-  for (const bytes of waiting) assert.deepEqual(seqsOf(await bytes), [4, 5]);
+  for (const bytes of waiting) assert.deepEqual(seqsOf(await reads.until(bytes)), [4, 5]);
   waiting = next();
   for (const read of reads.all.splice(0)) read.come();
-  for (const bytes of waiting) assert.deepEqual(seqsOf(await bytes), [6]);
+  for (const bytes of waiting) assert.deepEqual(seqsOf(await reads.until(bytes)), [6]);
   waiting = next();
   await journal.submit(packedRequest(["3"], { topic: "t" }));
   (await reads.next()).fail(new Error("the connection is gone"));
   for (let n = 0; n < 2; n++) (await reads.next()).come();
-  for (const bytes of waiting) assert.deepEqual(seqsOf(await bytes), [7]);
+  for (const bytes of waiting) assert.deepEqual(seqsOf(await reads.until(bytes)), [7]);
   both.forEach((one) => one.close());
 });
 
