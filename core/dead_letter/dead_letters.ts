@@ -17,7 +17,7 @@ import type { ActOptions } from "../event/audit.ts";
 import { auditedDeadLetters } from "./audited_act.ts";
 import { StateDeadLetterGroups } from "./groups.ts";
 import { DeadLetterJobs } from "./jobs.ts";
-import { copyOf, refuseGone } from "./entries.ts";
+import { copyOf, newestNumber, refuseGone } from "./entries.ts";
 import { moveDeadLetters, removeDeadLetters } from "./move.ts";
 import { countBySubscription, ResumableAction } from "./resumable.ts";
 import { deadLetterName, namesDeadLetter } from "../state/dead_letter_name.ts";
@@ -114,17 +114,23 @@ export class DeadLetters {
     return await (await this.retrying(action, how)).run();
   }
 
-  /** Finds what {@link retry} redelivers; it can be run again if it is refused. */
+  /**
+   * Finds what {@link retry} redelivers; it can be run again if it is refused. What is found and then
+   * retried by somebody else may be a dead letter again before this has its turn: it has a number
+   * above those that were there at first, and is left alone.
+   */
   async retrying(action: DeadLetterAction, { act }: ActOptions = {}): Promise<ResumableAction> {
     const [state, subscriptions] = [this.#state, this.#subscriptions];
+    const upTo = await newestNumber(state);
     return new ResumableAction({
       action,
-      keys: await this.toRetry(action),
+      keys: await this.toRetry({ ...action, upTo }),
       transactions: this.#transactions,
       step: (some) =>
         moveDeadLetters(some, {
           state,
           subscriptions,
+          upTo,
           to: action.to,
           also: (done) => auditedDeadLetters("dead-letters.retry", { act, action, done }),
         }),
@@ -175,14 +181,16 @@ export class DeadLetters {
   /** Finds what {@link remove} removes; it can be run again if it is refused. */
   async removing(action: DeadLetterAction, { act }: ActOptions = {}): Promise<ResumableAction> {
     const [state, subscriptions] = [this.#state, this.#subscriptions];
+    const upTo = await newestNumber(state);
     return new ResumableAction({
       action,
-      keys: await this.toRemove(action),
+      keys: await this.toRemove({ ...action, upTo }),
       transactions: this.#transactions,
       step: (some) =>
         removeDeadLetters(some, {
           state,
           subscriptions,
+          upTo,
           also: (done) => auditedDeadLetters("dead-letters.remove", { act, action, done }),
         }),
       done: "removed",

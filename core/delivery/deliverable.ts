@@ -69,8 +69,20 @@ export class Deliverable {
     return this.#coming.has(lease);
   }
 
-  /** Those of the leases whose events can be delivered: at once, unless a row comes later. */
+  /**
+   * Those of the leases whose events can be delivered: at once, unless a row comes later. If one
+   * cannot be read, all are given back.
+   */
   of(leases: readonly Lease[]): MaybePromise<Lease[]> {
+    try {
+      return this.#withRecords(leases);
+    } catch (error) {
+      this.#giveBack(leases);
+      throw error;
+    }
+  }
+
+  #withRecords(leases: readonly Lease[]): MaybePromise<Lease[]> {
     const rows: Promise<boolean>[] = [];
     const there = leases.filter((lease) => {
       if (lease.entry.kind !== "retry") return true;
@@ -87,13 +99,18 @@ export class Deliverable {
       await Promise.all(rows);
     } catch (error) {
       await Promise.allSettled(rows);
-      this.#context.queue.release(heldOf(leases).map(({ token }) => token).reverse());
+      this.#giveBack(leases);
       throw error;
     } finally {
       for (const lease of leases) this.#coming.delete(lease);
     }
     // One that was redacted meanwhile is released, and done with that.
     return this.#unexpired(heldOf(leases).filter((lease) => !this.#isRedacted(lease)));
+  }
+
+  /** A row could not be read: nobody got any of these. */
+  #giveBack(leases: readonly Lease[]): void {
+    this.#context.queue.release(heldOf(leases).map(({ token }) => token).reverse());
   }
 
   #unexpired(there: Lease[]): Lease[] {

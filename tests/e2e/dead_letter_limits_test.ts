@@ -18,11 +18,13 @@ import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { evs, until } from "../helpers/evs.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import { testFolder } from "../helpers/folder.ts";
+import { LateState } from "../helpers/late_state.ts";
 
 const DAY = 86_400_000;
 const STATES: Record<string, (folder: string) => State> = {
   MemoryState: () => new MemoryState(),
   SqliteState: (folder) => new SqliteState(`${folder}/state.db`),
+  "SqliteState that answers late": (folder) => new LateState(new SqliteState(`${folder}/state.db`)),
 };
 
 /** A broker in its own folder whose subscriptions `a` and `b` give up on everything. */

@@ -18,6 +18,8 @@ import {
 } from "../../../mod.ts";
 import type { Clock } from "../../../core/base/clock.ts";
 import { FakeClock, settled } from "../../helpers/fake_clock.ts";
+import { randomFrom } from "../../helpers/flip.ts";
+import { LateState, nextTick } from "../../helpers/late_state.ts";
 import { inSomeTurns, LateStore } from "../../helpers/late_store.ts";
 import type { DeliveryModel, Step } from "./model.ts";
 
@@ -28,6 +30,12 @@ interface Life {
   alive: boolean;
 }
 
+/** What is read later, in an order that a seed decides; absent: at once. */
+export interface Late {
+  events?: number;
+  state?: number;
+}
+
 /** The broker that is compared with the model. */
 export class Subject {
   readonly clock = new FakeClock();
@@ -36,25 +44,29 @@ export class Subject {
   readonly #model: DeliveryModel;
   readonly #state = new MemoryState();
   readonly #store: JournalStore;
+  readonly #late: Late;
   #life: Life = { alive: true };
   broker: EventBroker;
   subscription: Subscription | undefined;
   #abort = new AbortController();
 
-  /** `late`: tells when what is read comes. Absent: at once. */
-  constructor(model: DeliveryModel, late?: (below: number) => number) {
+  constructor(model: DeliveryModel, late: Late = {}) {
     this.#model = model;
+    this.#late = late;
     const inner = new MemoryEventStore({ clock: this.clock });
-    this.#store = late
-      ? new LateStore(inner, inSomeTurns(late, { turn: settled, most: 12 }))
-      : inner;
+    this.#store = late.events === undefined
+      ? inner
+      : new LateStore(inner, inSomeTurns(randomFrom(late.events), { turn: settled, most: 12 }));
     this.broker = this.#open();
   }
 
   #open(): EventBroker {
     const life = this.#life = { alive: true };
+    const state = mortal(this.#state, life, ["commit"]) as State;
     return new EventBroker({
-      state: mortal(this.#state, life, ["commit"]) as State,
+      state: this.#late.state === undefined
+        ? state
+        : new LateState(state, { seed: this.#late.state, turn: nextTick }),
       eventStore: mortal(this.#store, life, ["append", "truncate"]),
       clock: mortalClock(this.clock, life),
       random: () => 0.5,

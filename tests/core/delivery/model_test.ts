@@ -6,10 +6,9 @@ import assert from "node:assert/strict";
 import fc from "../../packages/fast_check.ts";
 import { dose } from "../../helpers/dose.ts";
 import { settled } from "../../helpers/fake_clock.ts";
-import { randomFrom } from "../../helpers/flip.ts";
 import { assertSeeded } from "../../helpers/seed.ts";
 import { DeliveryModel, type Step } from "./model.ts";
-import { Subject, TIMEOUT_MS } from "./model_subject.ts";
+import { type Late, Subject, TIMEOUT_MS } from "./model_subject.ts";
 
 type Command = fc.AsyncCommand<DeliveryModel, Subject>;
 
@@ -122,47 +121,48 @@ async function comesToTheEnd(model: DeliveryModel, subject: Subject): Promise<vo
   assert.deepEqual(subject.errors, []);
 }
 
-const commands = fc.commands([
-  publish,
-  publish,
-  publish,
-  pass,
-  pass,
-  release,
-  pause,
-  resume,
-  begin,
-  begin,
-  ends,
-  revive,
-], { maxCommands: 40, size: "max" });
-const setup = fc.record({
-  concurrency: fc.constantFrom(1, 3),
-  maxRetries: fc.constantFrom(0, 2),
-  waitMs: fc.constant(100),
-  afterMs: fc.constant(50),
-});
-
-Deno.test("EventBroker delivers as its model does, through pauses, aborts, restarts and crashes", async () => {
+/** Compares so many random runs, with reads that come at once or late. */
+async function comparesRuns({ numRuns, late }: { numRuns: number; late: fc.Arbitrary<Late> }) {
+  const commands = fc.commands([
+    publish,
+    publish,
+    publish,
+    pass,
+    pass,
+    release,
+    pause,
+    resume,
+    begin,
+    begin,
+    ends,
+    revive,
+  ], { maxCommands: 40, size: "max" });
+  const setup = fc.record({
+    concurrency: fc.constantFrom(1, 3),
+    maxRetries: fc.constantFrom(0, 2),
+    waitMs: fc.constant(100),
+    afterMs: fc.constant(50),
+  });
   await assertSeeded(
-    fc.asyncProperty(setup, commands, async (setup, commands) => {
+    fc.asyncProperty(setup, commands, late, async (setup, commands, late) => {
       const model = new DeliveryModel(setup);
-      const subject = new Subject(model);
+      const subject = new Subject(model, late);
       await fc.asyncModelRun(() => ({ model, real: subject }), commands);
       await comesToTheEnd(model, subject);
     }),
-    { numRuns: dose(1000), file: "tests/core/delivery/model_test.ts" },
+    { numRuns, file: "tests/core/delivery/model_test.ts" },
   );
-});
+}
 
-Deno.test("EventBroker delivers as its model does when what it reads comes later", async () => {
-  await assertSeeded(
-    fc.asyncProperty(setup, commands, fc.nat(), async (setup, commands, seed) => {
-      const model = new DeliveryModel(setup);
-      const subject = new Subject(model, randomFrom(seed));
-      await fc.asyncModelRun(() => ({ model, real: subject }), commands);
-      await comesToTheEnd(model, subject);
-    }),
-    { numRuns: dose(300), file: "tests/core/delivery/model_test.ts" },
-  );
-});
+Deno.test("EventBroker delivers as its model does, through pauses, aborts, restarts and crashes", () =>
+  comparesRuns({ numRuns: dose(1000), late: fc.constant({}) }));
+
+Deno.test("EventBroker delivers as its model does when its store or its state answers late", () =>
+  comparesRuns({
+    numRuns: dose(500),
+    late: fc.oneof(
+      fc.record({ events: fc.nat() }),
+      fc.record({ state: fc.nat() }),
+      fc.record({ events: fc.nat(), state: fc.nat() }),
+    ),
+  }));

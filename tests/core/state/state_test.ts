@@ -8,12 +8,19 @@ import { DataDirError } from "../../../core/base/errors.ts";
 import { defaultTopicOptions } from "../../../core/event/topic_options.ts";
 import { STATE_FORMAT } from "../../../core/state/migrations.ts";
 import { SqliteState } from "../../../core/state/sqlite.ts";
-import type { StateChange } from "../../../core/state/state.ts";
+import type { State, StateChange } from "../../../core/state/state.ts";
+import { LateState, nextTick } from "../../helpers/late_state.ts";
 import { testState } from "./conformance.ts";
 import { memoryState, sqliteState } from "./subjects.ts";
 
 testState("MemoryState", memoryState);
 testState("SqliteState", sqliteState);
+// What the tests of brokers on a state that is elsewhere rely on.
+testState("LateState on MemoryState", async () => {
+  const { state, reopen, dispose } = await memoryState();
+  const late = (state: State) => new LateState(state, { turn: nextTick });
+  return { state: late(state), reopen: async () => late(await reopen()), dispose };
+});
 
 async function inFolder(body: (path: string) => void | Promise<void>): Promise<void> {
   const dir = await Deno.makeTempDir();
