@@ -139,3 +139,35 @@ Deno.test("Committer commits nothing for a plan without changes, and tells what 
   await assert.rejects(thrown, /not now/);
   assert.deepEqual(await rig.taken(), ["nothing", "nothing applied", "stored", "nothing answered"]);
 });
+
+Deno.test("Committer plans and commits nothing else while a plan has something to read", async () => {
+  const rig = new Rig();
+  const read = Promise.withResolvers<void>();
+  rig.watch(
+    "import",
+    rig.committer.plan(async () => {
+      rig.log.push("reads");
+      await read.promise;
+      return rig.plan("import", 0);
+    }),
+  );
+  rig.watch("ack", rig.committer.settle(items(1)));
+  assert.deepEqual(await rig.taken(), ["reads"]);
+  read.resolve();
+  assert.deepEqual(await rig.taken(), ["import", "begun", "commit"]);
+  await rig.end();
+  assert.deepEqual((await rig.taken()).slice(0, 3), [
+    "import applied",
+    "stored",
+    "import answered",
+  ]);
+  await rig.end();
+});
+
+Deno.test("Committer refuses a plan that cannot read what it needs, and goes on", async () => {
+  const rig = new Rig();
+  rig.watch("import", rig.committer.plan(() => Promise.reject(new Error("away"))));
+  rig.watch("ack", rig.committer.settle(items(1)));
+  assert.deepEqual(await rig.taken(), ["import refused", "settle 1", "begun", "commit"]);
+  await rig.end();
+});

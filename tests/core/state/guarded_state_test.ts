@@ -1,9 +1,12 @@
 /** Contract row 7 for the state: after a commit that failed, nothing counts any more. */
 import assert from "node:assert/strict";
 import { CannotStoreError } from "../../../core/base/errors.ts";
+import { FencedError } from "../../../core/state/fences.ts";
 import { GuardedState } from "../../../core/state/guarded_state.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
+import { SqliteState } from "../../../core/state/sqlite.ts";
 import type { StateChange } from "../../../core/state/state.ts";
+import { LateState, nextTick } from "../../helpers/late_state.ts";
 
 /** A state whose next commits fail with these errors. */
 class Failing extends MemoryState {
@@ -75,4 +78,60 @@ Deno.test("GuardedState counts dead letters again after they have changed, and o
   assert.deepEqual([await count(), await count(), inner.counts], [1, 1, 2]);
   await state.commit([{ op: "dead.remove", subscription: "s", topic: "t", id: "a" }]);
   assert.deepEqual([await count(), inner.counts], [0, 3]);
+});
+
+Deno.test("GuardedState remembers no count that was on its way when dead letters changed", async () => {
+  const inner = new Failing();
+  const late = new LateState(inner, { turn: nextTick });
+  const state = new GuardedState(late);
+  const held = late.hold("deadLetterCounts", { most: 1 });
+  const before = state.deadLetterCounts();
+  await held.until(1);
+  await state.commit([dead("a")]);
+  held.end();
+  assert.equal((await before).get("s"), undefined, "as it was when it was asked for");
+  assert.equal((await state.deadLetterCounts()).get("s"), 1);
+  assert.equal((await state.deadLetterCounts()).get("s"), 1);
+  assert.equal(inner.counts, 2, "the second is remembered");
+});
+
+Deno.test("GuardedState asks again after a count that could not be read", async () => {
+  const late = new LateState(new MemoryState(), { turn: nextTick });
+  const state = new GuardedState(late);
+  const held = late.hold("deadLetterCounts");
+  const counted = state.deadLetterCounts();
+  held.end(new Error("away"));
+  await assert.rejects(async () => await counted, /away/);
+  assert.equal((await state.deadLetterCounts()).size, 0);
+});
+
+Deno.test("GuardedState goes on after a commit of somebody who no longer owns the part", async () => {
+  const inner = new Failing();
+  const state = new GuardedState(inner);
+  const fence = { subscription: "s", part: 3, epoch: 1 };
+  inner.errors.push(new FencedError([fence]));
+  await assert.rejects(state.commit([level], { fences: [fence] }), (error: FencedError) => {
+    assert.deepEqual([error.code, error.fences], ["state/fenced", [fence]]);
+    return true;
+  });
+  assert.equal(state.failed, undefined);
+  await state.commit([level]);
+});
+
+Deno.test("a state of one process refuses fences, keeps nothing of the commit, and goes on", async () => {
+  const folder = await Deno.makeTempDir();
+  const states = [new MemoryState(), new SqliteState(`${folder}/state.db`)];
+  try {
+    for (const inner of states) {
+      const state = new GuardedState(inner);
+      const fences = [{ subscription: "s", part: 0, epoch: 1 }];
+      await assert.rejects(state.commit([dead("a")], { fences }), { code: "state/no-fences" });
+      assert.equal((await state.deadLetterCounts()).size, 0);
+      await state.commit([dead("b")], { fences: [] });
+      assert.equal((await state.deadLetterCounts()).get("s"), 1);
+    }
+  } finally {
+    for (const state of states) await state.close();
+    await Deno.remove(folder, { recursive: true });
+  }
 });
