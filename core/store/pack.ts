@@ -19,8 +19,8 @@ export interface PackedRequest {
   /** The number of events. */
   count: number;
   /**
-   * The ids: ASCII, {@link OWN_ID_BYTES} each, if we generated all of them; else text, joined by
-   * line feeds (an id contains none).
+   * The ids: ASCII, {@link OWN_ID_BYTES} each, if we generated all of them and they ascend; else
+   * text, joined by line feeds (an id contains none).
    */
   ids: Uint8Array | string;
   /** One byte per event: 1 if the publisher gave the id. Absent if none was given. */
@@ -52,6 +52,7 @@ export interface PackedRequest {
  */
 export type StoreRequest = AppendRequest | PackedRequest;
 
+const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** True for a request in columns. */
@@ -127,7 +128,7 @@ export function pack(request: StoreRequest): PackedRequest {
   const bounds = new Uint32Array(count * 2);
   const payloads = new Uint8Array(payloadBytesOf(request));
   let at = 0;
-  let ids = "";
+  let isOwn = true;
   let anyGiven = false;
   let anyKey = false;
   let anyExpires = false;
@@ -136,7 +137,7 @@ export function pack(request: StoreRequest): PackedRequest {
     payloads.set(event.payload, at);
     bounds[2 * i] = at;
     bounds[2 * i + 1] = at += event.payload.length;
-    ids += i === 0 ? event.id : `\n${event.id}`;
+    isOwn &&= isOwnId(event) && (i === 0 || event.id > events[i - 1]!.id);
     anyGiven ||= event.idGiven;
     anyKey ||= event.key !== undefined;
     anyExpires ||= event.expiresAt !== undefined;
@@ -145,7 +146,7 @@ export function pack(request: StoreRequest): PackedRequest {
     topic: request.topic,
     expected: request.expected,
     count,
-    ids,
+    ids: isOwn ? ownIds(events) : events.map(({ id }) => id).join("\n"),
     given: anyGiven ? Uint8Array.from(events, (event) => event.idGiven ? 1 : 0) : undefined,
     types: column(events, (event) => event.type),
     timestamps: timestampColumn(events),
@@ -156,6 +157,17 @@ export function pack(request: StoreRequest): PackedRequest {
     payloads,
     bounds,
   };
+}
+
+/** True for an id that we generated. */
+function isOwnId({ id, idGiven }: NewEvent): boolean {
+  return !idGiven && id.length === OWN_ID_BYTES && id[14] === "7";
+}
+
+function ownIds(events: readonly NewEvent[]): Uint8Array {
+  let ids = "";
+  for (const { id } of events) ids += id;
+  return encoder.encode(ids);
 }
 
 /** The request as single events; the payloads are views of the packed buffer. */

@@ -1,8 +1,8 @@
 /**
  * Writes the wire lines of a packed request into one buffer.
  *
- * Events that are published together mostly differ only in seq, id and payload. Their heads are
- * then copies of one template with those two overwritten, so no string or object is created per
+ * Events that are published together mostly differ only in seq, id, timestamp and payload. Their
+ * heads are then copies of one template with those overwritten, so no string or object is created per
  * event. Other events get their head from {@link envelopeHead}. Both ways write exactly the same
  * bytes.
  */
@@ -28,6 +28,9 @@ const MOST_BYTES = 3;
 const KEPT_ROOMS = 4;
 const BEFORE_SEQ = '{"seq":'.length;
 const BETWEEN = ',"id":"'.length;
+/** The numbers of thirteen digits. */
+const [FEWEST, MOST] = [10 ** 12, 10 ** 13 - 1];
+const TIMESTAMP = 13;
 /** Placeholder in the template for a generated id. */
 const ID_PLACE = "0".repeat(OWN_ID_BYTES);
 
@@ -90,18 +93,23 @@ interface Numbering {
   keySeqs: readonly number[] | undefined;
 }
 
-/** True if the events differ only in seq, id and payload. */
+/** True if the events differ only in seq, id, timestamp and payload. */
 function isUniform(request: PackedRequest): request is UniformRequest {
   const { ids, types, timestamps, versions, keys, expires, metadata } = request;
-  return typeof ids !== "string" && typeof types === "string" && typeof timestamps === "number" &&
+  return typeof ids !== "string" && typeof types === "string" && areAlike(timestamps) &&
     typeof versions === "string" && (keys === undefined || typeof keys === "string") &&
     (expires === undefined || typeof expires === "number") && typeof metadata === "string";
+}
+
+/** True if the timestamps take the same place: those of the years 2001 to 2286 do. */
+function areAlike(timestamps: PackedRequest["timestamps"]): boolean {
+  return typeof timestamps === "number" ||
+    timestamps.every((at) => at >= FEWEST && at <= MOST && Number.isInteger(at));
 }
 
 type UniformRequest = PackedRequest & {
   ids: Uint8Array;
   types: string;
-  timestamps: number;
   versions: string;
   keys?: string;
   expires?: number;
@@ -112,8 +120,9 @@ function templated(
   request: UniformRequest,
   { firstSeq, room, keySeqs }: Numbering,
 ): PackedLines {
-  const { count, ids, payloads, bounds } = request;
+  const { count, ids, payloads, bounds, timestamps } = request;
   const firstKeySeq = keySeqs?.[0];
+  const afterId = encoder.encode(betweenIdAndTimestamp(request)).length;
   let template = templateOf(request, firstSeq, firstKeySeq);
   let digits = String(firstSeq).length;
   let limit = 10 ** digits;
@@ -139,6 +148,9 @@ function templated(
     if (keySeq !== undefined) writeDecimal(bytes, at + template.length - behindKeySeq, keySeq);
     const id = at + BEFORE_SEQ + digits + BETWEEN;
     for (let c = 0, from = i * OWN_ID_BYTES; c < OWN_ID_BYTES; c++) bytes[id + c] = ids[from + c]!;
+    if (typeof timestamps !== "number") {
+      writeDecimal(bytes, id + OWN_ID_BYTES + afterId + TIMESTAMP, timestamps[i]!);
+    }
     at += heads[i] = template.length;
     const start = bounds[2 * i]!;
     const end = bounds[2 * i + 1]!;
@@ -149,6 +161,11 @@ function templated(
     ends[i] = at;
   }
   return { bytes: bytes.subarray(0, at), ends, heads };
+}
+
+/** What an {@link envelopeHead} has between the two. */
+function betweenIdAndTimestamp({ types: type, topic }: UniformRequest): string {
+  return `","type":${JSON.stringify(type)},"topic":${JSON.stringify(topic)},"timestamp":`;
 }
 
 /** What an {@link envelopeHead} has behind the number within the key. */
@@ -165,7 +182,8 @@ function templateOf(
   seq: number,
   keySeq: number | undefined,
 ): Uint8Array {
-  const { topic, types: type, timestamps: timestamp, keys: key, expires, metadata } = request;
+  const { topic, types: type, timestamps, keys: key, expires, metadata } = request;
+  const timestamp = typeof timestamps === "number" ? timestamps : timestamps[0]!;
   return encoder.encode(
     envelopeHead({
       seq,

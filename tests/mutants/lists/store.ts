@@ -333,6 +333,24 @@ const sharedMutants: Mutant[] = [
     to: "entry.gone && entry.accepted && entry.file === file && entry.what === what",
     tests: ["tests/core/store/quarantine_test.ts"],
   },
+  {
+    name: "pack: generated ids that do not ascend are taken for ascending ones",
+    promise: "9. Damage is detected, reported and kept",
+    file: "core/store/pack.ts",
+    from: "isOwn &&= isOwnId(event) && (i === 0 || event.id > events[i - 1]!.id);",
+    to: "isOwn &&= isOwnId(event);",
+    tests: ["tests/core/store/packed_lines_test.ts"],
+    filter: "generated ids",
+  },
+  {
+    name: "packed lines: all get the timestamp of the first",
+    promise: "11. Bytes in are bytes out",
+    file: "core/store/packed_lines.ts",
+    from: "afterId + TIMESTAMP, timestamps[i]!);",
+    to: "afterId + TIMESTAMP, timestamps[0]!);",
+    tests: ["tests/core/store/packed_lines_test.ts"],
+    filter: "timestamps differ",
+  },
 ];
 
 export const storeMutants: Mutant[] = [
