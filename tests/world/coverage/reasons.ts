@@ -45,13 +45,6 @@ export const REASONS: readonly Reason[] = [
   },
   {
     file: "core/data_dir/watermarks.ts",
-    text: "const { phase, generation, files } = first ?? {};",
-    until: "if (!isOurs) return undefined;",
-    why:
-      "Lives take the watermarks away and never damage them: tests/core/data_dir/watermarks_test.ts does.",
-  },
-  {
-    file: "core/data_dir/watermarks.ts",
     text: "if (lastSeq <= (this.#ends.get(topic) ?? 0)) return;",
     why: "Commits come one by one, and the numbers of a topic only grow.",
   },
@@ -59,12 +52,6 @@ export const REASONS: readonly Reason[] = [
     file: "core/delivery/plan.ts",
     text: "function unsettle(",
     why: NO_ROOM,
-  },
-  {
-    file: "core/delivery/plan.ts",
-    text: "  } catch (error) {\n    unsettle(queue, { leases: [], late });",
-    why:
-      "A read of the state that fails is no fault of the simulated disk: SQLite reads real files.",
   },
   {
     file: "core/delivery/plan.ts",
@@ -252,7 +239,8 @@ export const REASONS: readonly Reason[] = [
   },
   {
     file: "core/store/retention_rule.ts",
-    text: "if (options.maxBytes > 0 && head.bytes > options.maxBytes) {",
+    text:
+      "return whenReady(isLarge ? seekBytes(options.maxBytes) : head.firstSeq, (withinBytes) => {",
     why: "No life limits the bytes of a topic: tests/core/store/retention_rule_test.ts does.",
   },
   {
