@@ -69,10 +69,9 @@ export class WakeUps {
     return () => void listeners.delete(listener);
   }
 
-  /** Sends a text, soon and together with others. It is lost if the server is away. */
+  /** Sends a text, soon and together with others; once it is back if the connection is lost. */
   send(kind: string, item: string): void {
-    const items = this.#pending.get(kind) ?? new Set();
-    this.#pending.set(kind, items.add(item));
+    this.#keep(kind, [item]);
     if (this.#cancelSend || this.#closed.signal.aborted) return;
     const due = this.#lastSent + SEND_EVERY_MS - this.#clock.monotonic();
     this.#cancelSend = this.#clock.setTimer(() => this.#sendNow(), Math.max(0, due));
@@ -80,12 +79,22 @@ export class WakeUps {
 
   #sendNow(): void {
     this.#cancelSend = undefined;
+    const client = this.#client;
+    if (!client || this.#pending.size === 0) return; // sent when it is connected again
     this.#lastSent = this.#clock.monotonic();
-    const payloads = [...this.#pending].flatMap(([kind, items]) => payloadsOf(kind, items));
+    const sent = this.#pending;
     this.#pending = new Map();
+    const payloads = [...sent].flatMap(([kind, items]) => payloadsOf(kind, items));
     const text = `SELECT pg_notify('${CHANNEL}', payload) FROM unnest($1::text[]) AS payload`;
-    // Whoever misses it looks by itself.
-    this.#client?.query({ text, values: [payloads], name: "notify" }).catch(() => {});
+    client.query({ text, values: [payloads], name: "notify" }).catch(() => {
+      for (const [kind, items] of sent) this.#keep(kind, items);
+    });
+  }
+
+  #keep(kind: string, items: Iterable<string>): void {
+    const pending = this.#pending.get(kind) ?? new Set();
+    for (const item of items) pending.add(item);
+    this.#pending.set(kind, pending);
   }
 
   /** Connects again whenever the connection is lost, until this is closed. */
@@ -105,6 +114,7 @@ export class WakeUps {
       }
       this.#client = client;
       wait = FIRST_WAIT_MS;
+      this.#sendNow();
       for (const listeners of this.#listeners.values()) {
         for (const listener of listeners) listener(undefined);
       }

@@ -1,0 +1,103 @@
+/**
+ * What one node appends, the others hear of: woken, or by looking for it when no wake-up comes.
+ */
+import assert from "node:assert/strict";
+import { openPostgres } from "../../../core/postgres/connection.ts";
+import { planAppend } from "../../../core/store/postgres/append_plan.ts";
+import type { PostgresEventStore } from "../../../core/store/postgres/postgres_event_store.ts";
+import { Producer } from "../../../core/store/postgres/producer.ts";
+import type { Appended } from "../../../core/store/store.ts";
+import { newEvent } from "../../../testing/new_event.ts";
+import { type PostgresServer, startPostgres } from "../../helpers/postgres.ts";
+import { appendOne, twoNodes } from "./two_nodes.ts";
+
+const NEVER = 3_600_000;
+const DAY = 86_400_000;
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** What a node is told, as numbers: they must come in order and without a gap. */
+function heard(store: PostgresEventStore): Appended[] {
+  const all: Appended[] = [];
+  store.onAppended((appended) => void all.push(appended));
+  return all;
+}
+
+async function wakes(server: PostgresServer): Promise<void> {
+  // Nothing but a wake-up can tell.
+  await using nodes = await twoNodes(server, { pollInterval: NEVER });
+  const { here, there } = nodes;
+  const told = heard(there);
+  for (let n = 1; n <= 20; n++) {
+    await appendOne(here);
+    await until(() => told.at(-1)?.lastSeq === n);
+    assert.equal(there.head("t").lastSeq, n, "the head is known when it is told");
+    assert.equal((await there.readPage("t", { from: n, to: n, limit: 1 })).events.length, 1);
+  }
+  assert.deepEqual(told[0], { topic: "t", firstSeq: 1, lastSeq: 1 });
+  let next = 1;
+  for (const { firstSeq, lastSeq } of told) {
+    assert.equal(firstSeq, next);
+    next = lastSeq + 1;
+  }
+}
+
+async function wakesBoth(server: PostgresServer): Promise<void> {
+  await using nodes = await twoNodes(server, { pollInterval: NEVER });
+  const { here, there } = nodes;
+  const told = [heard(here), heard(there)];
+  const own: number[][] = [[], []];
+  await Promise.all([here, there].map(async (store, i) => {
+    for (let n = 0; n < 50; n++) own[i]!.push(await appendOne(store));
+  }));
+  await until(() => here.head("t").lastSeq === 100 && there.head("t").lastSeq === 100);
+  const knows = (i: number) => {
+    const numbers = new Set(own[i]);
+    for (const { firstSeq, lastSeq } of told[i]!) {
+      for (let seq = firstSeq; seq <= lastSeq; seq++) numbers.add(seq);
+    }
+    return numbers.size;
+  };
+  // Each hears of all that it did not store itself.
+  await until(() => knows(0) === 100 && knows(1) === 100);
+}
+
+async function looksByItself(server: PostgresServer): Promise<void> {
+  await using nodes = await twoNodes(server, { pollInterval: 50 });
+  const { url, there } = nodes;
+  const told = heard(there);
+  const postgres = await openPostgres(url);
+  // An append that nobody sends a wake-up for.
+  const producer = new Producer({ postgres, patience: 1000 });
+  await producer.append([null, DAY, ...planAppend([{ topic: "t", events: [newEvent()] }]).values]);
+  await until(() => told.length > 0);
+  assert.deepEqual(told, [{ topic: "t", firstSeq: 1, lastSeq: 1 }]);
+  await postgres.close();
+}
+
+async function listensAgain(server: PostgresServer): Promise<void> {
+  await using nodes = await twoNodes(server, { pollInterval: NEVER });
+  const { here, there } = nodes;
+  const told = heard(there);
+  await server.sql(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+     WHERE application_name = 'evs wake-ups'`,
+  );
+  await appendOne(here);
+  // Missed, or sent before it listened again: it looks when it does.
+  await until(() => told.at(-1)?.lastSeq === 1);
+  await appendOne(here);
+  await until(() => told.at(-1)?.lastSeq === 2);
+}
+
+Deno.test("wake-ups between nodes", async (t) => {
+  await using server = await startPostgres({ settings: { fsync: "off" } });
+  const step = (name: string, body: (server: PostgresServer) => Promise<void>) =>
+    t.step(name, () => body(server));
+  await step("onAppended tells of events of another node by a wake-up", wakes);
+  await step("onAppended misses nothing when two nodes append at once", wakesBoth);
+  await step("onAppended tells of events that nobody sent a wake-up for", looksByItself);
+  await step("onAppended tells what came while its connection was lost", listensAgain);
+});
