@@ -1,0 +1,108 @@
+/** Sabotages of the event store on PostgreSQL, and of the connections below it. */
+import type { Mutant } from "../mutant.ts";
+
+const NUMBERS = "4. Sequence numbers have no gaps";
+const ONCE = "docs/stores.md: finds out whether the events were stored, and stores them once";
+const SHARED = "docs/stores.md: What one broker publishes, all others have";
+const DURABLE = "docs/stores.md: says whether an acknowledged event survives a power cut";
+const DAMAGE = "9. Damage is detected, reported and kept";
+const REFUSED = "docs/stores.md: A schema evs of somebody else is refused";
+const SECRET = "docs/adr/0066-postgresql.md: no error has the password";
+
+const URLS = ["tests/core/postgres/url_test.ts"];
+const CONNECTION = ["tests/system/postgres/connection_test.ts"];
+const LOST = ["tests/system/postgres/answer_lost_test.ts"];
+const WAKE_UPS = ["tests/system/postgres/wake_ups_test.ts"];
+const TROUBLE = ["tests/system/postgres/trouble_test.ts"];
+
+export const postgresStoreMutants: Mutant[] = [
+  {
+    name: "postgres: gives numbers without the lock on the topic's row",
+    promise: NUMBERS,
+    file: "core/store/postgres/append_function.ts",
+    from: "WHERE name = ANY (t_name) ORDER BY topic_id FOR UPDATE;",
+    to: "WHERE name = ANY (t_name) ORDER BY topic_id;",
+    tests: WAKE_UPS,
+  },
+  {
+    name: "postgres: does not note an append in the producer's row",
+    promise: ONCE,
+    file: "core/store/postgres/append_function.ts",
+    from: "SET batch = p_batch, answer = reply, seen = now()",
+    to: "SET seen = now()",
+    tests: LOST,
+  },
+  {
+    name: "postgres: looks for no events of others unless it is woken",
+    promise: SHARED,
+    file: "core/store/postgres/postgres_event_store.ts",
+    from: "            this.#heads.tellAll();\n          }",
+    to: "          }",
+    tests: WAKE_UPS,
+    hangs: true,
+  },
+  {
+    name: "postgres: takes a cancelled wait for a standby for an answer",
+    promise: ONCE,
+    file: "core/postgres/connection.ts",
+    from: "if (code === CANCELLED_WAIT) this.#cancelled = true;",
+    to: "if (code === CANCELLED_WAIT) this.#cancelled = false;",
+    tests: CONNECTION,
+  },
+  {
+    name: "postgres: takes a lost connection for nothing stored",
+    promise: ONCE,
+    file: "core/postgres/connection.ts",
+    from: "return changes ? this.#unknown(error.message, error) : error;",
+    to: "return error;",
+    tests: CONNECTION,
+  },
+  {
+    name: "postgres: delivers rows that do not match their checksum",
+    promise: DAMAGE,
+    file: "core/store/postgres/row.ts",
+    from: "return sumOfRow(event) === row.crc ? event : undefined;",
+    to: "return event;",
+    tests: TROUBLE,
+  },
+  {
+    name: "postgres: calls itself durable whatever the server's settings are",
+    promise: DURABLE,
+    file: "core/store/postgres/postgres_event_store.ts",
+    from: "this.#durable = row!.durable;",
+    to: "this.#durable = row !== undefined;",
+    tests: TROUBLE,
+  },
+  {
+    name: "postgres: writes into a schema of somebody else",
+    promise: REFUSED,
+    file: "core/postgres/migrations.ts",
+    from: "if (found && found.relations > 0) {",
+    to: "if (found && found.relations < 0) {",
+    tests: ["tests/system/postgres/refusals_test.ts"],
+  },
+  {
+    name: "postgres: takes a server of any version",
+    promise: REFUSED,
+    file: "core/postgres/migrations.ts",
+    from: "if (version < OLDEST_SERVER) {",
+    to: "if (version < 0) {",
+    tests: ["tests/core/postgres/migrations_test.ts"],
+  },
+  {
+    name: "postgres: says what the server said with the password in it",
+    promise: SECRET,
+    file: "core/postgres/errors.ts",
+    from: "const said = withoutPassword(message, target.password);",
+    to: "const said = withoutPassword(message);",
+    tests: URLS,
+  },
+  {
+    name: "postgres: asks for TLS only where the URL says so",
+    promise: "docs/stores.md: Connections are encrypted, with the server's certificate verified",
+    file: "core/postgres/url.ts",
+    from: "if (mode === undefined) return !local;",
+    to: "if (mode === undefined) return false;",
+    tests: URLS,
+  },
+];
