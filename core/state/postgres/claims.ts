@@ -52,7 +52,7 @@ export async function claimParts(
 }
 
 /** Says that a node is there; returns what it owns, as that may have changed. */
-export async function sayAlive(query: Query, { node }: { node: string }): Promise<Claim[]> {
+export async function nodeHeartbeat(query: Query, { node }: { node: string }): Promise<Claim[]> {
   await query(
     `INSERT INTO evs.nodes VALUES ($1, clock_timestamp())
      ON CONFLICT (node) DO UPDATE SET seen = excluded.seen`,

@@ -136,6 +136,7 @@ export class Commits {
   async #store(commits: readonly Waiting[]): Promise<void> {
     const number = ++this.#number;
     const until = Math.max(...commits.map(({ until }) => until));
+    let isLast = false;
     for (let wait = FIRST_WAIT;; wait = Math.min(2 * wait, LONGEST_WAIT)) {
       try {
         return await this.#transaction(commits, number);
@@ -143,14 +144,13 @@ export class Commits {
         this.#groups = undefined;
         const fate = fateOf(error);
         if (fate === "final") throw await this.#fenced(error, commits);
-        if (fate === "unknown") {
-          if (await this.#isKept(number, error)) return;
-          // The server has just answered: no need to wait, however long this took.
-          continue;
-        }
-        if (this.#closing || this.#clock.monotonic() >= until) {
+        if (fate === "unknown" && await this.#isKept(number, error)) return;
+        const isLate = this.#clock.monotonic() >= until;
+        // However long it took to ask: the server has just answered, so it is tried once more.
+        if (this.#closing || isLast || (isLate && fate !== "unknown")) {
           throw notStored(error, this.#postgres);
         }
+        isLast = isLate;
         await this.#pause(wait, error);
       }
     }
@@ -205,8 +205,9 @@ export class Commits {
       try {
         return await this.#ask() === number;
       } catch (error) {
-        if (fateOf(error) === "final") throw error;
-        if (this.#closing) throw unknown;
+        // That the disk is full now says nothing of what was sent before.
+        const passes = error instanceof CannotStoreError || fateOf(error) !== "final";
+        if (this.#closing || !passes) throw unknown;
         await this.#pause(wait, error);
       }
     }

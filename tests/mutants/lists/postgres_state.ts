@@ -69,6 +69,14 @@ export const postgresStateMutants: Mutant[] = [
     tests: LOST,
   },
   {
+    name: "postgres state: says that nothing was stored because it cannot ask",
+    promise: OWNER,
+    file: "core/state/postgres/commits.ts",
+    from: "if (this.#closing || !passes) throw unknown;",
+    to: 'if (this.#closing || !passes || fateOf(error) === "final") throw error;',
+    tests: LOST,
+  },
+  {
     name: "postgres state: takes a request that arrives after it was sent again",
     promise: OWNER,
     file: "core/state/postgres/migrations.ts",
@@ -82,6 +90,14 @@ export const postgresStateMutants: Mutant[] = [
     file: "core/state/postgres/commits.ts",
     from: "for (const { reject } of late) reject(notStored(error, this.#postgres));",
     to: "this.#waiting.push(...late);",
+    tests: LOST,
+  },
+  {
+    name: "postgres state: does not wait with a read while the server is away",
+    promise: OWNER,
+    file: "core/state/postgres/postgres_state.ts",
+    from: 'patiently(() => postgres.query("read", text, values), waiting)',
+    to: 'waiting && postgres.query("read", text, values)',
     tests: LOST,
   },
   {

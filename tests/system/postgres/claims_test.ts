@@ -12,8 +12,8 @@ import {
   claimParts,
   claimsOver,
   forgetNodes,
+  nodeHeartbeat,
   releaseClaims,
-  sayAlive,
 } from "../../../core/state/postgres/claims.ts";
 import { PostgresState } from "../../../core/state/postgres/postgres_state.ts";
 import type { StateChange } from "../../../core/state/state.ts";
@@ -86,8 +86,8 @@ Deno.test("claimParts gives each part to one node, and with another epoch to the
     assert.deepEqual(short(released), [[0, 1]], "part 2 is another's");
     assert.deepEqual(short(await claim(b!, [0, 1])), [[0, 2]]);
     assert.deepEqual(await releaseClaims(a!.query, { node: "a", claims: back }), []);
-    assert.deepEqual(short(await sayAlive(a!.query, { node: "a" })), [[1, 1]]);
-    assert.deepEqual(short(await sayAlive(b!.query, { node: "b" })), [[0, 2], [2, 1]]);
+    assert.deepEqual(short(await nodeHeartbeat(a!.query, { node: "a" })), [[1, 1]]);
+    assert.deepEqual(short(await nodeHeartbeat(b!.query, { node: "b" })), [[0, 2], [2, 1]]);
   }));
 
 Deno.test("claimParts gives one part to one of many who ask at once", () =>
@@ -100,7 +100,7 @@ Deno.test("claimParts gives one part to one of many who ask at once", () =>
 
 Deno.test("a claim is over when its node was not seen for the TTL, by the database's clock", () =>
   withNodes(["a", "b"], async ([a, b]) => {
-    await sayAlive(a!.query, { node: "a" });
+    await nodeHeartbeat(a!.query, { node: "a" });
     await claim(a!, [0, 1]);
     const over = () => claimsOver(b!.query, { subscription: "s", ttlMs: 10_000 });
     await lastSeen(a!, 9_000);
@@ -110,7 +110,7 @@ Deno.test("a claim is over when its node was not seen for the TTL, by the databa
     assert.deepEqual(short(await over()), [[0, 1], [1, 1]]);
     assert.deepEqual(short(await claim(b!, [0], 10_000)), [[0, 2]]);
     // It was late, but nobody took the other part.
-    assert.deepEqual(short(await sayAlive(a!.query, { node: "a" })), [[1, 1]]);
+    assert.deepEqual(short(await nodeHeartbeat(a!.query, { node: "a" })), [[1, 1]]);
     assert.deepEqual(await over(), []);
     assert.deepEqual(await claim(b!, [1], 10_000), []);
   }));
@@ -127,20 +127,20 @@ Deno.test("bumpRev has owners reload, bumpEpoch fences them off", () =>
   withNodes(["a"], async ([a]) => {
     const [first] = await claim(a!, [0]);
     await bumpRev(a!.query, "s");
-    const [again] = await sayAlive(a!.query, { node: "a" });
+    const [again] = await nodeHeartbeat(a!.query, { node: "a" });
     assert.deepEqual([again!.epoch, again!.rev], [first!.epoch, first!.rev + 1]);
     await a!.state.commit([cursor("t", 2)], { fences: [fenceOf(again!)] });
     await bumpEpoch(a!.query, "s");
     const late = a!.state.commit([cursor("t", 3)], { fences: [fenceOf(again!)] });
     await assert.rejects(late, FencedError);
-    const [now] = await sayAlive(a!.query, { node: "a" });
+    const [now] = await nodeHeartbeat(a!.query, { node: "a" });
     await a!.state.commit([cursor("t", 4)], { fences: [fenceOf(now!)] });
     assert.deepEqual((await loaded(a!.state)).cursors.map(({ next }) => next), [4]);
   }));
 
 Deno.test("forgetNodes forgets nodes that are gone and own nothing", () =>
   withNodes(["a", "b", "c"], async ([a, b, c]) => {
-    for (const node of [a!, b!, c!]) await sayAlive(node.query, { node: node.name });
+    for (const node of [a!, b!, c!]) await nodeHeartbeat(node.query, { node: node.name });
     await claim(a!, [0]);
     await lastSeen(a!, 20_000);
     await lastSeen(b!, 20_000);

@@ -32,6 +32,8 @@ export class Cuts implements AsyncDisposable {
   #away = false;
   /** How often it has cut. */
   cuts = 0;
+  /** How many connections it has refused while it was away. */
+  refused = 0;
   /** Stays away once it has cut. */
   awayAfterCut = false;
 
@@ -76,7 +78,10 @@ export class Cuts implements AsyncDisposable {
 
   #toServer(bytes: Uint8Array, link: ProxyLink): Uint8Array | undefined {
     this.#links.add(link);
-    if (this.#away) return void link.cut();
+    if (this.#away) {
+      this.refused++;
+      return void link.cut();
+    }
     if (!this.#isReached(bytes)) return bytes;
     const { held, answered } = this.#cut!;
     this.#cut = undefined;

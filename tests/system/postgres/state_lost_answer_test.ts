@@ -11,7 +11,7 @@ import { loaded } from "../../core/state/conformance.ts";
 import { put } from "../../core/state/group_letters.ts";
 import { dose } from "../../helpers/dose.ts";
 import { Cuts } from "./cuts.ts";
-import { emptyDatabase, endServer, giveBack } from "./states.ts";
+import { emptyDatabase, endServer, giveBack, theServer } from "./states.ts";
 
 Deno.test.afterAll(endServer);
 
@@ -20,6 +20,7 @@ interface Under {
   proxy: Cuts;
   /** The same database, without the proxy. */
   beside: PostgresState;
+  sql(text: string): Promise<string>;
 }
 
 async function behindProxy(
@@ -31,7 +32,9 @@ async function behindProxy(
   const beside = await PostgresState.open(url);
   const state = await PostgresState.open(proxy.url, options);
   try {
-    await body({ state, proxy, beside });
+    const server = await theServer();
+    const sql = (text: string) => server.sql(text, new URL(url).pathname.slice(1));
+    await body({ state, proxy, beside, sql });
   } finally {
     await state.close();
     await proxy[Symbol.asyncDispose]();
@@ -48,13 +51,10 @@ const simple = (): StateChange[] => [
 /** The same, in a transaction of several requests. */
 const planned = (n: number): StateChange[] => [...simple(), put(`${n}`, "down")];
 
-/** Bytes of the answer from one cut to the next; each one at nightly. */
-const STEP = Math.round(4 / dose(1, 4));
-
-/** Each with the text of the request after which it may be kept. */
+/** Each with the text of the request after which it may be kept; cut every so many bytes. */
 const KINDS = [
-  { kind: "one request", changes: simple, last: "evs.note_commit" },
-  { kind: "several requests", changes: planned, last: "COMMIT\0" },
+  { kind: "one request", changes: simple, last: "evs.note_commit", step: 8 },
+  { kind: "several requests", changes: planned, last: "COMMIT\0", step: 1 },
 ] as const;
 
 /** Each commit was kept once. */
@@ -65,11 +65,11 @@ async function assertDone(state: State, times: number): Promise<void> {
   for (const { total } of await state.deadLetterGroups()) assert.equal(total, times);
 }
 
-for (const { kind, changes, last } of KINDS) {
+for (const { kind, changes, last, step } of KINDS) {
   Deno.test(`PostgresState stores a commit of ${kind} once, wherever its answer is cut`, () =>
     behindProxy(async ({ state, proxy, beside }) => {
       let commits = 0;
-      for (let answered = 0;; answered += STEP) {
+      for (let answered = 0;; answered += Math.round(step / dose(1, step))) {
         const { cuts } = proxy;
         proxy.cutAt({ text: last, answered });
         await state.commit(changes(++commits));
@@ -120,6 +120,20 @@ Deno.test("PostgresState says that it cannot store while the server is away, and
     await assertDone(beside, 2);
   }, { patienceMs: 200 }));
 
+Deno.test("PostgresState waits with reads and commits while the server is away for a moment", () =>
+  behindProxy(async ({ state, proxy, beside }) => {
+    await state.commit(planned(1));
+    for (const kind of ["read", "commit"] as const) {
+      proxy.away = true;
+      const { refused } = proxy;
+      const later = kind === "read" ? state.countDeadLetters({}) : state.commit(planned(2));
+      while (proxy.refused === refused) await new Promise((resolve) => setTimeout(resolve, 5));
+      proxy.away = false;
+      assert.equal(await later, kind === "read" ? 1 : undefined);
+    }
+    await assertDone(beside, 2);
+  }));
+
 Deno.test("PostgresState waits with what may be stored until the server says", () =>
   behindProxy(async ({ state, proxy, beside }) => {
     for (const answered of [undefined, 0]) {
@@ -136,6 +150,22 @@ Deno.test("PostgresState waits with what may be stored until the server says", (
       assert.equal((await loaded(beside)).generation, generation + 1);
     }
   }, { patienceMs: 200 }));
+
+Deno.test("PostgresState says nothing of a commit that may be stored while it cannot ask", () =>
+  behindProxy(async ({ state, proxy, beside, sql }) => {
+    await sql(
+      `CREATE SEQUENCE asked; CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN IF nextval('asked') < 4 THEN RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END IF;
+      RETURN NEW; END $$`,
+    );
+    await sql(`CREATE TRIGGER full_disk BEFORE UPDATE ON evs.state_commits FOR EACH ROW
+      WHEN (NEW.attempt <> OLD.attempt) EXECUTE FUNCTION full_disk()`);
+    proxy.cutAt({ text: "evs.note_commit", answered: 0 });
+    await state.commit(simple());
+    await assertDone(beside, 1);
+    assert.equal(await sql("SELECT last_value FROM asked"), "4\n");
+    await sql("DROP FUNCTION full_disk CASCADE; DROP SEQUENCE asked");
+  }));
 
 /** More than shares a transaction with others. */
 function many(): StateChange[] {
