@@ -3,6 +3,7 @@ import type { Mutant } from "../mutant.ts";
 import { brokerMutants } from "./broker.ts";
 import { deadLetterMutants } from "./dead_letter.ts";
 import { lateReadMutants } from "./late_reads.ts";
+import { lateStateReadMutants } from "./late_state_reads.ts";
 import { leaseMutants } from "./leases.ts";
 import { retryMutants } from "./retries.ts";
 import { scheduledMutants } from "./scheduled.ts";
@@ -14,6 +15,7 @@ export const deliveryMutants: Mutant[] = [
   ...settlingMutants,
   ...leaseMutants,
   ...lateReadMutants,
+  ...lateStateReadMutants,
   ...retryMutants,
   ...deadLetterMutants,
   ...brokerMutants,

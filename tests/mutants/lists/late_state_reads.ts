@@ -1,0 +1,200 @@
+/** Rules for reads of a state that answers late: what was read may not be true any more. */
+import type { Mutant } from "../mutant.ts";
+
+const ONCE = "5. At least once";
+const TOGETHER = "6. Retry, dead letter and cursor move together";
+const REDACTED = "33. Redacted is gone";
+const SCHEDULED = "core/broker/scheduled_events.ts: an event is published once when it is due";
+const DELIVERY = ["tests/core/delivery/late_records_test.ts"];
+const DEAD = ["tests/core/dead_letter/late_reads_test.ts"];
+const BROKER = ["tests/core/broker/late_reads_test.ts"];
+const GUARDED = ["tests/core/state/guarded_state_test.ts"];
+
+export const lateStateReadMutants: Mutant[] = [
+  {
+    name: "late reads: a count that was on its way is remembered after the change",
+    promise: TOGETHER,
+    file: "core/state/guarded_state.ts",
+    from: "if (times === this.#times) this.#value = come;",
+    to: "this.#value = come;",
+    tests: GUARDED,
+  },
+  {
+    name: "late reads: nothing is stored any more after a fenced commit",
+    promise: "core/state/fences.ts: a commit of somebody who lost the part changes nothing",
+    file: "core/state/guarded_state.ts",
+    from: "error instanceof FencedError ||",
+    to: "",
+    tests: GUARDED,
+  },
+  {
+    name: "late reads: a state of one process takes a commit with fences",
+    promise: "core/state/fences.ts: a commit of somebody who lost the part changes nothing",
+    file: "core/state/fences.ts",
+    from: "if (fences === undefined || fences.length === 0) return;",
+    to: "if (fences !== null) return;",
+    tests: GUARDED,
+  },
+  {
+    name: "late reads: a late answer is planned without the rows that became needed meanwhile",
+    promise: TOGETHER,
+    file: "core/delivery/late_records.ts",
+    from: "return Promise.all(coming).then(step);",
+    to: "return Promise.all(coming).then(() => plan((entry) => records.get(entry)));",
+    tests: DELIVERY,
+  },
+  {
+    name: "late reads: an event is given to who lost its lease before the row came",
+    promise: ONCE,
+    file: "core/delivery/deliverable.ts",
+    from: "return leases.filter((lease) => lease.isHeld);",
+    to: "return leases.filter(() => true);",
+    tests: DELIVERY,
+  },
+  {
+    name: "late reads: an event that was redacted before its row came is delivered",
+    promise: REDACTED,
+    file: "core/delivery/deliverable.ts",
+    from: "heldOf(leases).filter((lease) => !this.#isRedacted(lease))",
+    to: "heldOf(leases)",
+    tests: DELIVERY,
+  },
+  {
+    name: "late reads: events stay leased when a row cannot be read",
+    promise: ONCE,
+    file: "core/delivery/deliverable.ts",
+    from: "this.#context.queue.release(heldOf(leases).map(({ token }) => token).reverse());",
+    to: "void leases;",
+    tests: DELIVERY,
+  },
+  {
+    name: "late reads: an attempt is counted for a lease whose row was still being read",
+    promise: ONCE,
+    file: "core/delivery/driver.ts",
+    from: "expired.filter((lease) => !this.deliverable.waits(lease));",
+    to: "expired;",
+    tests: DELIVERY,
+  },
+  {
+    name: "late reads: events whose caller has gone stay leased",
+    promise: ONCE,
+    file: "core/delivery/driver.ts",
+    from: "if (!isWanted) this.queue.release(read.map(({ token }) => token).reverse());",
+    to: "void isWanted;",
+    tests: DELIVERY,
+  },
+  {
+    name: "late reads: events are given out after a pause",
+    promise: "docs/operating.md: a paused subscription delivers nothing",
+    file: "core/delivery/driver.ts",
+    from: "const isWanted = this.#waiters.includes(waiter) && !this.record.paused &&",
+    to: "const isWanted = this.#waiters.includes(waiter) &&",
+    tests: DELIVERY,
+  },
+  {
+    name: "late reads: a lease request gives up while its events are on their way",
+    promise: ONCE,
+    file: "core/delivery/lease_wait.ts",
+    from: "if (waiter.isRead) waiter.waits = false;",
+    to: "if (waiter.isRead) stop();",
+    tests: DELIVERY,
+  },
+  {
+    name: "late reads: the committer does not wait for what a plan reads",
+    promise: TOGETHER,
+    file: "core/delivery/committer.ts",
+    from: "plan = isPromise(made) ? await made : made;",
+    to: "plan = made as Plan<T>;",
+    tests: ["tests/core/delivery/committer_test.ts"],
+  },
+  {
+    name: "late reads: what died again since it was found is retried",
+    promise: TOGETHER,
+    file: "core/dead_letter/dead_letters.ts",
+    from: "          upTo,\n          to: action.to,",
+    to: "          to: action.to,",
+    tests: DEAD,
+  },
+  {
+    name: "late reads: a limit counts before it reads which are the oldest",
+    promise: "docs/operating.md: deadMax keeps the newest",
+    file: "core/dead_letter/limits.ts",
+    from:
+      "          const keys = await state.deadLetterKeys({ topic, subscription, limit: STEP });\n          return keys.slice(0, Math.max(0, await over()));",
+    to:
+      "          const most = Math.max(0, await over());\n          return await state.deadLetterKeys({ topic, subscription, limit: most });",
+    tests: DEAD,
+  },
+  {
+    name: "late reads: an import replaces what died while it looked",
+    promise: "docs/operating.md: evs dlq import",
+    file: "core/dead_letter/importer.ts",
+    from: "holdingAll(names, this.#subscriptions, () => this.#addHeld(chunk, how))",
+    to: "this.#addHeld(chunk, how)",
+    tests: DEAD,
+  },
+  {
+    name: "late reads: two imports add the same entry",
+    promise: "docs/operating.md: evs dlq import",
+    file: "core/dead_letter/importer.ts",
+    from: "    this.#adding = added.catch(() => {}); // the caller gets the error\n",
+    to: "",
+    tests: DEAD,
+  },
+  {
+    name: "late reads: an import sends what a retry of the failed subscription sends, too",
+    promise: TOGETHER,
+    file: "core/dead_letter/importer.ts",
+    from: "const names = [target, ...entries.map(({ subscription }) => subscription)];",
+    to: "const names = [target];",
+    tests: DEAD,
+  },
+  {
+    name: "late reads: a merged group loses what was counted of its parts",
+    promise: "docs/operating.md: groups count what is there",
+    file: "core/dead_letter/groups.ts",
+    from: "const wholeOf = (group: string) => parts.get(group) ?? group;",
+    to: "const wholeOf = (group: string) => parts.has(group) ? group : group;",
+    tests: DEAD,
+  },
+  {
+    name: "late reads: an event whose line is being fetched can be cancelled",
+    promise: SCHEDULED,
+    file: "core/broker/take_due.ts",
+    from: "      leaving.add(item);\n",
+    to: "",
+    tests: BROKER,
+  },
+  {
+    name: "late reads: an event of a removed topic is published when its line comes",
+    promise: SCHEDULED,
+    file: "core/broker/take_due.ts",
+    from: "context.isKnown(item) ? eventIn(context, item, line) : undefined;",
+    to: "eventIn(context, item, line);",
+    tests: BROKER,
+  },
+  {
+    name: "late reads: events are lost when their lines cannot be read",
+    promise: SCHEDULED,
+    file: "core/broker/take_due.ts",
+    from: "    if (isKnown(item)) due.add(item);\n",
+    to: "",
+    tests: BROKER,
+  },
+  {
+    name: "late reads: an event is cancelled while its redaction reads it",
+    promise: REDACTED,
+    file: "core/broker/scheduled_events.ts",
+    from: "    for (let item; (item = items.find(isHeld));) await this.#held.get(item);\n",
+    to: "    void isHeld;\n",
+    tests: BROKER,
+  },
+  {
+    name: "late reads: a redaction misses a retry that becomes a dead letter while it looks",
+    promise: REDACTED,
+    file: "core/broker/redactor.ts",
+    from: "return holdingAll(all, subscriptions, async () => {",
+    to: "return holdingAll([], subscriptions, async () => {\n      void all;",
+    tests: BROKER,
+  },
+];
