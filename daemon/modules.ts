@@ -98,6 +98,7 @@ import "../core/delivery/directory.ts";
 import "../core/delivery/driver.ts";
 import "../core/delivery/entry.ts";
 import "../core/delivery/handler.ts";
+import "../core/delivery/handler_leases.ts";
 import "../core/delivery/handler_options.ts";
 import "../core/delivery/handler_span.ts";
 import "../core/delivery/heap.ts";

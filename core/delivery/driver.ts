@@ -452,6 +452,11 @@ export class SubscriptionDriver {
     return this.#watches.wait(() => this.isIdle || this.record.paused, { endIsFine: true });
   }
 
+  /** True if the store answers later: then a read may fail for a while. */
+  get readsLater(): boolean {
+    return this.#reader.readsLater;
+  }
+
   /** True once it has been closed. */
   get closed(): boolean {
     return this.#closed;

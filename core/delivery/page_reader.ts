@@ -41,6 +41,8 @@ export class PageReader {
   /** Changes with everything that decides what is read. */
   #version = 0;
   #busy = false;
+  /** True once the store has answered later. */
+  readsLater = false;
   #closed = false;
 
   constructor(context: PageReaderContext) {
@@ -143,6 +145,7 @@ export class PageReader {
 
   #feedLater(lane: TopicLane, from: number, coming: Promise<EventPage>): void {
     this.#busy = true;
+    this.readsLater = true;
     const version = this.#version;
     const ended = (what: () => void) => {
       this.#busy = false;

@@ -7,17 +7,17 @@ import { moduleState } from "../base/module_state.ts";
 import { HandlerCall, runBecause, runBecauseNow } from "../event/causation.ts";
 import type { Clock } from "../base/clock.ts";
 import { type Rate, RateLimit } from "../base/rate.ts";
-import { EvsError, HandlerTimeoutError, OverflowError } from "../base/errors.ts";
+import { HandlerTimeoutError, OverflowError } from "../base/errors.ts";
 import { setPatientTimer } from "../base/standstill.ts";
 import type { Event } from "../event/event.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 import { AGAIN_MS } from "./committer.ts";
 import { newToken } from "./tokens.ts";
 import type { Now } from "./entry.ts";
-import { type Missed, missedText } from "../reading/missed.ts";
 import { BeginAhead } from "./begin_ahead.ts";
 import { eventOf, type Lease } from "./leases.ts";
 import type { Handler, HandlerContext } from "./handler.ts";
+import { HandlerLeases } from "./handler_leases.ts";
 import {
   type FailedAttempt,
   failureOfError,
@@ -54,8 +54,6 @@ export interface RunnerOptions {
 
 /** Events leased at once. */
 const BATCH = 64;
-/** Bytes of events leased at once. */
-const BATCH_BYTES = 4 * 1024 * 1024;
 /**
  * Events of topics that store nothing, kept for a busy handler; beyond that, the oldest are
  * dropped.
@@ -76,6 +74,7 @@ export class HandlerRunner {
   #wasBusy = false;
   readonly #limit: RateLimit | undefined;
   readonly #abort = new AbortController();
+  readonly #leases: HandlerLeases;
   /** The first attempt of an event that is not stored. */
   readonly #work: (event: Event) => unknown;
   /** Leases whose handlers are running. */
@@ -108,6 +107,12 @@ export class HandlerRunner {
     this.#failed.promise.catch(() => {}); // goes to onError, and to callers that wait
     this.#driver = driver;
     this.#options = options;
+    this.#leases = new HandlerLeases(driver, {
+      ...options,
+      consumer: this.#consumer,
+      instance: this.#instance,
+      signal: this.#abort.signal,
+    });
     if (driver.ledger.note) this.#begin = new BeginAhead();
     if (options.rate) this.#limit = new RateLimit(options.rate, options.clock);
     this.#isAsync = options.handler instanceof AsyncFunction;
@@ -213,7 +218,8 @@ export class HandlerRunner {
         await this.#change();
         continue;
       }
-      const leases = await this.#lease();
+      // What waits for its turn is not leased: another handler may have it.
+      const leases = await this.#leases.next(Math.min(BATCH, this.#limit?.tokens ?? BATCH));
       if (!leases) return;
       this.#marked = 0;
       for (const [i, lease] of leases.entries()) {
@@ -250,37 +256,6 @@ export class HandlerRunner {
       onError(error, `the deliveries of ${this.#driver.record.name}`);
     }
     this.#begin!.stored(clock.monotonic());
-  }
-
-  async #lease(): Promise<Lease[] | undefined> {
-    try {
-      const leases = await this.#driver.lease({
-        // What waits for its turn is not leased: another handler may have it.
-        max: Math.min(BATCH, this.#limit?.tokens ?? BATCH),
-        maxBytes: BATCH_BYTES,
-        leaseMs: Infinity,
-        consumer: this.#consumer,
-        instance: this.#instance,
-        load: this.#options.load,
-        bound: true,
-      }, { waitMs: Infinity, throughPause: true, signal: this.#abort.signal });
-      for (const missed of this.#driver.queue.takeMissed()) this.#tellMissed(missed);
-      return leases;
-    } catch (error) {
-      // The subscription was closed or removed.
-      if (error instanceof EvsError) return undefined;
-      throw error;
-    }
-  }
-
-  #tellMissed(missed: Missed): void {
-    const { name } = this.#driver.record;
-    this.#options.onError(
-      new OverflowError(`${name} ${missedText(missed)}`, {
-        details: { subscription: name, ...missed },
-      }),
-      `the subscription ${name}`,
-    );
   }
 
   #handle(lease: Lease): void {

@@ -7,6 +7,7 @@ import { EventBroker } from "../../../core/broker/event_broker.ts";
 import { ClosedError, NotFoundError } from "../../../core/base/errors.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
 import { newEvent } from "../../../testing/new_event.ts";
+import { FakeClock } from "../../helpers/fake_clock.ts";
 import { HeldReads, LateStore } from "../../helpers/late_store.ts";
 
 /** A broker with three events in t and a subscription s that has read nothing yet. */
@@ -215,6 +216,38 @@ Deno.test("the error of a page reaches all who wait for it, and the next lease r
     const again = r.seqs();
     assert.deepEqual(await r.reads.until(again), [1, 2, 3]);
   }));
+
+Deno.test("a handler goes on when its store answers again, and the error is reported once", async () => {
+  const clock = new FakeClock();
+  const reads = new HeldReads();
+  const errors: unknown[] = [];
+  const eventStore = new LateStore(new MemoryEventStore(), reads.wait);
+  const onError = (error: unknown) => errors.push(error);
+  await using broker = new EventBroker({ eventStore, clock, onError });
+  await broker.publish("t", "x", 1);
+  const got = Promise.withResolvers<unknown>();
+  broker.subscribe("t", ({ seq }) => got.resolve(seq), { from: "1" });
+  const error = new ClosedError("the connection is gone");
+  for (let n = 0; n < 3; n++) {
+    (await reads.next()).fail(error);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    await clock.pass(1000);
+  }
+  assert.equal(await reads.until(got.promise), 1);
+  assert.deepEqual(errors, [error]);
+});
+
+Deno.test("a handler ends while its store is away", async () => {
+  const reads = new HeldReads();
+  const eventStore = new LateStore(new MemoryEventStore(), reads.wait);
+  const broker = new EventBroker({ eventStore, clock: new FakeClock(), onError: () => {} });
+  await broker.publish("t", "x", 1);
+  const subscription = broker.subscribe("t", () => {}, { from: "1" });
+  (await reads.next()).fail(new Error("the connection is gone"));
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  await reads.until(subscription.unsubscribe());
+  await broker.close();
+});
 
 Deno.test("the error of a page that nobody waits for is reported", () =>
   rig(async (r) => {

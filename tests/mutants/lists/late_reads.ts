@@ -180,4 +180,22 @@ export const lateReadMutants: Mutant[] = [
     tests: [READING],
     filter: "a replay backwards",
   },
+  {
+    name: "handler: ends for good when its store is away for a moment",
+    promise: AT_LEAST_ONCE,
+    file: "core/delivery/handler_leases.ts",
+    from: "if (this.#driver.readsLater && !this.#driver.closed)",
+    to: "if (this.#driver.closed)",
+    tests: [DRIVER],
+    filter: "a handler",
+  },
+  {
+    name: "handler: waits for its store after its end",
+    promise: "19. SIGTERM drains",
+    file: "core/delivery/handler_leases.ts",
+    from: '    signal.addEventListener("abort", stop);\n',
+    to: "",
+    tests: [DRIVER],
+    filter: "a handler",
+  },
 ];
