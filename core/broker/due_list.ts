@@ -21,7 +21,7 @@ export interface Clocks {
 }
 
 /** An event that is accepted now, to be published later. */
-export function itemOf(
+export function scheduledItemOf(
   { id, type, key }: NewEvent,
   { number, topic, schedule, now, dueAt, afterSeq, stamped }:
     & Pick<ScheduledItem, "number" | "topic" | "dueAt" | "afterSeq" | "stamped">

@@ -21,7 +21,7 @@ import type { ScheduledRecord, State, StateChange, StateSnapshot } from "../stat
 import { DEFAULT_DEDUP_WINDOW_MS } from "../store/dedup.ts";
 import type { JournalStore } from "../store/store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
-import { type Clocks, DueList, itemOf, type ScheduledItem } from "./due_list.ts";
+import { type Clocks, DueList, type ScheduledItem, scheduledItemOf } from "./due_list.ts";
 import { nextWait, publishEach } from "./publish_again.ts";
 import { findPublished, seqsOf } from "./published_before.ts";
 import { contentIn } from "./scheduled_row.ts";
@@ -186,7 +186,15 @@ export class ScheduledEvents {
         return { seq: known.seq, duplicate: true };
       }
       const number = ++this.#lastNumber;
-      const item = itemOf(event, { number, topic, schedule, now, dueAt, afterSeq, stamped });
+      const item = scheduledItemOf(event, {
+        number,
+        topic,
+        schedule,
+        now,
+        dueAt,
+        afterSeq,
+        stamped,
+      });
       return await this.#put(item, event).then(() => ({ dueAt, seq: 0 }));
     });
   }

@@ -12,12 +12,10 @@ export const linearizabilityMutants: Mutant[] = [
     name: "expected: compares on arrival, before the queue",
     promise: "What clients are told of a topic has one order",
     file: "core/store/journal.ts",
-    from: `        request,
-        since: this.#times.clock.monotonic(),`,
-    to: `        request: request.expected === this.store.head(request.topic).lastSeq
-          ? { ...request, expected: "any" }
-          : request,
-        since: this.#times.clock.monotonic(),`,
+    from: "    this.#waiting.push({ request, since, stream, ...settling });",
+    to: `    const { expected, ...rest } = request;
+    const isMet = expected === this.store.head(request.topic).lastSeq;
+    this.#waiting.push({ request: isMet ? rest : request, since, stream, ...settling });`,
     tests: [LINEARIZABILITY],
     filter: "what clients are told of a topic is linearizable (sqlite)",
   },
