@@ -181,6 +181,7 @@ export {
 } from "./core/sourcing/snapshot.ts";
 export { type Upcast, Upcasters, withUpcasts } from "./core/sourcing/upcasting_store.ts";
 export { MemoryState } from "./core/state/memory.ts";
+export { PostgresState, type PostgresStateOptions } from "./core/state/postgres/postgres_state.ts";
 export { SqliteState } from "./core/state/sqlite.ts";
 export type {
   ExpiredRecord,

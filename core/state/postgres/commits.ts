@@ -42,7 +42,7 @@ export interface CommitsOptions {
   writer: string;
   clock: Clock;
   /** How long a commit waits for a database that is away, ms. */
-  patienceMs: number;
+  patience: number;
 }
 
 /** The commits of one state. */
@@ -50,7 +50,7 @@ export class Commits {
   readonly #postgres: Postgres;
   readonly #writer: string;
   readonly #clock: Clock;
-  readonly #patienceMs: number;
+  readonly #patience: number;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
   #number = 0;
@@ -60,11 +60,11 @@ export class Commits {
   #closing: Promise<void> | undefined;
   #wake: (() => void) | undefined;
 
-  constructor({ postgres, writer, clock, patienceMs }: CommitsOptions) {
+  constructor({ postgres, writer, clock, patience }: CommitsOptions) {
     this.#postgres = postgres;
     this.#writer = writer;
     this.#clock = clock;
-    this.#patienceMs = patienceMs;
+    this.#patience = patience;
   }
 
   /** Makes the row of this state. */
@@ -80,7 +80,7 @@ export class Commits {
     if (this.#closing) return Promise.reject(closed());
     if (changes.length === 0 && fences.length === 0) return Promise.resolve();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const until = this.#clock.monotonic() + this.#patienceMs;
+    const until = this.#clock.monotonic() + this.#patience;
     this.#waiting.push({ changes, fences, sync, until, resolve, reject });
     this.#running ??= this.#run();
     return promise;

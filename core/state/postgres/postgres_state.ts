@@ -35,19 +35,24 @@ import { readSnapshot } from "./snapshot.ts";
 /** How long reads and commits wait for a database that is away, ms. */
 const PATIENCE_MS = 10_000;
 
-/** How a state is opened. */
+/** How a {@link PostgresState} is opened. */
 export interface PostgresStateOptions {
+  /** How long reads and commits wait for a server that is away, ms; 10,000 by default. */
+  patience?: number;
+  /** @internal */
   clock?: Clock;
-  /** How long reads and commits wait for a database that is away, ms; 10,000 by default. */
-  patienceMs?: number;
 }
 
 /**
- * A {@link State} in a PostgreSQL database, in the schema `evs`.
+ * A {@link State} in a PostgreSQL database, in the schema `evs`. One broker at a time uses it: two
+ * do not share out their subscriptions yet.
  *
- * ```ts
- * const state = await PostgresState.open("postgres://evs@db.example/events");
- * await using broker = new EventBroker({ state });
+ * ```ts ignore
+ * import { EventBroker, PostgresEventStore, PostgresState } from "@env/env-event-stream";
+ *
+ * const url = "postgres://user:pass@localhost/events";
+ * const state = await PostgresState.open(url);
+ * await using broker = new EventBroker({ state, eventStore: new PostgresEventStore(url) });
  * ```
  */
 export class PostgresState implements State {
@@ -71,10 +76,14 @@ export class PostgresState implements State {
     );
   }
 
-  /** Connects, makes or migrates the tables, and reads what lives in memory. */
+  /**
+   * Connects, makes or migrates the tables, and reads what lives in memory. Rejects with
+   * `CannotStoreError` if the server is away, refuses the user, or has a schema `evs` that is not
+   * ours.
+   */
   static async open(
     database: string | PostgresOptions,
-    { clock = systemClock, patienceMs = PATIENCE_MS }: PostgresStateOptions = {},
+    { clock = systemClock, patience = PATIENCE_MS }: PostgresStateOptions = {},
   ): Promise<PostgresState> {
     const postgres = await openPostgres(database, { clock });
     try {
@@ -82,10 +91,10 @@ export class PostgresState implements State {
       // Of states that ended without closing.
       const old = "DELETE FROM evs.state_commits WHERE at < now() - interval '30 days'";
       await postgres.query("state", old);
-      const commits = new Commits({ postgres, writer: crypto.randomUUID(), clock, patienceMs });
+      const commits = new Commits({ postgres, writer: crypto.randomUUID(), clock, patience });
       await commits.begin();
       const snapshot = await snapshotOf(postgres);
-      return new PostgresState(postgres, { commits, snapshot, clock, patience: patienceMs });
+      return new PostgresState(postgres, { commits, snapshot, clock, patience });
     } catch (error) {
       await postgres.close();
       throw error;

@@ -25,7 +25,7 @@ interface Under {
 
 async function behindProxy(
   body: (under: Under) => Promise<void>,
-  options: { patienceMs?: number } = {},
+  options: { patience?: number } = {},
 ): Promise<void> {
   const url = await emptyDatabase();
   const proxy = new Cuts(url);
@@ -118,7 +118,7 @@ Deno.test("PostgresState says that it cannot store while the server is away, and
     await state.commit(planned(2));
     assert.equal(await state.retry("s", "t", "a"), undefined);
     await assertDone(beside, 2);
-  }, { patienceMs: 200 }));
+  }, { patience: 200 }));
 
 Deno.test("PostgresState waits with reads and commits while the server is away for a moment", () =>
   behindProxy(async ({ state, proxy, beside }) => {
@@ -149,7 +149,7 @@ Deno.test("PostgresState waits with what may be stored until the server says", (
       await first;
       assert.equal((await loaded(beside)).generation, generation + 1);
     }
-  }, { patienceMs: 200 }));
+  }, { patience: 200 }));
 
 Deno.test("PostgresState says nothing of a commit that may be stored while it cannot ask", () =>
   behindProxy(async ({ state, proxy, beside, sql }) => {
