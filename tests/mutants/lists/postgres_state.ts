@@ -85,11 +85,11 @@ export const postgresStateMutants: Mutant[] = [
     tests: LOST,
   },
   {
-    name: "postgres state: what waits behind an unknown commit is told nothing",
+    name: "postgres state: says that what waits behind an unknown commit is stored",
     promise: FULL,
     file: "core/state/postgres/commits.ts",
     from: "for (const { reject } of late) reject(notStored(error, this.#postgres));",
-    to: "this.#waiting.push(...late);",
+    to: "for (const { resolve } of late) resolve();",
     tests: LOST,
   },
   {
