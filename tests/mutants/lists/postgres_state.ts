@@ -56,8 +56,8 @@ export const postgresStateMutants: Mutant[] = [
     name: "postgres state: does again what was kept and not answered",
     promise: OWNER,
     file: "core/state/postgres/commits.ts",
-    from: "if (await this.#isKept(number, error)) return;",
-    to: "await this.#isKept(number, error);",
+    from: 'if (fate === "unknown" && await this.#isKept(number, error)) return;',
+    to: 'if (fate === "unknown") await this.#isKept(number, error);',
     tests: LOST,
   },
   {
