@@ -35,7 +35,7 @@ export class TopicEnds {
   constructor(context: TopicEndsContext, snapshot: StateSnapshot) {
     this.#context = context;
     this.#before = snapshot.ends ?? [];
-    this.lost = lostEndsIn(context.store, knownEnds(snapshot, context.known));
+    this.lost = lostEndsIn(context.store, knownEnds(ofTopics(snapshot), context.known));
   }
 
   /**
@@ -78,4 +78,21 @@ export class TopicEnds {
       onError(error, "closing: where topics end was not written down");
     }
   }
+}
+
+/**
+ * What a state remembers of topics that are there. Where subscriptions stand in one that was removed
+ * says nothing: if it was in memory, no store has its numbers.
+ */
+function ofTopics(
+  { topics, cursors, done, missed, ends }: StateSnapshot,
+): Pick<StateSnapshot, "cursors" | "done" | "missed" | "ends"> {
+  const names = new Set(topics.map(({ name }) => name));
+  const isThere = ({ topic }: { topic: string }) => names.has(topic);
+  return {
+    cursors: cursors.filter(isThere),
+    done: done.filter(isThere),
+    missed: missed.filter(isThere),
+    ends,
+  };
 }

@@ -7,9 +7,11 @@ import { endChanges, knownEnds, lostEnds } from "../../../core/broker/known_ends
 import { EventBroker } from "../../../core/broker/event_broker.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
 import { SqliteState } from "../../../core/state/sqlite.ts";
+import { MemoryEventStore } from "../../../core/store/memory.ts";
 import { FileEventStore } from "../../../core/store/file/file_event_store.ts";
 import { SqliteEventStore } from "../../../core/store/sqlite/sqlite_event_store.ts";
 import type { JournalStore } from "../../../core/store/store.ts";
+import { MemoryDisk } from "../../helpers/memory_disk.ts";
 import { testFolder } from "../../helpers/folder.ts";
 
 interface Opened {
@@ -216,4 +218,38 @@ Deno.test("EventBroker misses nothing of a topic that was removed from another s
       await Deno.remove(folder, { recursive: true });
     }
   }
+});
+
+Deno.test("EventBroker misses nothing of a topic in memory that was removed, and delivers what comes later", async () => {
+  const state = new MemoryState();
+  const disk = new MemoryDisk();
+  const open = () => {
+    const eventStore = new FileEventStore("/events", { disk });
+    const stores = {
+      durability: "always" as const,
+      opened: [eventStore, new MemoryEventStore()],
+      open: () => Promise.reject(),
+    };
+    const told: unknown[] = [];
+    const broker = new EventBroker({ eventStore, stores, state, onError: (e) => told.push(e) });
+    const handled: unknown[] = [];
+    broker.subscribe("t", ({ payload }) => void handled.push(payload), { name: "s" });
+    return { broker, handled, told };
+  };
+  const first = open();
+  await first.broker.topics.create("t", { store: "memory" });
+  for (const n of [1, 2]) await first.broker.publish("t", "x", n);
+  await first.broker.idle();
+  await first.broker.topics.remove("t");
+  await first.broker.close();
+
+  const { broker, handled, told } = open();
+  await using _ = broker;
+  await broker.ready;
+  assert.deepEqual([broker.ends.lost, told], [[], []]);
+  // Its name is free for any store, as that of every topic in memory.
+  await broker.topics.create("t", { store: "memory" });
+  await broker.publish("t", "x", 3);
+  await broker.idle();
+  assert.deepEqual(handled, [3]);
 });

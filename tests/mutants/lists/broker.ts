@@ -431,6 +431,15 @@ export const brokerMutants: Mutant[] = [
     filter: "removed from another store",
   },
   {
+    name: "topic ends: a topic in memory that was removed is missing",
+    promise: "27. Missing files are noticed",
+    file: "core/broker/topic_ends.ts",
+    from: "knownEnds(ofTopics(snapshot), context.known)",
+    to: "knownEnds(snapshot, context.known)",
+    tests: [KNOWN_ENDS],
+    filter: "in memory that was removed",
+  },
+  {
     name: "topic stores: a removed topic that had events has some",
     promise: "1. Acknowledged means durable",
     file: "core/topic/stores.ts",
