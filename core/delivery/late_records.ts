@@ -19,6 +19,8 @@ import type { DeliveryQueue } from "./queue.ts";
 /** Returns the row of a retry that a late answer is for. */
 export type RecordOf = (entry: Entry) => RetryRecord | undefined;
 
+const noRecord: RecordOf = () => undefined;
+
 /**
  * Calls `plan` with the rows that these settlements need: at once, unless a row comes later. Throws
  * or rejects, with nothing changed, if one cannot be read.
@@ -28,6 +30,8 @@ export function withLateRecords<T>(
   items: readonly Settlement[],
   plan: (recordOf: RecordOf) => T,
 ): MaybePromise<T> {
+  // Nearly always: nobody has lost a lease.
+  if (queue.returned.size === 0) return plan(noRecord);
   const records = new Map<Entry, RetryRecord | undefined>();
   const step = (): MaybePromise<T> => {
     const coming: Promise<unknown>[] = [];
@@ -45,7 +49,6 @@ export function withLateRecords<T>(
 
 /** The retries whose leases were lost and are answered, unless somebody has them with their rows. */
 function lateRetries(queue: DeliveryQueue, items: readonly Settlement[]): Entry[] {
-  if (queue.returned.size === 0) return [];
   return items.flatMap(({ lease }) => {
     const entry = queue.returned.get(lease)?.entry;
     return entry?.kind === "retry" && entry.lease?.record === undefined ? [entry] : [];
