@@ -39,7 +39,6 @@ export const postgresStoreMutants: Mutant[] = [
     from: "            this.#heads.tellAll();\n          }",
     to: "          }",
     tests: WAKE_UPS,
-    hangs: true,
   },
   {
     name: "postgres: takes a cancelled wait for a standby for an answer",

@@ -72,8 +72,8 @@ async function looksByItself(server: PostgresServer): Promise<void> {
   // An append that nobody sends a wake-up for.
   const producer = new Producer({ postgres, patience: 1000 });
   await producer.append([null, DAY, ...planAppend([{ topic: "t", events: [newEvent()] }]).values]);
-  await until(() => told.length > 0);
-  assert.deepEqual(told, [{ topic: "t", firstSeq: 1, lastSeq: 1 }]);
+  await until(() => there.head("t").lastSeq === 1);
+  assert.deepEqual(told, [{ topic: "t", firstSeq: 1, lastSeq: 1 }], "told when it is found");
   await postgres.close();
 }
 
