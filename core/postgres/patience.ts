@@ -1,6 +1,7 @@
 /** Trying again while a server is away, for a limited time. */
 import type { Clock } from "../base/clock.ts";
-import { isServerAway, TryAgainError } from "./errors.ts";
+import { CannotStoreError } from "../base/errors.ts";
+import { AWAY, isServerAway, TryAgainError, UnknownOutcomeError } from "./errors.ts";
 
 /** How long to try. */
 export interface Patience {
@@ -32,6 +33,19 @@ export async function patiently<T>(
       if (!passes || left <= 0 || signal?.aborted) throw error;
       await pause(clock, Math.min(wait, left), signal);
     }
+  }
+}
+
+/**
+ * Runs work that may be done twice without harm: that its outcome is unknown is no more than a server
+ * that is away.
+ */
+export async function repeatable<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof UnknownOutcomeError)) throw error;
+    throw new CannotStoreError(error.message, { code: AWAY, cause: error });
   }
 }
 

@@ -12,7 +12,7 @@ import { type Event, type StoredEvent, toEvent } from "../../event/event.ts";
 import type { TopicHead } from "../../event/topic_head.ts";
 import { lazyPostgres, type Postgres } from "../../postgres/connection.ts";
 import { migrate } from "../../postgres/migrations.ts";
-import { patiently } from "../../postgres/patience.ts";
+import { patiently, repeatable } from "../../postgres/patience.ts";
 import type { PostgresOptions } from "../../postgres/url.ts";
 import { WakeUps } from "../../postgres/wake_ups.ts";
 import { eventsToSave } from "../append.ts";
@@ -146,7 +146,7 @@ export class PostgresEventStore implements JournalStore {
 
   /** Connects once; after a failure, the next caller tries again. */
   #opened(): Promise<void> {
-    return this.#opening ??= this.#open().catch((error) => {
+    return this.#opening ??= repeatable(() => this.#open()).catch((error) => {
       this.#opening = undefined;
       throw error;
     });
@@ -191,7 +191,8 @@ export class PostgresEventStore implements JournalStore {
     const { signal } = this.#closing;
     return patiently(async () => {
       await this.#opened();
-      return await work();
+      // All but an append may be done twice, and appends find out by themselves.
+      return await repeatable(work);
     }, { clock: systemClock, patience: this.#patience, signal });
   }
 

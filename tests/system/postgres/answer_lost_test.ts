@@ -123,6 +123,29 @@ async function refusesLateRequests(server: PostgresServer): Promise<void> {
   await store.close();
 }
 
+async function opensAnyway(server: PostgresServer): Promise<void> {
+  const url = await server.database();
+  // The commit of the migrations, the question about settings, and the start of a deletion.
+  const wanted = ["COMMIT", "current_setting('fsync')", "evs.truncate_1"];
+  await using proxy = startPostgresProxy(url, {
+    toServer: (bytes, link) => {
+      const text = new TextDecoder().decode(bytes);
+      const at = wanted.findIndex((words) => text.includes(words));
+      if (at < 0) return bytes;
+      wanted.splice(at, 1);
+      // The server gets it, and the client no answer.
+      queueMicrotask(() => link.cutClient());
+      return bytes;
+    },
+  });
+  const store = new PostgresEventStore(proxy.url);
+  assert.equal(stored((await append(store))[0]).firstSeq, 1);
+  await store.truncate("t", 3);
+  assert.equal(store.head("t").firstSeq, 3);
+  assert.deepEqual(wanted, [], "each was cut once");
+  await store.close();
+}
+
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 10));
 }
@@ -133,5 +156,6 @@ Deno.test("appends whose connection is cut", async (t) => {
     t.step(name, () => body(server));
   await step("append answers the same seq once when its answer is cut at any byte", cutsAnswers);
   await step("append stores once when its request is cut", cutsRequests);
+  await step("what can be done again is done again when its answer is lost", opensAnyway);
   await step("append is refused when it arrives after it was given up", refusesLateRequests);
 });
