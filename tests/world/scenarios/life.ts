@@ -23,6 +23,7 @@ import { payloads } from "./payloads.ts";
 import { repairs } from "./repairs.ts";
 import { restores } from "./restores.ts";
 import { schemas } from "./schemas.ts";
+import { spools } from "./spools.ts";
 import { standingStill } from "./standing_still.ts";
 import { streams } from "./streams.ts";
 import { twoBrokers } from "./two_brokers.ts";
@@ -53,6 +54,7 @@ export const SCENARIOS: readonly Scenario[] = [
   repairs,
   restores,
   schemas,
+  spools,
   standingStill,
   streams,
   twoBrokers,
