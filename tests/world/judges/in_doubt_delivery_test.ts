@@ -120,8 +120,8 @@ Deno.test("judges let a handler of an ended subscription run beside those of the
   assert.deepEqual(history.findings(), []);
 });
 
-Deno.test("judges take a dead letter for what it was when two who ask to send it again are refused", () => {
-  for (const second of ["refused", "done"] as const) {
+Deno.test("judges take a dead letter for what it was when two who ask to send it again do nothing", () => {
+  for (const second of ["refused", "none", "done"] as const) {
     const history = new History();
     history.subscribed();
     history.published(1, { seq: 1 });
@@ -132,9 +132,11 @@ Deno.test("judges take a dead letter for what it was when two who ask to send it
     history.fact({ is: "refused", ask: asks[0]!, code: "dead-letter/not-found" });
     const ask = asks[1]!;
     history.fact(
-      second === "done"
-        ? { is: "done", ask }
-        : { is: "refused", ask, code: "dead-letter/not-found" },
+      {
+        refused: { is: "refused", ask, code: "dead-letter/not-found" } as const,
+        none: { is: "done", ask, count: 0 } as const,
+        done: { is: "done", ask, count: 1 } as const,
+      }[second],
     );
     const found = history.findings().map(({ judge }) => judge);
     assert.deepEqual(found, second === "done" ? ["every event is handled"] : []);

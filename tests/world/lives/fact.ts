@@ -65,6 +65,14 @@ export interface Receipt {
   keySeq?: number;
 }
 
+/** What an answer says besides. */
+export interface Told {
+  /** Of what was published. */
+  receipts?: readonly Receipt[];
+  /** How many dead letters it was; others had sent or removed them by then. */
+  count?: number;
+}
+
 /** How an attempt ended, as its consumer knows it. */
 export type Outcome = "done" | "failed" | "dead" | "released" | "cut";
 
@@ -87,7 +95,7 @@ export type Fact = { at: number; wall: number } & Happening;
 export type Happening =
   | { is: "asked"; ask: number; request: Request }
   /** The answer came: it is done, for good. */
-  | { is: "done"; ask: number; receipts?: readonly Receipt[] }
+  | { is: "done"; ask: number } & Told
   /** The answer came: nothing was done. */
   | { is: "refused"; ask: number; code: string }
   /** No answer will come: it was done or not. */

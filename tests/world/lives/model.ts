@@ -309,7 +309,8 @@ export class Model {
   #answered(request: Request | undefined, fact: Fact & { is: "done" | "refused" | "lost" }): void {
     this.#askedBefore.set(fact.ask, Math.max(...this.requests.keys()));
     if (request?.to === "publish") return this.#published(request, fact);
-    if (fact.is === "refused" && request?.to === "retry dead") this.#unrevive(fact.ask);
+    const isNone = fact.is === "refused" || (fact.is === "done" && fact.count === 0);
+    if (isNone && request?.to === "retry dead") this.#unrevive(fact.ask);
     if (fact.is === "lost" && request?.to === "retry dead") this.#doubtRevival(fact.ask);
     if (fact.is === "lost" && request?.to === "lease") {
       this.#change(request.name, (one) => one.lostLeases++);

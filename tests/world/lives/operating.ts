@@ -82,6 +82,7 @@ export class Operating {
       holder,
       { to, entries },
       () => to === "retry dead" ? operator.retryDead(names) : operator.removeDead(names),
+      ({ count }) => ({ count }),
     );
   }
 

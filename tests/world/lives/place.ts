@@ -37,8 +37,8 @@ export interface Operator {
   ): Promise<("retry" | "dead" | "lost" | "done")[]>;
   deadLetters(): Promise<(DeadLetterInfo & { unanswered: number })[]>;
   /** Names as `SUBSCRIPTION:ID`. */
-  retryDead(names: string[]): Promise<unknown>;
-  removeDead(names: string[]): Promise<unknown>;
+  retryDead(names: string[]): Promise<{ count: number }>;
+  removeDead(names: string[]): Promise<{ count: number }>;
   redact(topic: string, event: number | string): Promise<unknown>;
   scheduled(): Promise<{ topic: string; id: string }[]>;
   cancel(topic: string, id: string): Promise<unknown>;

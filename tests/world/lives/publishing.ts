@@ -2,7 +2,7 @@
 import type { Event } from "../../../core/event/event.ts";
 import type { Expected } from "../../../core/store/store.ts";
 import type { Act, NewOne } from "./act.ts";
-import type { Expectation, Receipt, Request, Sent } from "./fact.ts";
+import type { Expectation, Request, Sent, Told } from "./fact.ts";
 import type { Known } from "./model.ts";
 import type { Access } from "./place.ts";
 import type { Recorder } from "./recorder.ts";
@@ -148,9 +148,14 @@ function messageOf({ n, key, named, script, takesMs }: NewOne) {
   return { type: TYPE, payload, ...given({ key, id: named ? `id-${n}` : undefined }) };
 }
 
-function receiptsOf(sent: readonly Sent[]): (events: readonly Event[]) => Receipt[] {
-  return (events) =>
-    events.map(({ seq = 0, keySeq }, i) => ({ n: sent[i]!.n, seq, ...given({ keySeq }) }));
+function receiptsOf(sent: readonly Sent[]): (events: readonly Event[]) => Told {
+  return (events) => ({
+    receipts: events.map(({ seq = 0, keySeq }, i) => ({
+      n: sent[i]!.n,
+      seq,
+      ...given({ keySeq }),
+    })),
+  });
 }
 
 /** The library takes the number alone. */

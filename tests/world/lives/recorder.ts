@@ -3,7 +3,7 @@ import { CannotStoreError, EvsError } from "../../../core/base/errors.ts";
 import { redactionOf } from "../../../core/event/redaction.ts";
 import type { Event } from "../../../core/event/event.ts";
 import type { Judging } from "../judges/all.ts";
-import type { Fact, Happening, Receipt, Request, Seen } from "./fact.ts";
+import type { Fact, Happening, Request, Seen, Told } from "./fact.ts";
 import type { Place } from "./place.ts";
 
 /** Refusals after which it is certain that nothing was done. */
@@ -76,7 +76,7 @@ export class Recorder {
     holder: string,
     request: Request,
     work: () => T | Promise<T>,
-    receipts?: (reply: T) => Receipt[],
+    told: (reply: T) => Told = () => ({}),
   ): Promise<T | undefined> {
     // What its code still does in its last moment did not happen.
     if (this.isGone(holder)) return undefined;
@@ -86,7 +86,7 @@ export class Recorder {
     try {
       const reply = await work();
       if (!this.#open.delete(ask)) return undefined;
-      this.note({ is: "done", ask, ...(receipts ? { receipts: receipts(reply) } : {}) });
+      this.note({ is: "done", ask, ...told(reply) });
       return reply;
     } catch (error) {
       if (!this.#open.delete(ask)) return undefined;
