@@ -25,6 +25,8 @@ export function scannedPayload(body: Uint8Array): Uint8Array | undefined {
   while (begin < end && isSpace(body[begin]!)) begin++;
   while (end > begin && isSpace(body[end - 1]!)) end--;
   const length = end - begin;
+  // Where a buffer begins, what the scanner says of nothing would look like an end.
+  if (length === 0) return undefined;
   const shared = slab();
   const isShared = length < LARGEST_SHARED;
   if (isShared && shared.at + length >= SLAB_BYTES) {

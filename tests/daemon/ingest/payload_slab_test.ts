@@ -65,3 +65,15 @@ Deno.test("scannedPayload shares buffers of a few kilobytes, so that one payload
   assert.ok(buffers.size < 10, `${buffers.size} buffers`);
   for (const { byteLength } of buffers) assert.ok(byteLength <= 4096, `${byteLength} bytes`);
 });
+
+Deno.test("scannedPayload takes nothing of white space alone, also where a buffer begins", () => {
+  // Whatever the tests before it have left: what is not JSON takes a new buffer, and none of it.
+  const large = "[1] ".repeat(250);
+  for (let i = 0; i < 20; i++) {
+    assert.equal(taken(large), undefined);
+    for (const text of ["", " ", "\n", "\r\n", "\t \r\n"]) {
+      assert.equal(taken(text), undefined, JSON.stringify(text));
+    }
+    assert.equal(taken(`"${"x".repeat(300)}"`)?.length, 302);
+  }
+});

@@ -124,3 +124,13 @@ Deno.test("publish counts what it refuses of one payload, and goes on with the c
   assert.deepEqual((await daemon.replay("t")).map(({ payload }) => payload), [1, 2]);
   assert.equal((await metricsOf(daemon)).get("evs_events_refused_total"), 3);
 });
+
+Deno.test("publish refuses a body of white space alone, also when it is the first", async () => {
+  await using daemon = await startDaemon();
+  const path = "/v1/topics/t/events?type=a";
+  for (const body of ["\n", " ", "1", "\r\n"]) {
+    const { status } = await daemon.http("POST", path, body);
+    assert.equal(status, body === "1" ? 200 : 422, JSON.stringify(body));
+  }
+  assert.deepEqual((await daemon.replay("t")).map(({ payload }) => payload), [1]);
+});

@@ -427,6 +427,15 @@ export const httpMutants: Mutant[] = [
     filter: "changes no payload",
   },
   {
+    name: "publish: a small body of white space alone is stored as a payload",
+    promise: "11. Bytes in are bytes out",
+    file: "daemon/ingest/payload_slab.ts",
+    from: "  if (length === 0) return undefined;\n",
+    to: "",
+    tests: ["tests/daemon/ingest/payload_slab_test.ts"],
+    filter: "white space alone",
+  },
+  {
     name: "publish: a small payload is stored whatever its schema says",
     promise: "docs/operating.md: payloads are checked against the schema before they are stored",
     file: "daemon/routes/publish_one.ts",
