@@ -42,6 +42,8 @@ export class TopicCatalog {
   readonly #topics = new Map<string, TopicRecord>();
   /** Topics being created: in force at once, durable once the promise resolves. */
   readonly #pending = new Map<string, Promise<TopicRecord>>();
+  /** By topic: ends with the last change of its options that was asked for. */
+  readonly #updates = new Map<string, Promise<void>>();
   readonly #listeners = new Set<(record: TopicRecord) => void>();
   readonly #removed = new Set<(name: string) => void>();
 
@@ -212,7 +214,20 @@ export class TopicCatalog {
     options: Partial<TopicOptions>,
     how: ActOptions = {},
   ): Promise<TopicRecord> {
-    return this.locks.share(name, () => this.#update(name, options, how));
+    return this.locks.share(name, () => this.#inTurn(name, () => this.#update(name, options, how)));
+  }
+
+  /** One change at a time: each leaves what it does not change as the one before has left it. */
+  async #inTurn<T>(name: string, change: () => Promise<T>): Promise<T> {
+    const before = this.#updates.get(name);
+    const done = before ? before.then(change) : change();
+    const ended = done.then(() => {}, () => {}); // the caller gets the error
+    this.#updates.set(name, ended);
+    try {
+      return await done;
+    } finally {
+      if (this.#updates.get(name) === ended) this.#updates.delete(name);
+    }
   }
 
   async #update(

@@ -104,6 +104,23 @@ Deno.test("TopicCatalog.update moves no topic to another store, with events or w
   }
 });
 
+Deno.test("TopicCatalog.update keeps what several change at the same time, also when one is refused", async () => {
+  const state = new MemoryState();
+  await using broker = new EventBroker({ state });
+  const { topics } = broker;
+  await topics.create("t");
+  const refused = assert.rejects(topics.update("t", { store: "file" }), ConflictError);
+  await Promise.all([
+    topics.update("t", { maxEvents: 7 }),
+    refused,
+    topics.update("t", { maxBytes: 9 }),
+    topics.update("t", { maxEvents: 8 }),
+  ]);
+  for (const { maxEvents, maxBytes } of [topics.info("t"), state.load().topics[0]!.options]) {
+    assert.deepEqual([maxEvents, maxBytes], [8, 9]);
+  }
+});
+
 Deno.test("TopicCatalog leaves the last seq behind when a topic is removed", async () => {
   await using broker = new EventBroker();
   await broker.publish("t", "x", 1);
