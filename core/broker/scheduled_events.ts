@@ -324,6 +324,8 @@ export class ScheduledEvents {
   #forget(item: ScheduledItem): void {
     this.#due.remove(item);
     this.#doubtful.delete(item);
+    // Its topic may have been removed meanwhile: then its id may be that of a later one.
+    if (!this.#ids.has(item)) return;
     this.#ids.delete(item.topic, item.id);
     if (item.redacted) this.#context.redacted.expectNoMore(item);
   }

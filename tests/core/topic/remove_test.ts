@@ -237,6 +237,28 @@ Deno.test("TopicCatalog.remove takes along what is due while it is under way", a
   assert.equal(eventStore.head("t").lastSeq, 1);
 });
 
+Deno.test("TopicCatalog.remove takes nothing along that is scheduled under the same id later", async () => {
+  const clock = new FakeClock();
+  const eventStore = new MemoryEventStore({ clock });
+  await using broker = new EventBroker({ clock, eventStore });
+  const options = { id: "a", schedule: { delayMs: 1000 } };
+  await broker.publish("t", "x", 1, options);
+  await broker.publish("u", "x", 1, options);
+  // What is due of both leaves together: the one is stored, and the other one waits.
+  const removing = holdNext(eventStore, "removeTopic", (topic) => topic === "u");
+  const removed = broker.topics.remove("u");
+  await removing.come;
+  await clock.pass(1000);
+  while (eventStore.head("t").lastSeq === 0) await settled();
+  await broker.topics.remove("t");
+  await broker.publish("t", "x", 2, options);
+  removing.go();
+  await removed;
+  await clock.pass(1000);
+  while (broker.scheduled.size > 0) await settled();
+  assert.deepEqual((await eventStore.getEvents("t")).map(({ seq, id }) => [seq, id]), [[2, "a"]]);
+});
+
 Deno.test("TopicCatalog.create makes a topic anew that is being removed", async () => {
   const { broker, go, removed } = await removing();
   await using _ = broker;
