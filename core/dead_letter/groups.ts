@@ -156,16 +156,18 @@ export class StateDeadLetterGroups implements DeadLetterGroups {
 
   /** The dead letters per subscription that are in open groups. */
   openCounts(): MaybePromise<Map<string, number>> {
-    const closed = this.#state.closedDeadLetterCounts();
-    return whenReady(this.#state.deadLetterCounts(), (all) =>
-      whenReady(closed, (closed) => {
-        const open = new Map(all);
-        for (const [subscription, count] of closed) {
-          // Some may have gone between the two counts.
-          open.set(subscription, Math.max(0, (open.get(subscription) ?? 0) - count));
-        }
-        return open;
-      }));
+    const counted = allReady([
+      this.#state.closedDeadLetterCounts(),
+      this.#state.deadLetterCounts(),
+    ]);
+    return whenReady(counted, ([closed, all]) => {
+      const open = new Map(all);
+      for (const [subscription, count] of closed!) {
+        // Some may have gone between the two counts.
+        open.set(subscription, Math.max(0, (open.get(subscription) ?? 0) - count));
+      }
+      return open;
+    });
   }
 
   /**

@@ -192,3 +192,23 @@ Deno.test("StateDeadLetterGroups counts what belongs to a group that became part
   const list = await new StateDeadLetterGroups(state, { now: () => 1 }).list();
   assert.deepEqual(list.map(({ id, count, hour }) => [id, count, hour]), [[whole, 1, 5]]);
 });
+
+Deno.test("StateDeadLetterGroups.openCounts rejects, and leaves no rejection behind, when a count cannot be read", async () => {
+  for (const away of ["deadLetterCounts", "closedDeadLetterCounts", "both"]) {
+    const count = (name: string) => async () => {
+      await nextTick();
+      if (away === name || away === "both") throw new Error(`${name} is away`);
+      // The other one has failed for a while by then.
+      await nextTick();
+      return new Map<string, number>();
+    };
+    const state = {
+      deadLetterCounts: count("deadLetterCounts"),
+      closedDeadLetterCounts: count("closedDeadLetterCounts"),
+    } as unknown as State;
+    const groups = new StateDeadLetterGroups(state, { now: () => 1 });
+    await assert.rejects(async () => await groups.openCounts(), /is away/);
+    // What nobody handles ends the test.
+    for (let n = 0; n < 3; n++) await nextTick();
+  }
+});
