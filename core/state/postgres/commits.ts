@@ -9,6 +9,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { CannotStoreError, ClosedError } from "../../base/errors.ts";
 import type { Postgres } from "../../postgres/connection.ts";
+import { refusedBy } from "../../postgres/errors.ts";
 import { type Fence, FencedError } from "../fences.ts";
 import type { CommitOptions, StateChange } from "../state.ts";
 import { Batches, type BoundStatement, type Columns } from "./batches.ts";
@@ -174,7 +175,7 @@ export class Commits {
 
   /** An error of fences with those that are over; any other as it is. */
   async #fenced(error: unknown, commits: readonly Waiting[]): Promise<unknown> {
-    if (!(error instanceof Error) || !FENCED.test(error.message)) return error;
+    if (refusedBy(error) !== FENCED) return error;
     const fences = fencesOf(commits);
     const rows = await this.#postgres.query(
       "state",
@@ -251,8 +252,8 @@ const ASK = `
   INSERT INTO evs.state_commits AS one (writer, number, attempt, at) VALUES ($1, 0, 0, now())
   ON CONFLICT (writer) DO UPDATE SET attempt = one.attempt + 1, at = now()
   RETURNING number, attempt`;
-/** What evs.hold_claims fails with. */
-const FENCED = /\(EVF01\)$/;
+/** The SQLSTATE of evs.hold_claims. */
+const FENCED = "EVF01";
 
 /** The fences of all of them, each once. */
 function fencesOf(commits: readonly Waiting[]): (Fence & Columns)[] {

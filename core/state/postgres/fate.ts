@@ -1,5 +1,10 @@
 /** What an error of a transaction says of it. */
-import { isServerAway, TryAgainError, UnknownOutcomeError } from "../../postgres/errors.ts";
+import {
+  isServerAway,
+  refusedBy,
+  TryAgainError,
+  UnknownOutcomeError,
+} from "../../postgres/errors.ts";
 
 /**
  * `unknown`: it may have been kept. `again`: it was not, and may be if it is tried again. `final`:
@@ -7,12 +12,12 @@ import { isServerAway, TryAgainError, UnknownOutcomeError } from "../../postgres
  */
 export type TransactionFate = "unknown" | "again" | "final";
 
-/** What evs.note_commit fails with: the row was asked for, or it is old and was removed. */
-const SENT_AGAIN = /\(EVF02\)$/;
+/** The SQLSTATE of evs.note_commit: the row was asked for, or it is old and was removed. */
+const SENT_AGAIN = "EVF02";
 
 /** What became of the transaction that failed with this. */
 export function fateOf(error: unknown): TransactionFate {
   if (error instanceof UnknownOutcomeError) return "unknown";
-  if (error instanceof Error && SENT_AGAIN.test(error.message)) return "unknown";
+  if (refusedBy(error) === SENT_AGAIN) return "unknown";
   return isServerAway(error) || error instanceof TryAgainError ? "again" : "final";
 }

@@ -107,6 +107,14 @@ Deno.test("PostgresState tries again when it and another transaction wait for ea
     await sql("DROP FUNCTION deadlock CASCADE; DROP SEQUENCE met");
   }));
 
+Deno.test("PostgresState goes on when its row was removed as old", () =>
+  withState(async (state, sql) => {
+    await state.commit([topic("a")]);
+    await sql("DELETE FROM evs.state_commits");
+    await state.commit([{ op: "generation.next" }, topic("b")]);
+    assert.deepEqual([(await loaded(state)).generation, await topicsOf(state)], [1, ["a", "b"]]);
+  }));
+
 Deno.test("PostgresState refuses a schema evs of somebody else and changes nothing in it", async () => {
   const server = await theServer();
   const url = await server.database();
