@@ -33,6 +33,10 @@ const SELECT_DEAD_LETTERS = `
       WHERE one.id = dead_letters.cause) AS cause
   FROM evs.dead_letters`;
 
+const SELECT_GROUPS = `
+  SELECT id, reason, wide, whole, merged, first_at, last_at, total, state, more, act, notes, samples
+  FROM evs.dead_letter_groups ORDER BY id COLLATE "C"`;
+
 /** The dead letters of a group, and of those that became a part of it. */
 const IN_GROUP =
   "cause IN (SELECT one.id FROM evs.dead_letter_groups AS one WHERE coalesce(merged, one.id) = ?)";
@@ -191,8 +195,7 @@ export class StateReads {
   }
 
   async deadLetterGroups(): Promise<GroupRecord[]> {
-    return (await this.#all(`SELECT * FROM evs.dead_letter_groups ORDER BY id COLLATE "C"`))
-      .map(groupOf);
+    return (await this.#all(SELECT_GROUPS)).map(groupOf);
   }
 
   async deadLetterGroupCounts(): Promise<DeadLetterGroupCount[]> {

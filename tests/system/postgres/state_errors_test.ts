@@ -147,6 +147,7 @@ Deno.test("PostgresState works beside a newer version that has added to each tab
       assert.equal((await state.deadLetters({}, { limit: 9 })).records.length, n);
       assert.equal((await state.retry("s", "t", `retry ${n}`))?.id, `retry ${n}`);
       assert.equal((await state.audit({ limit: 9 })).length, n);
+      assert.equal((await state.deadLetterGroups()).length, 2);
     };
     await use(1);
     await sql(`${eachTable("ADD COLUMN later text NOT NULL DEFAULT 1")};
