@@ -45,6 +45,12 @@ interface Driver {
 const INT8 = 20;
 /** How long the server keeps a transaction open whose client says nothing, ms. */
 const IDLE_TRANSACTION_MS = 10_000;
+/**
+ * A database or a user may have another isolation by default; the append relies on this one. And
+ * nothing is looked for where others may make functions and operators: one in `public` that fits
+ * better than the server's own would run with our rights.
+ */
+const OPTIONS = "-c default_transaction_isolation=read\\ committed -c search_path=pg_catalog";
 
 /** Makes a connection; `name` is what `pg_stat_activity` shows. */
 export async function connectDriver(target: DatabaseTarget, name: string): Promise<DriverClient> {
@@ -64,8 +70,7 @@ export async function connectDriver(target: DatabaseTarget, name: string): Promi
     application_name: name,
     client_encoding: "UTF8",
     idle_in_transaction_session_timeout: IDLE_TRANSACTION_MS,
-    // A database or a user may have another default; the append relies on this one.
-    options: "-c default_transaction_isolation=read\\ committed",
+    options: OPTIONS,
     types: {
       // Ours are sequence numbers, sizes and Unix ms.
       getTypeParser: (oid: number, format?: string) =>

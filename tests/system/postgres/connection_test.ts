@@ -40,16 +40,16 @@ async function asksThings(server: PostgresServer): Promise<void> {
 
 async function rollsBack(server: PostgresServer): Promise<void> {
   const postgres = await openPostgres(await server.database());
-  await postgres.query("state", "CREATE TABLE t (n int)");
+  await postgres.query("state", "CREATE TABLE public.t (n int)");
   await assert.rejects(
     postgres.transaction("state", async (query) => {
-      await query("INSERT INTO t VALUES (1)");
+      await query("INSERT INTO public.t VALUES (1)");
       throw new Error("no");
     }),
     /^Error: no$/,
   );
-  await postgres.transaction("state", (query) => query("INSERT INTO t VALUES ($1)", [2]));
-  assert.deepEqual(await postgres.query("read", "SELECT n FROM t"), [{ n: 2 }]);
+  await postgres.transaction("state", (query) => query("INSERT INTO public.t VALUES ($1)", [2]));
+  assert.deepEqual(await postgres.query("read", "SELECT n FROM public.t"), [{ n: 2 }]);
   await postgres.close();
 }
 

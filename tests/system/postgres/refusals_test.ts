@@ -1,7 +1,7 @@
 /**
  * Databases that cannot be used are refused in words and with a code, before anything is written:
  * a wrong password, name, encoding or schema, missing rights, a certificate that nobody vouches for,
- * a pooler. No error has the password.
+ * a pooler. No error has the password. Functions of other users of the database are not called.
  */
 import assert from "node:assert/strict";
 import { WakeUps } from "../../../core/postgres/wake_ups.ts";
@@ -10,6 +10,8 @@ import {
   PostgresEventStore,
   type PostgresStoreOptions,
 } from "../../../core/store/postgres/postgres_event_store.ts";
+import { PostgresState } from "../../../core/state/postgres/postgres_state.ts";
+import { put } from "../../core/state/group_letters.ts";
 import { newEvent, stored } from "../../../testing/new_event.ts";
 import { type PostgresServer, startPostgres } from "../../helpers/postgres.ts";
 import { startPostgresProxy } from "../../helpers/postgres_proxy.ts";
@@ -78,6 +80,31 @@ async function refusesDatabases(server: PostgresServer): Promise<void> {
   await assertRefused(`${url("foreign")}?sslmode=require`, "postgres/invalid-url", /sslmode/);
   const gone = `postgres://${login}@127.0.0.1:1/foreign`;
   await assertRefused(gone, "postgres/unavailable", /127\.0\.0\.1:1/);
+}
+
+/** Another user of the database, who may do no more than make functions in `public`. */
+async function runsNothingOfOthers(server: PostgresServer): Promise<void> {
+  const url = await server.database({ name: "shared" });
+  // Both fit better than the server's own, which take arrays and elements of any type.
+  await server.sql(
+    `CREATE ROLE other; GRANT CREATE ON SCHEMA public TO other; SET ROLE other;
+     CREATE FUNCTION unnest(text[]) RETURNS SETOF text LANGUAGE plpgsql AS
+       $$ BEGIN RAISE 'ran as %', current_user; END $$;
+     CREATE FUNCTION joined(text[], text) RETURNS text[] LANGUAGE plpgsql AS
+       $$ BEGIN RAISE 'ran as %', current_user; END $$;
+     CREATE OPERATOR || (LEFTARG = text[], RIGHTARG = text, FUNCTION = joined)`,
+    "shared",
+  );
+  const fits = "SELECT pg_catalog.count(*) FROM unnest(ARRAY['a'])";
+  await assert.rejects(server.sql(fits, "shared"), /ran as evs/, "it would be called");
+  const login = { url, user: "evs", password: PASSWORD };
+  const store = await PostgresEventStore.open(login);
+  assert.equal(stored((await store.append([{ topic: "t", events: [newEvent()] }]))[0]).lastSeq, 1);
+  await store.close();
+  const state = await PostgresState.open(login);
+  await state.commit([{ op: "retry.clear", subscription: "s", topic: "t" }, put("1", "down")]);
+  assert.equal((await state.deadLetterGroups()).length, 1);
+  await state.close();
 }
 
 async function verifiesCertificates(server: PostgresServer, ca: string): Promise<void> {
@@ -153,6 +180,10 @@ Deno.test("databases that cannot be used", async (t) => {
   const step = (name: string, body: () => Promise<void>) => t.step(name, body);
   await step("open refuses users, and needs no more than the schema", () => refusesUsers(server));
   await step("open refuses encodings and schemas of others", () => refusesDatabases(server));
+  await step(
+    "nothing runs that another user of the database made",
+    () => runsNothingOfOthers(server),
+  );
   await step(
     "open verifies the server's certificate and name",
     () => verifiesCertificates(server, cert),

@@ -78,9 +78,10 @@ Deno.test("PostgresState says that the server's disk is full, and goes on when i
 
 Deno.test("PostgresState waits for the server's disk, unless nobody asked for that", () =>
   withState(async (state, sql) => {
-    await sql(`CREATE TABLE modes (number serial, mode text);
+    await sql(`CREATE TABLE public.modes (number serial, mode text);
       CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        INSERT INTO modes (mode) VALUES (current_setting('synchronous_commit')); RETURN NEW; END $$;
+        INSERT INTO public.modes (mode) VALUES (current_setting('synchronous_commit'));
+        RETURN NEW; END $$;
       CREATE TRIGGER note BEFORE INSERT ON evs.topic_options FOR EACH ROW EXECUTE FUNCTION note()`);
     await state.commit([topic("a")], { sync: false });
     await state.commit([topic("b")]);
@@ -97,8 +98,9 @@ Deno.test("PostgresState waits for the server's disk, unless nobody asked for th
 Deno.test("PostgresState tries again when it and another transaction wait for each other", () =>
   withState(async (state, sql) => {
     // The first one fails as one does that the server chose to end a deadlock.
-    await sql(`CREATE SEQUENCE met; CREATE FUNCTION deadlock() RETURNS trigger LANGUAGE plpgsql AS
-      $$ BEGIN IF nextval('met') < 3 THEN RAISE EXCEPTION 'met' USING ERRCODE = '40P01'; END IF;
+    await sql(`CREATE SEQUENCE public.met; CREATE FUNCTION deadlock() RETURNS trigger
+      LANGUAGE plpgsql AS $$ BEGIN IF nextval('public.met') < 3 THEN
+        RAISE EXCEPTION 'met' USING ERRCODE = '40P01'; END IF;
       RETURN NEW; END $$`);
     await sql(`CREATE TRIGGER deadlock BEFORE INSERT ON evs.topic_options
       FOR EACH ROW EXECUTE FUNCTION deadlock()`);

@@ -154,8 +154,9 @@ Deno.test("PostgresState waits with what may be stored until the server says", (
 Deno.test("PostgresState says nothing of a commit that may be stored while it cannot ask", () =>
   behindProxy(async ({ state, proxy, beside, sql }) => {
     await sql(
-      `CREATE SEQUENCE asked; CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
-      $$ BEGIN IF nextval('asked') < 4 THEN RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END IF;
+      `CREATE SEQUENCE public.asked; CREATE FUNCTION full_disk() RETURNS trigger
+      LANGUAGE plpgsql AS $$ BEGIN IF nextval('public.asked') < 4 THEN
+        RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END IF;
       RETURN NEW; END $$`,
     );
     await sql(`CREATE TRIGGER full_disk BEFORE UPDATE ON evs.state_commits FOR EACH ROW
