@@ -54,10 +54,11 @@ export class WakeUps {
   }
 
   /**
-   * Begins to listen. Rejects if the server is away, or if a wake-up does not come back: behind a
-   * pooler that gives each transaction another connection, none ever would.
+   * Begins to listen, unless it does already. Rejects if the server is away, or if a wake-up does
+   * not come back: behind a pooler that gives each transaction another connection, none ever would.
    */
   async open(): Promise<void> {
+    if (this.#running) return;
     const { client, ended } = await this.#connect();
     this.#running = this.#stay(client, ended);
   }

@@ -110,6 +110,7 @@ export class PostgresEventStore implements JournalStore {
     this.#dedupWindow = options.dedupWindow ?? DEFAULT_DEDUP_WINDOW_MS;
     this.#postgres = lazyPostgres(options);
     this.#wakeUps = new WakeUps(this.#postgres.target);
+    this.#wakeUps.on(APPENDED, (items) => this.#wokenBy(items));
     const context = { postgres: this.#postgres, heads: this.#heads };
     this.#reader = new PostgresReader({ ...context, report: (found) => this.#report(found) });
     this.#producer = new Producer({ postgres: this.#postgres, patience: this.#patience });
@@ -157,7 +158,6 @@ export class PostgresEventStore implements JournalStore {
     const [row] = await this.#postgres.query<{ durable: boolean }>("append", DURABILITY);
     this.#durable = row!.durable;
     await this.#wakeUps.open();
-    this.#wakeUps.on(APPENDED, (items) => this.#wokenBy(items));
     await this.#reader.refresh();
     // Whoever listened before now knew of nothing.
     if (this.#heads.hasListeners) this.#heads.tellAll();

@@ -4,11 +4,12 @@
 import assert from "node:assert/strict";
 import { openPostgres } from "../../../core/postgres/connection.ts";
 import { planAppend } from "../../../core/store/postgres/append_plan.ts";
-import type { PostgresEventStore } from "../../../core/store/postgres/postgres_event_store.ts";
+import { PostgresEventStore } from "../../../core/store/postgres/postgres_event_store.ts";
 import { Producer } from "../../../core/store/postgres/producer.ts";
 import type { Appended } from "../../../core/store/store.ts";
 import { newEvent } from "../../../testing/new_event.ts";
 import { type PostgresServer, startPostgres } from "../../helpers/postgres.ts";
+import { Cuts } from "./cuts.ts";
 import { appendOne, twoNodes } from "./two_nodes.ts";
 
 const NEVER = 3_600_000;
@@ -92,6 +93,26 @@ async function listensAgain(server: PostgresServer): Promise<void> {
   await until(() => told.at(-1)?.lastSeq === 2);
 }
 
+/** Its first connection for reads is lost once it listens: it opens again from the start. */
+async function listensOnce(server: PostgresServer): Promise<void> {
+  const url = await server.database({ name: "once" });
+  await (await PostgresEventStore.open(url)).close();
+  await using cuts = new Cuts(url);
+  cuts.cutAt({ text: "SELECT name, first_seq, last_seq, bytes FROM evs.topics" });
+  const store = new PostgresEventStore(cuts.url);
+  await store.refresh();
+  assert.equal(cuts.cuts, 1);
+  const listening = () =>
+    server.sql(
+      `SELECT count(*) FROM pg_stat_activity
+       WHERE application_name = 'evs wake-ups' AND datname = 'once'`,
+    );
+  assert.equal((await listening()).trim(), "1");
+  await store.close();
+  // One that stays keeps the process from ending.
+  while ((await listening()).trim() !== "0");
+}
+
 Deno.test("wake-ups between nodes", async (t) => {
   await using server = await startPostgres({ settings: { fsync: "off" } });
   const step = (name: string, body: (server: PostgresServer) => Promise<void>) =>
@@ -99,5 +120,6 @@ Deno.test("wake-ups between nodes", async (t) => {
   await step("onAppended tells of events of another node by a wake-up", wakes);
   await step("onAppended misses nothing when two nodes append at once", wakesBoth);
   await step("onAppended tells of events that nobody sent a wake-up for", looksByItself);
+  await step("open listens once, however often it has to begin again", listensOnce);
   await step("onAppended tells what came while its connection was lost", listensAgain);
 });
