@@ -344,8 +344,9 @@ export const brokerMutants: Mutant[] = [
     name: "catalog: a change of a topic's options crosses its removal",
     promise: REMOVED,
     file: "core/topic/catalog.ts",
-    from: "return this.locks.share(name, () => this.#update(name, options, how));",
-    to: "return this.#update(name, options, how);",
+    from:
+      "return this.locks.share(name, () => this.#inTurn(name, () => this.#update(name, options, how)));",
+    to: "return this.#inTurn(name, () => this.#update(name, options, how));",
     tests: [REMOVE],
     filter: "brings no topic back",
   },
