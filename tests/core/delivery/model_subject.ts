@@ -23,6 +23,10 @@ import { LateState, nextTick } from "../../helpers/late_state.ts";
 import { inSomeTurns, LateStore } from "../../helpers/late_store.ts";
 import type { DeliveryModel, Step } from "./model.ts";
 
+/** A read comes within so many turns, and what its events lead to is stored within a few more. */
+const LATE_TURNS = 12;
+const CALM_TURNS = LATE_TURNS + 8;
+
 /** How long a handler may take, ms. */
 export const TIMEOUT_MS = 1000;
 
@@ -45,6 +49,8 @@ export class Subject {
   readonly #state = new MemoryState();
   readonly #store: JournalStore;
   readonly #late: Late;
+  /** Calls of the handler. */
+  #calls = 0;
   #life: Life = { alive: true };
   broker: EventBroker;
   subscription: Subscription | undefined;
@@ -54,9 +60,10 @@ export class Subject {
     this.#model = model;
     this.#late = late;
     const inner = new MemoryEventStore({ clock: this.clock });
-    this.#store = late.events === undefined
-      ? inner
-      : new LateStore(inner, inSomeTurns(randomFrom(late.events), { turn: settled, most: 12 }));
+    this.#store = late.events === undefined ? inner : new LateStore(
+      inner,
+      inSomeTurns(randomFrom(late.events), { turn: settled, most: LATE_TURNS }),
+    );
     this.broker = this.#open();
   }
 
@@ -93,6 +100,7 @@ export class Subject {
   }
 
   #act(n: number, of: { attempt: number; signal: AbortSignal; life: Life }): unknown {
+    this.#calls++;
     const now = () => this.clock.monotonic();
     const step = this.#model.begins(n, of.attempt, now());
     if (step !== "hang") {
@@ -151,6 +159,19 @@ export class Subject {
   async restart(): Promise<void> {
     await this.broker.close();
     this.broker = this.#open();
+  }
+
+  /**
+   * What handlers have done is stored. Where pages come later, one may have ended just now, and a
+   * model cannot know whether that counts when the subscription ends then.
+   */
+  async calm(): Promise<void> {
+    let turns = 0;
+    for (let calls = this.#calls; turns < CALM_TURNS; turns++) {
+      await settled();
+      if (this.#calls === calls) continue;
+      [calls, turns] = [this.#calls, 0];
+    }
   }
 
   /** The process dies, and another one finds what was kept. */

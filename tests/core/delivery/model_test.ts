@@ -72,6 +72,7 @@ const begin = fc.constant(command("subscribe", (model, subject) => {
 }, ({ subscribed }) => !subscribed));
 const end = (name: string, run: (subject: Subject) => void | Promise<void>) =>
   command(name, async (model, subject) => {
+    await subject.calm();
     await run(subject);
     model.subscribed = false;
   }, ({ subscribed }) => subscribed);
