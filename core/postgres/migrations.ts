@@ -66,15 +66,17 @@ async function checkServer(postgres: Postgres): Promise<void> {
 
 /** Makes the schema, or refuses one that is not ours. One that is empty becomes ours. */
 async function makeSchema(query: Query, place: string): Promise<void> {
-  const [found] = await query<{ mark: string | null; relations: number }>(
+  const [found] = await query<{ mark: string | null; objects: number }>(
     `SELECT obj_description(oid, 'pg_namespace') AS mark,
-       (SELECT count(*) FROM pg_class WHERE relnamespace = n.oid) AS relations
+       (SELECT count(*) FROM pg_class WHERE relnamespace = n.oid)
+         + (SELECT count(*) FROM pg_proc WHERE pronamespace = n.oid)
+         + (SELECT count(*) FROM pg_type WHERE typnamespace = n.oid) AS objects
      FROM pg_namespace AS n WHERE nspname = 'evs'`,
   );
   if (found?.mark === MARK) return;
-  if (found && found.relations > 0) {
+  if (found && found.objects > 0) {
     throw new CannotStoreError(
-      `the schema evs of the database at ${place} has tables that are not of env-event-stream`,
+      `the schema evs of the database at ${place} has things in it that are not of env-event-stream`,
       { code: "postgres/foreign-schema", hint: "use a database of its own: createdb NAME" },
     );
   }

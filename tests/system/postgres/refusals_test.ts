@@ -77,6 +77,17 @@ async function refusesDatabases(server: PostgresServer): Promise<void> {
   await assertRefused(url("foreign"), "postgres/foreign-schema", /evs/);
   const tables = "SELECT string_agg(tablename, ' ') FROM pg_tables WHERE schemaname = 'evs'";
   assert.equal((await server.sql(tables, "foreign")).trim(), "meta");
+  // A schema may have no tables and still be somebody's.
+  const others = [
+    "FUNCTION evs.theirs() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "TYPE evs.t AS ()",
+  ]
+    .concat("DOMAIN evs.d AS int");
+  for (const [n, other] of others.entries()) {
+    await server.database({ name: `foreign_${n}` });
+    await server.sql(`CREATE SCHEMA evs; CREATE ${other}`, `foreign_${n}`);
+    await assertRefused(url(`foreign_${n}`), "postgres/foreign-schema", /evs/);
+  }
   await assertRefused(`${url("foreign")}?sslmode=require`, "postgres/invalid-url", /sslmode/);
   const gone = `postgres://${login}@127.0.0.1:1/foreign`;
   await assertRefused(gone, "postgres/unavailable", /127\.0\.0\.1:1/);
