@@ -319,9 +319,15 @@ export class PostgresEventStore implements JournalStore {
   }
 
   async #truncate(topic: string, how: { seq: number; forgets?: boolean }): Promise<number> {
-    const done = await this.#patiently(() => truncateTopic(this.#deletion, topic, how));
+    const began: number[] = [];
+    const done = await this.#patiently(() => {
+      began.push(this.#heads.of(topic).firstSeq);
+      return truncateTopic(this.#deletion, topic, how);
+    });
     await this.refresh([topic]);
-    return done?.count ?? 0;
+    if (!done) return 0;
+    // Behind an answer that was lost, the same again finds nothing to delete.
+    return began.length === 1 ? done.count : Math.max(0, done.firstSeq - began[0]!);
   }
 
   /**
