@@ -46,11 +46,17 @@ const INT8 = 20;
 /** How long the server keeps a transaction open whose client says nothing, ms. */
 const IDLE_TRANSACTION_MS = 10_000;
 /**
- * A database or a user may have another isolation by default; the append relies on this one. And
- * nothing is looked for where others may make functions and operators: one in `public` that fits
- * better than the server's own would run with our rights.
+ * What a database or a user may have set otherwise, and what we rely on. Nothing is looked for where
+ * others may make functions and operators: one in `public` that fits better than the server's own
+ * would run with our rights. Lists have NULL in them, and times are numbers of thirteen digits.
  */
-const OPTIONS = "-c default_transaction_isolation=read\\ committed -c search_path=pg_catalog";
+const SETTINGS = {
+  default_transaction_isolation: "read\\ committed",
+  search_path: "pg_catalog",
+  array_nulls: "on",
+  extra_float_digits: "1",
+};
+const OPTIONS = Object.entries(SETTINGS).map(([name, value]) => `-c ${name}=${value}`).join(" ");
 
 /** Makes a connection; `name` is what `pg_stat_activity` shows. */
 export async function connectDriver(target: DatabaseTarget, name: string): Promise<DriverClient> {

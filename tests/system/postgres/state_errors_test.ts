@@ -109,6 +109,26 @@ Deno.test("PostgresState tries again when it and another transaction wait for ea
     await sql("DROP FUNCTION deadlock CASCADE; DROP SEQUENCE met");
   }));
 
+Deno.test("PostgresState keeps values as they are, whatever a database sets", () =>
+  withState(async (_state, sql, url) => {
+    const settings = ["array_nulls = off", "extra_float_digits = -15", "bytea_output = escape"]
+      .concat("standard_conforming_strings = off", "backslash_quote = off");
+    const name = new URL(url).pathname.slice(1);
+    for (const setting of settings) await sql(`ALTER DATABASE ${name} SET ${setting}`);
+    const state = await PostgresState.open(url);
+    const at = 1_764_500_000_123;
+    await state.commit([
+      { op: "redaction.put", record: { topic: "NULL", seq: 1, id: "\\'", at, done: true } },
+      put("1", "it's a \\ \""),
+    ]);
+    const { redactions } = await loaded(state);
+    assert.deepEqual(redactions.map((one) => [one.topic, one.id, one.at]), [["NULL", "\\'", at]]);
+    const { records } = await state.deadLetters({}, { limit: 9 });
+    assert.deepEqual(records.map(({ reason }) => reason), ["it's a \\ \""]);
+    await state.close();
+    await sql(`ALTER DATABASE ${name} RESET ALL`);
+  }));
+
 Deno.test("PostgresState goes on when its row was removed as old", () =>
   withState(async (state, sql) => {
     await state.commit([topic("a")]);
