@@ -79,8 +79,8 @@ const REFUSED: Record<string, { code: string; why: string; hint: string }> = {
   },
 };
 
-/** SQLSTATEs and their classes of a server that is going down, starting, full or read-only. */
-const AWAY_STATES = /^(08...|57P0[1-5]|57014|55P03|25006|53[023]00|53400|58000)$/;
+/** SQLSTATEs of a server that is going down, starting, full or read-only, or cannot use its disk. */
+const AWAY_STATES = /^(08...|57P0[1-5]|57014|55P03|25006|25P0[34]|53[023]00|53400|580[03]0)$/;
 /** What the operating system and the driver say when a connection is not there. */
 const AWAY_CODES =
   /^(E(CONN(REFUSED|RESET|ABORTED)|NOTFOUND|AI_AGAIN|TIMEDOUT|PIPE|HOSTUNREACH|NETUNREACH|NOENT|ACCES))$/;
@@ -90,7 +90,8 @@ const TLS = /certificate|TLS|SSL|self[- ]signed|altname/i;
 /** True if the connection is gone, or was never made. */
 export function isLost(error: DriverError): boolean {
   const code = error.code ?? "";
-  return /^(08...|57P0[1-5])$/.test(code) || AWAY_CODES.test(code) || LOST.test(error.message);
+  return /^(08...|57P0[1-5]|25P0[34])$/.test(code) || AWAY_CODES.test(code) ||
+    LOST.test(error.message);
 }
 
 /** What the driver threw, as an error of ours that has no password in it. */
