@@ -29,7 +29,7 @@ BEGIN
   seq := coalesce(seq, 0);
   number := greatest(coalesce(number, 0), coalesce((
     SELECT k.key_seq FROM evs.redacted_keys AS k
-    WHERE k.topic_id = p_topic AND k.key = p_key AND k.key_seq >= p_first), 0));
+    WHERE k.topic_id = p_topic AND k.key = p_key AND k.seq >= p_first), 0));
 END $$;
 
 CREATE FUNCTION evs.actual_1(

@@ -50,7 +50,7 @@ BEGIN
   IF n > 0 THEN
     UPDATE evs.topics SET bytes = bytes - freed WHERE topic_id = p_topic;
   ELSE
-    DELETE FROM evs.redacted_keys WHERE topic_id = p_topic AND key_seq < bound;
+    DELETE FROM evs.redacted_keys WHERE topic_id = p_topic AND seq < bound;
     DELETE FROM evs.ids WHERE topic_id = p_topic AND stored_at <= since;
   END IF;
 END $$;
@@ -69,8 +69,10 @@ BEGIN
   WHERE topic_id = t.topic_id AND seq = p_seq AND seq >= t.first_seq AND crc = p_old_crc;
   IF NOT FOUND THEN RETURN false; END IF;
   IF e.key IS NOT NULL AND e.key IS DISTINCT FROM p_key THEN
-    INSERT INTO evs.redacted_keys AS k VALUES (t.topic_id, e.key, coalesce(e.key_seq, e.seq))
-    ON CONFLICT (topic_id, key) DO UPDATE SET key_seq = greatest(k.key_seq, excluded.key_seq);
+    INSERT INTO evs.redacted_keys AS k (topic_id, key, key_seq, seq)
+    VALUES (t.topic_id, e.key, coalesce(e.key_seq, e.seq), e.seq)
+    ON CONFLICT (topic_id, key) DO UPDATE SET
+      key_seq = greatest(k.key_seq, excluded.key_seq), seq = greatest(k.seq, excluded.seq);
   END IF;
   UPDATE evs.events SET payload = 'null', metadata = p_metadata, key = p_key,
     key_seq = CASE WHEN p_key IS NOT NULL THEN e.key_seq END, expires_at = NULL, crc = p_crc

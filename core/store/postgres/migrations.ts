@@ -59,11 +59,12 @@ CREATE TABLE evs.ids (
   PRIMARY KEY (topic_id, id)
 );
 
--- The last number of keys that redaction took from their events.
+-- The last number of keys that redaction took from their events, and the last of these events.
 CREATE TABLE evs.redacted_keys (
   topic_id int NOT NULL,
   key text COLLATE "C" NOT NULL,
   key_seq bigint NOT NULL,
+  seq bigint NOT NULL,
   PRIMARY KEY (topic_id, key)
 );
 
