@@ -40,11 +40,15 @@ export function headsOf(plan: AppendPlan, { topics }: AppendAnswer): Map<string,
 
 /** The outcomes, one for each request. */
 export function outcomesOf(plan: AppendPlan, { units }: AppendAnswer): AppendOutcome[] {
-  return plan.units.flatMap((unit, i): AppendOutcome[] => {
+  const outcomes: AppendOutcome[] = [];
+  for (const [i, unit] of plan.units.entries()) {
     const answer = units[i]!;
-    if ("subject" in answer) return unit.counts.map(() => refused(plan, unit, answer));
-    return storedOutcomes(unit, answer);
-  });
+    const own = "subject" in answer
+      ? unit.counts.map(() => refused(plan, unit, answer))
+      : storedOutcomes(unit, answer);
+    for (const [n, at] of unit.requests.entries()) outcomes[at] = own[n]!;
+  }
+  return outcomes;
 }
 
 function refused(plan: AppendPlan, unit: AppendUnit, answer: RefusedUnit): AppendOutcome {

@@ -1,7 +1,7 @@
 /**
- * An append as the parameters of `evs.append_1`. Neighbouring requests of one topic that expect
- * nothing become one unit: the answer is the same as if they were judged one by one, and a unit
- * costs some statements.
+ * An append as the parameters of `evs.append_1`. Requests of one topic that expect nothing become
+ * one unit, unless something is judged between them that sees what they store: the answer is the
+ * same as if they were judged one by one, and a unit costs some statements.
  *
  * Columns go as one text each, joined by a character that no event can contain: the server splits
  * it faster than it parses an array. A column whose values are all equal goes as that value.
@@ -19,6 +19,8 @@ export interface AppendUnit {
   expected: Expected;
   /** How many events each request of it has. */
   counts: number[];
+  /** The places of these requests in the append. */
+  requests: number[];
   /** The index of its atomic group, from 1; 0 for none. */
   group: number;
 }
@@ -74,19 +76,24 @@ function unitsOf(requests: readonly StoreRequest[], groups: readonly AtomicGroup
     groups.findIndex(({ from, to }) => from <= index && index < to) + 1;
   const units: AppendUnit[] = [];
   const parts: NewEvent[][][] = [];
+  /** The units that take further requests, by topic. */
+  const open = new Map<string, number>();
   for (const [index, request] of requests.entries()) {
     const { topic, expected = "any" } = request;
     const events = eventsOf(request) as NewEvent[];
     const group = groups.length === 0 ? 0 : groupOf(index);
-    const last = units.at(-1);
-    const joins = last?.topic === topic && group === 0 && last.group === 0 &&
-      expected === "any" && last.expected === "any";
-    if (joins) {
-      parts.at(-1)!.push(events);
-      last.counts.push(events.length);
+    const at = group === 0 && expected === "any" ? open.get(topic) : undefined;
+    if (at !== undefined) {
+      parts[at]!.push(events);
+      units[at]!.counts.push(events.length);
+      units[at]!.requests.push(index);
       continue;
     }
-    units.push({ topic, events, expected, counts: [events.length], group });
+    // A group's conditions are about any topic, an expectation is about its own.
+    if (group > 0) open.clear();
+    else if (expected === "any") open.set(topic, units.length);
+    else open.delete(topic);
+    units.push({ topic, events, expected, counts: [events.length], requests: [index], group });
     parts.push([events]);
   }
   return units.map((unit, i) =>

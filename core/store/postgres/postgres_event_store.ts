@@ -222,9 +222,9 @@ export class PostgresEventStore implements JournalStore {
 
   /** The journal tells listeners of these; other nodes are woken. */
   #noteStored(plan: ReturnType<typeof planAppend>, outcomes: readonly AppendOutcome[]): void {
-    let at = 0;
-    for (const { topic, counts } of plan.units) {
-      for (const outcome of outcomes.slice(at, at += counts.length)) {
+    for (const { topic, requests } of plan.units) {
+      for (const at of requests) {
+        const outcome = outcomes[at]!;
         if (!outcome.ok || outcome.count === 0) continue;
         this.#heads.storedHere(topic, outcome);
         this.#wakeUps.send(APPENDED, topic);
