@@ -318,7 +318,8 @@ export class SubscriptionDriver {
   async #answerWhenRead(waiter: Waiter, coming: Promise<Lease[]>): Promise<void> {
     waiter.isRead = true;
     try {
-      const read = await coming;
+      // What could not be read is given back: others may wait for it already.
+      const read = await coming.catch((error) => this.#notRead(waiter, error));
       waiter.isRead = false;
       if (this.#closed) return;
       const isWanted = this.#waiters.includes(waiter) && !this.record.paused &&
@@ -328,10 +329,15 @@ export class SubscriptionDriver {
       if (leases.length > 0) waiter.answer(leases);
       this.serve();
     } catch (error) {
-      const waits = this.#waiters.includes(waiter);
-      if (waits) waiter.fail(error);
-      this.#readFailed(waits || this.#closed ? undefined : error);
+      this.#notRead(waiter, error);
     }
+  }
+
+  #notRead(waiter: Waiter, error: unknown): Lease[] {
+    const waits = this.#waiters.includes(waiter);
+    if (waits) waiter.fail(error);
+    this.#readFailed(waits || this.#closed ? undefined : error);
+    return [];
   }
 
   #leaseNow(order: Omit<LeaseOrder, "token">): Lease[] {

@@ -162,6 +162,24 @@ Deno.test("SubscriptionDriver tells the caller when a row cannot be read, and gi
     assert.deepEqual(deliveries.map(({ entry }) => entry.id).sort(), ["e1", "e2"]);
   }));
 
+Deno.test("SubscriptionDriver gives the events of a row that could not be read to who waits already", () =>
+  withRetries(2, async (rig) => {
+    const held = rig.state.hold("retry", { most: 2 });
+    const leasing = rig.lease({ waitMs: 1000 });
+    await held.until(2);
+    let isServed = false;
+    const waiting = rig.lease({ waitMs: 1000 }).then(({ deliveries }) => {
+      isServed = true;
+      return deliveries;
+    });
+    waiting.catch(() => {}); // where the test fails first, its error is the one that counts
+    held.end(new CannotStoreError("the database is away"));
+    await assert.rejects(leasing, /the database is away/);
+    for (let n = 0; n < 20; n++) await settled();
+    assert.ok(isServed, "it is not left to wait");
+    assert.deepEqual((await waiting).map(({ entry }) => entry.id).sort(), ["e1", "e2"]);
+  }));
+
 Deno.test("Deliverable gives leases back when a row cannot be read at once either", async () => {
   class Unreadable extends MemoryState {
     fails = false;
