@@ -47,6 +47,8 @@ export class Deliverable {
   readonly #expiry: ExpiryCount;
   /** Leases that wait for a row: their own, or that of another one in the same reply. */
   readonly #coming = new Set<Lease>();
+  /** True once a row has come later. */
+  readsLater = false;
   #settling = 0;
 
   constructor(context: DeliverableContext) {
@@ -94,6 +96,7 @@ export class Deliverable {
   }
 
   async #whenCome(leases: readonly Lease[], rows: Promise<boolean>[]): Promise<Lease[]> {
+    this.readsLater = true;
     for (const lease of leases) this.#coming.add(lease);
     try {
       await Promise.all(rows);

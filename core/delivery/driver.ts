@@ -458,9 +458,9 @@ export class SubscriptionDriver {
     return this.#watches.wait(() => this.isIdle || this.record.paused, { endIsFine: true });
   }
 
-  /** True if the store answers later: then a read may fail for a while. */
+  /** True if the store or the state answers later: then a read may fail for a while. */
   get readsLater(): boolean {
-    return this.#reader.readsLater;
+    return this.#reader.readsLater || this.deliverable.readsLater;
   }
 
   /** True once it has been closed. */

@@ -57,7 +57,7 @@ export class HandlerLeases {
     }
   }
 
-  /** A store elsewhere may be away for a while: it is asked again. The error is reported once. */
+  /** What is elsewhere may be away for a while: it is asked again. The error is reported once. */
   async #noneFor(error: unknown): Promise<Lease[]> {
     const { clock, signal, onError } = this.#options;
     if (!this.#isAway) onError(error, `the deliveries of ${this.#driver.record.name}`);

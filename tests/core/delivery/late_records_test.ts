@@ -180,6 +180,33 @@ Deno.test("SubscriptionDriver gives the events of a row that could not be read t
     assert.deepEqual((await waiting).map(({ entry }) => entry.id).sort(), ["e1", "e2"]);
   }));
 
+Deno.test("HandlerLeases asks again when the row of a retry could not be read, and reports that once", async () => {
+  const rig = new Rig();
+  const got: string[] = [];
+  const subscription = rig.broker.subscribe("t", ({ id }) => {
+    got.push(id);
+    if (got.length === 1) throw new Error("first");
+  }, { name: "h", retryDelay: 10 });
+  await subscription.ready;
+  await rig.broker.publish("t", "x", 1, { id: "e1" });
+  while (got.length === 0 || rig.broker.subscriptions.require("h").queue.scheduled === 0) {
+    await settled();
+  }
+  const error = new CannotStoreError("the database is away");
+  for (let n = 0; n < 3; n++) {
+    const held = rig.state.hold("retry", { most: 1 });
+    await rig.clock.pass(1000);
+    await held.until(1);
+    held.end(error);
+    for (let turn = 0; turn < 5; turn++) await settled();
+  }
+  await rig.clock.pass(1000);
+  await rig.broker.idle();
+  assert.deepEqual(got, ["e1", "e1"]);
+  assert.deepEqual(rig.errors, [error]);
+  await rig.broker.close();
+});
+
 Deno.test("Deliverable gives leases back when a row cannot be read at once either", async () => {
   class Unreadable extends MemoryState {
     fails = false;
