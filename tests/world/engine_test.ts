@@ -42,6 +42,25 @@ Deno.test("a world does not know in which folder the checkout is", async () => {
   for (const text of seen) assert.ok(!text.includes(checkout), text);
 });
 
+Deno.test("a world does not know who runs it", async () => {
+  const seen: string[] = [];
+  const fails = life(async (world) => {
+    await world.spawn("program", async () => {
+      await new Promise<void>((resolve) =>
+        setTimeout(() => {
+          seen.push(new Error("no good").stack!);
+          resolve();
+        }, 10)
+      );
+    }).ended;
+  });
+  const runsOneOfManyWorlds = async () => await runWorld(fails, 1);
+  await runWorld(fails, 1);
+  await runsOneOfManyWorlds();
+  assert.equal(seen[0], seen[1]);
+  assert.doesNotMatch(seen[0]!, /runWorld|Scheduler|OneOfMany/);
+});
+
 Deno.test("runWorld reports a world in which something is awaited that never comes", async () => {
   const { broke } = await runWorld(life(() => new Promise(() => {})), 1);
   assert.match(broke?.details ?? "", /nothing is ready and no timer runs/);

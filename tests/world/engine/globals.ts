@@ -45,6 +45,8 @@ const HARMLESS = [
 /** Where the program is, and where it is in a world. */
 const CHECKOUT = new URL("../../../", import.meta.url).pathname;
 const PROGRAM = "/usr/lib/evs/";
+/** From this frame of a stack on, it is whoever runs the world. */
+const RUNNER = new RegExp(`${PROGRAM}tests/world/engine/(scheduler|run)\\.ts`);
 
 /** Replaces them; returns what puts them back. */
 export function installGlobals(host: GlobalsHost): () => void {
@@ -97,10 +99,14 @@ export function installGlobals(host: GlobalsHost): () => void {
   return () => undo.reverse().forEach((one) => one());
 }
 
+/** Without whoever runs the world: alone, a seed would mean something else than among many. */
 function stackOf(error: Error, frames: readonly unknown[]): string {
-  const lines = [String(error), ...frames.map((frame) => `    at ${frame}`)];
-  return lines.join("\n").replaceAll(CHECKOUT, PROGRAM)
-    .replaceAll(decodeURIComponent(CHECKOUT), PROGRAM);
+  const lines = frames.map((frame) =>
+    `    at ${frame}`.replaceAll(CHECKOUT, PROGRAM)
+      .replaceAll(decodeURIComponent(CHECKOUT), PROGRAM)
+  );
+  const end = lines.findIndex((line) => RUNNER.test(line));
+  return [String(error), ...end < 0 ? lines : lines.slice(0, end)].join("\n");
 }
 
 function notSimulated(what: string): never {
