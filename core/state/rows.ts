@@ -2,7 +2,7 @@
 import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
 import { defined } from "../base/defined.ts";
 import type { DeadLetterGroupState, LastGroupAct } from "../event/dead_letter_group.ts";
-import type { GroupRecord } from "./group_rules.ts";
+import type { DeadLetterGroupCount, GroupMember, GroupRecord } from "./group_rules.ts";
 import type {
   BegunRecord,
   BoundDeadLetterFilter,
@@ -295,5 +295,34 @@ export function groupOf(row: Row): GroupRecord {
     }),
     notes: JSON.parse(row["notes"] as string),
     samples: JSON.parse(row["samples"] as string),
+  };
+}
+
+/** What groups need of a dead letter. */
+export function groupMemberOf(row: Row): GroupMember {
+  return {
+    number: row["number"] as number,
+    subscription: row["subscription"] as string,
+    topic: row["topic"] as string,
+    seq: row["seq"] as number,
+    id: row["id"] as string,
+    reason: row["reason"] as string,
+    diedAt: row["died_at"] as number,
+  };
+}
+
+/** The dead letters of one group and subscription: how many, and the newest. */
+export function groupCountOf(row: Row): DeadLetterGroupCount {
+  return {
+    group: row["cause"] as string,
+    subscription: row["subscription"] as string,
+    count: row["n"] as number,
+    newest: {
+      number: row["number"] as number,
+      topic: row["topic"] as string,
+      seq: row["seq"] as number,
+      id: row["id"] as string,
+      reason: row["reason"] as string,
+    },
   };
 }

@@ -14,7 +14,7 @@ import {
 } from "./group_rules.ts";
 import type { StateChange } from "./state.ts";
 import type { EventIdentity } from "./redactions.ts";
-import { groupOf, type Row } from "./rows.ts";
+import { groupCountOf, groupMemberOf, groupOf, type Row } from "./rows.ts";
 
 /** What the table needs of its database. */
 export interface GroupDatabase {
@@ -47,7 +47,7 @@ export class SqliteGroups implements GroupTable {
        WHERE number > (SELECT ifnull(max(number), 0) FROM dead_letter_causes) ORDER BY number`,
     );
     this.begin();
-    for (const row of rows) addToGroup(this, memberOf(row), { known: true });
+    for (const row of rows) addToGroup(this, groupMemberOf(row), { known: true });
     this.flush();
   }
 
@@ -187,7 +187,7 @@ export class SqliteGroups implements GroupTable {
        WHERE id = ? AND topic = ? AND seq = ?`,
       [id, topic, seq],
     ).map((row) => ({
-      ...memberOf(row),
+      ...groupMemberOf(row),
       group: row["cause"] === null ? undefined : row["cause"] as string,
     }));
   }
@@ -233,18 +233,7 @@ export class SqliteGroups implements GroupTable {
        FROM (SELECT cause, subscription, count(*) AS n, max(number) AS newest
          FROM dead_letter_causes GROUP BY cause, subscription) AS found
        JOIN dead_letters ON number = newest`,
-    ).map((row) => ({
-      group: row["cause"] as string,
-      subscription: row["subscription"] as string,
-      count: row["n"] as number,
-      newest: {
-        number: row["number"] as number,
-        topic: row["topic"] as string,
-        seq: row["seq"] as number,
-        id: row["id"] as string,
-        reason: row["reason"] as string,
-      },
-    }));
+    ).map(groupCountOf);
   }
 
   /** How many are in groups that are not open, by subscription. */
@@ -270,16 +259,4 @@ export class SqliteGroups implements GroupTable {
   #number(sql: string, values: SQLInputValue[]): number {
     return this.#database.all(sql, values)[0]!["n"] as number;
   }
-}
-
-function memberOf(row: Row): GroupMember {
-  return {
-    number: row["number"] as number,
-    subscription: row["subscription"] as string,
-    topic: row["topic"] as string,
-    seq: row["seq"] as number,
-    id: row["id"] as string,
-    reason: row["reason"] as string,
-    diedAt: row["died_at"] as number,
-  };
 }

@@ -14,7 +14,7 @@ import {
 } from "../group_rules.ts";
 import { searchText } from "../reason.ts";
 import { type EventIdentity, REDACTED, withoutTexts } from "../redactions.ts";
-import { groupOf, type Row } from "../rows.ts";
+import { groupMemberOf, groupOf, type Row } from "../rows.ts";
 import type { Attempt, ChangeOf, StateChange } from "../state.ts";
 import type { Batches } from "./batches.ts";
 import { listed, lists } from "./table_lists.ts";
@@ -264,13 +264,7 @@ async function readLetters(query: Query, changes: readonly StateChange[]): Promi
 
 function letterOf(row: Row): Letter {
   return {
-    number: row["number"] as number,
-    subscription: row["subscription"] as string,
-    topic: row["topic"] as string,
-    seq: row["seq"] as number,
-    id: row["id"] as string,
-    reason: row["reason"] as string,
-    diedAt: row["died_at"] as number,
+    ...groupMemberOf(row),
     attempts: JSON.parse(row["attempts"] as string),
     group: row["cause"] as string | null ?? undefined,
   };

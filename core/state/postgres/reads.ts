@@ -4,7 +4,7 @@ import { GROUP_SLOTS, SLOTS_PER_HOUR } from "../../event/dead_letter_group.ts";
 import { nextAfter, pageStart } from "../dead_letter_page.ts";
 import type { GroupRecord } from "../group_rules.ts";
 import { searchText } from "../reason.ts";
-import { deadLetterOf, groupOf, linkOf, type Row, waitingOf } from "../rows.ts";
+import { deadLetterOf, groupCountOf, groupOf, linkOf, type Row, waitingOf } from "../rows.ts";
 import type {
   BoundDeadLetterFilter,
   DeadLetterGroupCount,
@@ -205,18 +205,7 @@ export class StateReads {
          FROM evs.dead_letters WHERE cause IS NOT NULL GROUP BY cause, subscription) AS found
        JOIN evs.dead_letters AS one ON number = newest`,
     );
-    return rows.map((row) => ({
-      group: row["cause"] as string,
-      subscription: row["subscription"] as string,
-      count: row["n"] as number,
-      newest: {
-        number: row["number"] as number,
-        topic: row["topic"] as string,
-        seq: row["seq"] as number,
-        id: row["id"] as string,
-        reason: row["reason"] as string,
-      },
-    }));
+    return rows.map(groupCountOf);
   }
 
   async closedDeadLetterCounts(): Promise<Map<string, number>> {
