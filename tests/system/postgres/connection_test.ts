@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { migrate } from "../../../core/postgres/migrations.ts";
 import { lazyPostgres, openPostgres, type Postgres } from "../../../core/postgres/connection.ts";
 import { UnknownOutcomeError } from "../../../core/postgres/errors.ts";
+import { FakeClock } from "../../helpers/fake_clock.ts";
 import { type PostgresServer, startPostgres } from "../../helpers/postgres.ts";
 
 const codeOf = (work: Promise<unknown>) =>
@@ -30,10 +31,15 @@ async function asksThings(server: PostgresServer): Promise<void> {
     ['ü "\\', ["a", 'b"', ","]],
   );
   assert.deepEqual({ ...row }, { text: 'ü "\\', number: 9007199254740991, n: 3 });
-  const slow = postgres.query("append", "SELECT pg_sleep(0.3)").then(() => "append");
-  const quick = postgres.query("state", "SELECT 1").then(() => "state");
-  assert.equal(await Promise.race([slow, quick]), "state", "roles do not wait for each other");
-  await slow;
+  const LOCK = "SELECT pg_advisory_xact_lock(1)";
+  let waits: Promise<unknown> | undefined;
+  await postgres.transaction("read", async (query) => {
+    await query(LOCK);
+    waits = postgres.query("append", LOCK);
+    // Roles do not wait for each other.
+    await postgres.query("state", "SELECT 1");
+  });
+  await waits;
   await postgres.close();
   assert.equal(await codeOf(postgres.query("read", "SELECT 1")), "broker/closed");
 }
@@ -79,12 +85,16 @@ async function tellsLosses(server: PostgresServer): Promise<void> {
 }
 
 async function givesUp(server: PostgresServer): Promise<void> {
-  const postgres = lazyPostgres(await server.database(), { deadline: 200 });
-  assert.equal(
-    await codeOf(postgres.query("append", "SELECT pg_sleep(20)")),
-    "postgres/outcome-unknown",
-  );
-  assert.equal(await codeOf(postgres.query("read", "SELECT pg_sleep(20)")), "postgres/unavailable");
+  const clock = new FakeClock();
+  const postgres = lazyPostgres(await server.database(), { clock, deadline: 200 });
+  const late = async (role: "append" | "read", text: string) => {
+    const code = codeOf(postgres.query(role, `SELECT pg_sleep(20), '${text}'`));
+    await running(server, `sleep(20), ''${text}`);
+    await clock.pass(200);
+    return await code;
+  };
+  assert.equal(await late("append", "d"), "postgres/outcome-unknown");
+  assert.equal(await late("read", "e"), "postgres/unavailable");
   assert.equal(await codeOf(postgres.query("append", "SELECT pg_sleep(0)")), "ok");
   await postgres.close();
 }
