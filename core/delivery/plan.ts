@@ -173,23 +173,25 @@ function answeredLeases(
   context: PlanContext,
 ): { answered: (Lease | undefined)[]; late: LateAnswer[] } {
   const late: LateAnswer[] = [];
-  const answered = items.map(({ lease }) =>
-    queue.ready.leases.get(lease) ?? lateLease(queue, lease, { context, late })
+  const answered = items.map((item) =>
+    queue.ready.leases.get(item.lease) ?? lateLease(queue, item, { context, late })
   );
   return { answered, late };
 }
 
 /**
  * A consumer that lost its connection has come back with an answer, which counts for its event
- * whoever has it now. What has to be given back if it cannot be stored is added to `late`.
+ * whoever has it now. What has to be given back if it cannot be stored is added to `late`. A failure
+ * does not count if the event has had that attempt by now: whoever lost two leases one after the
+ * other tells for both how its one handler ended.
  */
 function lateLease(
   queue: DeliveryQueue,
-  token: string,
+  { lease: token, ack }: Settlement,
   { context: { now, recordOf }, late }: { context: PlanContext; late: LateAnswer[] },
 ): Lease | undefined {
   const lost = queue.returned.take(token);
-  if (!lost) return undefined;
+  if (!lost || (!ack && lost.attempt < lost.entry.nextAttempt)) return undefined;
   const isHeld = lost.entry.lease !== undefined;
   const lease = queue.leaseLate(lost.entry, now, newToken());
   if (!lease) return undefined;

@@ -165,6 +165,45 @@ Deno.test("SubscriptionManager forgets the count when the event is answered, eve
   await rig.broker.close();
 });
 
+Deno.test("SubscriptionManager counts a failure once that comes for two lost leases", async () => {
+  for (const order of ["in order", "the newer first"] as const) {
+    const rig = new Rig();
+    await rig.publish({
+      backoff: { kind: "fixed", base: 0, max: 0, jitter: false },
+      maxRetries: 1,
+    });
+    const lost: string[] = [];
+    for (let n = 0; n < 2; n++) {
+      lost.push(...tokens(await rig.begin()));
+      await rig.gone();
+    }
+    if (order === "the newer first") lost.reverse();
+    const outcomes = [];
+    for (const lease of lost) {
+      const reply = await rig.broker.subscriptions.nack("s", [{ lease, error: "no" }]);
+      outcomes.push(...reply.outcomes!);
+    }
+    assert.deepEqual(outcomes, ["retry", "lost"], order);
+    assert.equal((await rig.next())!.attempt, 2, order);
+    await rig.broker.close();
+  }
+});
+
+Deno.test("SubscriptionManager takes an acknowledgement of a lost lease after a failure of another", async () => {
+  const rig = new Rig();
+  await rig.publish();
+  const lost: string[] = [];
+  for (let n = 0; n < 2; n++) {
+    lost.push(...tokens(await rig.begin()));
+    await rig.gone();
+  }
+  await rig.broker.subscriptions.nack("s", [{ lease: lost[0]!, error: "no" }]);
+  const reply = await rig.broker.subscriptions.ack("s", [lost[1]!]);
+  assert.deepEqual(reply, { settled: 1, lost: [] });
+  assert.equal((await rig.broker.subscriptions.info("s")).pending, 0);
+  await rig.broker.close();
+});
+
 Deno.test("SubscriptionManager takes a late answer again that could not be stored, and delivers the event meanwhile", async () => {
   for (const again of ["ack", "lease"] as const) {
     const rig = new Rig();
