@@ -12,7 +12,7 @@
  */
 import { crc32 } from "../../base/checksum.ts";
 import { concat } from "../../base/bytes.ts";
-import { hash } from "../key_hash.ts";
+import { hash } from "../../base/key_hash.ts";
 import { type Disk, readWhole, replaceFile } from "./disk.ts";
 import { COUNTS_FILE } from "./layout.ts";
 

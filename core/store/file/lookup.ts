@@ -8,7 +8,7 @@
  */
 import type { StoredEvent } from "../../event/event.ts";
 import { type Disk, readWhole, removeIfThere, replaceFile } from "./disk.ts";
-import { hash } from "../key_hash.ts";
+import { hash } from "../../base/key_hash.ts";
 import type { KeyedEvent, SegmentKeys } from "./key_counts.ts";
 import { segmentFile, topicFolder } from "./layout.ts";
 import {

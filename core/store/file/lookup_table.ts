@@ -4,7 +4,7 @@
  */
 import { concat } from "../../base/bytes.ts";
 import { crc32 } from "../../base/checksum.ts";
-import { hash } from "../key_hash.ts";
+import { hash } from "../../base/key_hash.ts";
 
 /** A text and its seq. */
 export type LookupEntry = readonly [text: string, seq: number];

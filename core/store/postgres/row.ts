@@ -4,7 +4,7 @@
  * never delivered.
  */
 import { crc32 } from "../../base/checksum.ts";
-import { hash } from "../key_hash.ts";
+import { hash } from "../../base/key_hash.ts";
 import type { NewEvent, StoredEvent } from "../../event/event.ts";
 
 /** The columns that {@link eventOfRow} needs. */

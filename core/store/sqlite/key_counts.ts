@@ -5,7 +5,7 @@
  * before keys were numbered, stands for its seq: the next number is one that surely no event had.
  */
 import { fromWireLine } from "../../event/event.ts";
-import { hash } from "../key_hash.ts";
+import { hash } from "../../base/key_hash.ts";
 import { position } from "./position.ts";
 import { holdsLine, valuesSum } from "./row_checksum.ts";
 import type { Prepare } from "./statements.ts";
