@@ -8,9 +8,10 @@
  */
 import { InvalidArgumentError } from "../../base/errors.ts";
 import type { NewEvent } from "../../event/event.ts";
+import { slotOfKey } from "../../event/part.ts";
 import { eventsOf, type StoreRequest } from "../pack.ts";
 import type { AtomicGroup, Expected } from "../store.ts";
-import { contentSum, slotOfKey } from "./row.ts";
+import { contentSum } from "./row.ts";
 
 /** Events that are judged together. */
 export interface AppendUnit {

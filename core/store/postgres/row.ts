@@ -4,7 +4,6 @@
  * never delivered.
  */
 import { crc32 } from "../../base/checksum.ts";
-import { hash } from "../../base/key_hash.ts";
 import type { NewEvent, StoredEvent } from "../../event/event.ts";
 
 /** The columns that {@link eventOfRow} needs. */
@@ -26,7 +25,6 @@ export interface EventRow {
   crc: number;
 }
 
-const SLOTS = 256;
 /** By how much the number within the key is shifted before it goes into the checksum. */
 const SHIFT = 2n ** 20n;
 const encoder = new TextEncoder();
@@ -70,9 +68,4 @@ export function contentSum(
   if (room.length < head.length * 3) room = new Uint8Array(head.length * 6);
   const { written } = encoder.encodeInto(head, room);
   return crc32(payload, crc32(room.subarray(0, written))) >>> 0;
-}
-
-/** Which of 256 slots a key belongs to. Events without a key go by their seq. */
-export function slotOfKey(key: string): number {
-  return hash(key)[0] % SLOTS;
 }

@@ -1,0 +1,33 @@
+/**
+ * How the events of a topic are divided between nodes. An event has a slot, which is stored with it
+ * and never changes; a subscription has parts, and a slot belongs to one of them. All events of a
+ * key have one slot, so each key is delivered by one node at a time.
+ */
+import { hash } from "../base/key_hash.ts";
+
+/** How many slots there are. */
+export const SLOTS = 256;
+
+/** How many neighbours without a key share a slot: reading one part of them reads whole runs. */
+const RUN = 256;
+
+/** What the slot of an event depends on. */
+export interface Placed {
+  seq: number;
+  key?: string | undefined;
+}
+
+/** The slot of a key, from 0. */
+export function slotOfKey(key: string): number {
+  return hash(key)[0] % SLOTS;
+}
+
+/** The slot of an event, as the store gives it. */
+export function eventSlot({ key, seq }: Placed): number {
+  return key === undefined ? Math.floor(seq / RUN) % SLOTS : slotOfKey(key);
+}
+
+/** Which of so many parts an event belongs to, from 0. */
+export function partOf(event: Placed, parts: number): number {
+  return parts === 1 ? 0 : eventSlot(event) % parts;
+}
