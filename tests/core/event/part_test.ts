@@ -4,11 +4,21 @@
  */
 import assert from "node:assert/strict";
 import fc from "../../packages/fast_check.ts";
-import { eventSlot, partOf, slotOfKey, SLOTS } from "../../../core/event/part.ts";
+import {
+  allParts,
+  eventSlot,
+  isInParts,
+  maskOf,
+  MOST_PARTS,
+  partOf,
+  partsIn,
+  slotOfKey,
+  SLOTS,
+} from "../../../core/event/part.ts";
 
 const key = fc.string({ unit: "grapheme", maxLength: 20 });
 const seq = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
-const parts = fc.integer({ min: 1, max: 30 });
+const parts = fc.integer({ min: 1, max: MOST_PARTS });
 
 Deno.test("slotOfKey says what it said when stored rows got their slots", () => {
   const known = { "": 120, a: 63, "order-1": 50, "order-2": 101, "Ünïcode": 60, "😀": 35, "0": 60 };
@@ -55,4 +65,24 @@ Deno.test("partOf spreads keys over all parts", () => {
   for (let n = 0; n < 16_000; n++) counts[partOf({ key: `order-${n}`, seq: 1 }, 16)]!++;
   // 1000 are expected of each; with a fair hash, 800 are six standard deviations away.
   assert.ok(counts.every((count) => count > 800 && count < 1200), counts.join(" "));
+});
+
+Deno.test("maskOf and partsIn are inverse, and allParts is every part once", () => {
+  fc.assert(fc.property(parts, (count) => {
+    const all = Array.from({ length: count }, (_, part) => part);
+    assert.deepEqual(partsIn(allParts(count)), all);
+    assert.equal(maskOf(all), allParts(count));
+  }));
+  fc.assert(fc.property(fc.uniqueArray(fc.nat(MOST_PARTS - 1)), (some) => {
+    assert.deepEqual(partsIn(maskOf(some)), some.toSorted((a, b) => a - b));
+  }));
+});
+
+Deno.test("isInParts is true of an event for its own part alone", () => {
+  fc.assert(fc.property(fc.option(key, { nil: undefined }), seq, parts, (key, seq, count) => {
+    const own = partsIn(allParts(count)).filter((part) =>
+      isInParts({ key, seq }, { count, mask: maskOf([part]) })
+    );
+    assert.deepEqual(own, [partOf({ key, seq }, count)]);
+  }));
 });
