@@ -6,6 +6,7 @@
  * expectations inside one append, so that those decisions become durable together with the events.
  * Calling `append` with one batch at a time gives group commit (core/store/journal.ts).
  */
+import type { PartSelection } from "../event/part.ts";
 import type { TopicHead } from "../event/topic_head.ts";
 
 export type { EventReader, TopicHead };
@@ -132,6 +133,11 @@ export interface PageQuery {
   types?: readonly string[];
   /** Events of other keys are not asked for; a store that can tell them cheaply leaves them out. */
   key?: string;
+  /**
+   * Only events of these parts. Absent for stores that do not say {@link JournalStore.dividesParts}.
+   * @internal
+   */
+  parts?: PartSelection;
 }
 
 /** Which events of one key to read. */
@@ -280,6 +286,8 @@ export interface JournalStore extends EventStore, EventReader {
   damage?(): readonly Damage[];
   /** Accepts the damage: it no longer degrades the store's health. */
   acceptDamage?(): void | Promise<void>;
+  /** @internal True if pages can be asked for by {@link PageQuery.parts}. */
+  readonly dividesParts?: boolean;
   /**
    * True if events get a {@link Event.keySeq}, which can be expected. Absent: they get none.
    */

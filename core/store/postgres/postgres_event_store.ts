@@ -81,6 +81,7 @@ const DURABILITY = `SELECT current_setting('fsync') = 'on'
 export class PostgresEventStore implements JournalStore {
   readonly atomic = true;
   readonly countsKeys = true;
+  readonly dividesParts = true;
   readonly #postgres: Postgres;
   readonly #wakeUps: WakeUps;
   readonly #heads = new Heads();

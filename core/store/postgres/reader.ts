@@ -50,6 +50,10 @@ const RANGE = `o.seq >= greatest($2::bigint, t.first_seq) AND
   o.seq <= least($3::bigint, t.last_seq, greatest($2::bigint, t.first_seq) + $4::bigint - 1)`;
 const PAGE = pageText(RANGE);
 const PAGE_OF_TYPES = pageText(`${RANGE} AND o.type = ANY ($5::text[])`);
+const PAGE_OF_PARTS = pageText(
+  `${RANGE} AND ($5::text[] IS NULL OR o.type = ANY ($5))
+   AND ((1 << (o.slot % $6::int)) & $7::int) <> 0`,
+);
 const PAGE_OF_KEY = pageText(
   "o.key = $5 AND o.seq >= greatest($2::bigint, t.first_seq) AND o.seq <= least($3::bigint, t.last_seq)",
   { limit: "LIMIT $4" },
@@ -91,14 +95,12 @@ export class PostgresReader implements EventReader {
   }
 
   async readPage(topic: string, query: PageQuery): Promise<Page> {
-    const { from, to, types } = query;
+    const { from, to } = query;
     const limit = Math.min(query.limit, Number.MAX_SAFE_INTEGER);
-    const values = [topic, from, clampSeq(to), clampSeq(limit)];
+    const { text, chosen, isAll } = selectionOf(query);
     let got: Got;
     try {
-      got = types
-        ? await this.#rows(topic, PAGE_OF_TYPES, [...values, types])
-        : await this.#rows(topic, PAGE, values);
+      got = await this.#rows(topic, text, [topic, from, clampSeq(to), clampSeq(limit), ...chosen]);
     } catch (error) {
       if (!(error instanceof DamagedPageError)) throw error;
       return await this.#pageBefore(topic, query, error);
@@ -110,7 +112,7 @@ export class PostgresReader implements EventReader {
     const kept = withinPage(rows);
     const cut = kept.length < rows.length;
     const last = cut ? kept.at(-1)!.seq : end;
-    if (!types) this.#reportGaps(topic, kept, { from: start, to: last });
+    if (isAll) this.#reportGaps(topic, kept, { from: start, to: last });
     const next = cut ? last + 1 : end >= Math.min(to, lastSeq) ? to + 1 : end + 1;
     return { events: this.#events(topic, kept), next };
   }
@@ -245,6 +247,18 @@ interface TopicRow {
 
 function headOf({ first_seq, last_seq, bytes }: TopicRow): TopicHead {
   return { firstSeq: first_seq, lastSeq: last_seq, bytes };
+}
+
+/** The statement for what is asked for of a range, and its last values. */
+function selectionOf(
+  { types, parts }: PageQuery,
+): { text: string; chosen: readonly unknown[]; isAll: boolean } {
+  if (parts) {
+    const chosen = [types ?? null, parts.count, parts.mask];
+    return { text: PAGE_OF_PARTS, chosen, isAll: false };
+  }
+  if (types) return { text: PAGE_OF_TYPES, chosen: [types], isAll: false };
+  return { text: PAGE, chosen: [], isAll: true };
 }
 
 /** The rows that fit into a page. The last one may have made it too large. */
