@@ -46,6 +46,15 @@ export class SeqSet {
     this.#size += end - start + 1;
   }
 
+  /** Another set with the same numbers. */
+  clone(): SeqSet {
+    const other = new SeqSet();
+    other.#starts.push(...this.#starts);
+    other.#ends.push(...this.#ends);
+    other.#size = this.#size;
+    return other;
+  }
+
   remove(seq: number): void {
     const i = this.#rangeBefore(seq);
     if (i < 0 || this.#ends[i]! < seq) return;

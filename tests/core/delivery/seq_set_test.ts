@@ -55,3 +55,18 @@ Deno.test("SeqSet leaves the numbers beside one that is removed, and none that i
   set.add(5);
   assert.deepEqual([set.firstGap(2), set.size], [9, 8]);
 });
+
+Deno.test("SeqSet clone has the same numbers, and neither changes with the other", () => {
+  fc.assert(fc.property(fc.array(seq), seq, seq, (seqs, added, removed) => {
+    const set = new SeqSet();
+    for (const seq of seqs) set.add(seq);
+    const [before, other] = [[...set.from(1)], set.clone()];
+    assert.deepEqual([[...other.from(1)], other.size], [before, set.size]);
+    other.add(added);
+    other.remove(removed);
+    assert.deepEqual([[...set.from(1)], set.size], [before, before.length]);
+    set.add(added);
+    set.remove(removed);
+    assert.deepEqual([[...set.from(1)], set.size], [[...other.from(1)], other.size]);
+  }));
+});
