@@ -5,6 +5,7 @@ import { deadLetterMutants } from "./dead_letter.ts";
 import { lateReadMutants } from "./late_reads.ts";
 import { lateStateReadMutants } from "./late_state_reads.ts";
 import { leaseMutants } from "./leases.ts";
+import { partMutants } from "./parts.ts";
 import { retryMutants } from "./retries.ts";
 import { scheduledMutants } from "./scheduled.ts";
 import { schemaMutants } from "./schema.ts";
@@ -16,6 +17,7 @@ export const deliveryMutants: Mutant[] = [
   ...leaseMutants,
   ...lateReadMutants,
   ...lateStateReadMutants,
+  ...partMutants,
   ...retryMutants,
   ...deadLetterMutants,
   ...brokerMutants,
