@@ -46,6 +46,7 @@ import "../core/broker/held_topics.ts";
 import "../core/broker/known_ends.ts";
 import "../core/broker/ledgers.ts";
 import "../core/broker/local_subscriptions.ts";
+import "../core/broker/opening.ts";
 import "../core/broker/publish_again.ts";
 import "../core/broker/publish_all.ts";
 import "../core/broker/publish_options.ts";

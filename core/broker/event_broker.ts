@@ -29,6 +29,7 @@ import { SubscriptionManager } from "../delivery/manager.ts";
 import { EphemeralLedger, StateLedger } from "./ledgers.ts";
 import { closedBroker } from "../base/errors.ts";
 import { type Event, toEvent } from "../event/event.ts";
+import { type BrokerParts, closeParts, startParts } from "./opening.ts";
 import { publisherOf, type Publishing } from "./traced_publisher.ts";
 import { Retention } from "./retention.ts";
 import { redactedEventsOf, Redactor } from "./redactor.ts";
@@ -39,7 +40,6 @@ import { byLibrary } from "../state/audited.ts";
 import { GuardedState } from "../state/guarded_state.ts";
 import { MemoryState } from "../state/memory.ts";
 import type { Scheduling } from "../protocol/scheduled.ts";
-import type { StateSnapshot } from "../state/state.ts";
 import type { Commit, PublishStream } from "../store/journal.ts";
 import { newestOfKey } from "../store/by_key.ts";
 import { Journals } from "../store/journals.ts";
@@ -129,6 +129,7 @@ export class EventBroker<E = any> extends Broker<E> {
   readonly #onError: (error: unknown, context: string) => void;
   /** @internal */
   protected readonly clock: Clock;
+  readonly #parts: BrokerParts;
   #closed: Promise<void> | undefined;
   readonly #streams = new Streams();
 
@@ -226,23 +227,26 @@ export class EventBroker<E = any> extends Broker<E> {
       expiry,
       scheduled: this.scheduled,
     });
-    const opened = this.#open(snapshot.topics);
-    startup.begin(Promise.all([this.subscriptions.ready, opened]));
-    this.ready = Promise.all([this.subscriptions.ready, this.schemas.ready(), opened])
-      .then(() => {});
-    // Callers that wait get the error; without schemas nobody has to wait.
-    this.ready.then(() => (this.scheduled.start(), this.deadLetters.jobs.start()), () => {});
+    this.#parts = {
+      store,
+      stores: this.#stores,
+      state,
+      journals: this.journals,
+      writer,
+      dispatcher: this.#dispatcher,
+      ends: this.ends,
+      subscriptions: this.subscriptions,
+      locals: this.#locals,
+      streams: this.#streams,
+      retention: this.retention,
+      scheduled: this.scheduled,
+      deadLetters: this.deadLetters,
+      queue: this.#queue,
+      redactor: this.redactor,
+    };
+    const { topics } = snapshot;
+    this.ready = startParts(this.#parts, { startup, schemas: this.schemas, topics });
     this.journals.onCommit((commit) => this.#committed(commit));
-  }
-
-  /** Opens the stores, and finishes what an earlier process began. */
-  #open(topics: StateSnapshot["topics"]): Promise<void> {
-    this.store.onAppended?.((appended) => this.#dispatcher.tellAppended(appended));
-    let opened = this.#stores.openAll(topics);
-    const raise = () => this.ends.raise((topic) => this.subscriptions.of(topic));
-    if (this.ends.lost.length > 0) opened = opened.then(raise);
-    if (this.redactor.unfinished.length > 0) opened = opened.then(() => this.redactor.finish());
-    return opened;
   }
 
   /** True if acknowledged events of a topic survive a power cut. */
@@ -469,28 +473,8 @@ export class EventBroker<E = any> extends Broker<E> {
   close(): Promise<void> {
     return Promise.try(() => {
       refuseInHandler(this.#locals.runners, CLOSE);
-      return this.#closed ??= this.#close();
+      return this.#closed ??= closeParts(this.#parts);
     });
-  }
-
-  async #close(): Promise<void> {
-    await Promise.all([this.scheduled.close(), this.deadLetters.jobs.close()]);
-    await this.#writer.close();
-    await this.journals.idle();
-    this.#streams.close();
-    await this.#locals.close();
-    await this.subscriptions.close();
-    await this.retention.stop();
-    await this.journals.idle();
-    await this.#queue.close?.();
-    const changes = this.failed === undefined ? this.ends.changes() : [];
-    try {
-      await this.store.close();
-      // After the store: what the state says about it is synced by then.
-      await this.ends.write(changes);
-    } finally {
-      await this.#state.close();
-    }
   }
 
   #assertOpen(): void {

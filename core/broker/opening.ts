@@ -1,0 +1,98 @@
+/** Opens what a broker consists of, and closes it, each in an order in which nothing is lost. */
+import type { DeadLetters } from "../dead_letter/dead_letters.ts";
+import type { DeadLetterQueue } from "../dead_letter/queue.ts";
+import type { SubscriptionManager } from "../delivery/manager.ts";
+import type { GuardedState } from "../state/guarded_state.ts";
+import type { JsonSchemaRegistry } from "../schema/registry.ts";
+import type { TopicRecord } from "../state/state.ts";
+import type { Journals } from "../store/journals.ts";
+import type { JournalStore } from "../store/store.ts";
+import type { TopicStores } from "../topic/stores.ts";
+import type { CommitDispatcher } from "./commit_dispatcher.ts";
+import type { Streams } from "./event_stream.ts";
+import type { EventWriter } from "./event_writer.ts";
+import type { LocalSubscriptions } from "./local_subscriptions.ts";
+import type { Redactor } from "./redactor.ts";
+import type { Retention } from "./retention.ts";
+import type { ScheduledEvents } from "./scheduled_events.ts";
+import type { Startup } from "./startup.ts";
+import type { TopicEnds } from "./topic_ends.ts";
+
+/** What a broker consists of. */
+export interface BrokerParts {
+  store: JournalStore;
+  stores: TopicStores;
+  state: GuardedState;
+  journals: Journals;
+  writer: EventWriter;
+  dispatcher: CommitDispatcher;
+  ends: TopicEnds;
+  subscriptions: SubscriptionManager;
+  locals: LocalSubscriptions;
+  streams: Streams;
+  retention: Retention;
+  scheduled: ScheduledEvents;
+  deadLetters: DeadLetters;
+  /** Where dead letters go. */
+  queue: DeadLetterQueue;
+  redactor: Redactor;
+}
+
+/** What a start needs besides. */
+export interface Start {
+  /** Holds appends back. */
+  startup: Startup;
+  schemas: JsonSchemaRegistry;
+  /** Those that are known. */
+  topics: readonly TopicRecord[];
+}
+
+/** Opens the stores; resolves when all that is stored is loaded, and compiled. */
+export function startParts(
+  parts: BrokerParts,
+  { startup, schemas, topics }: Start,
+): Promise<void> {
+  const { subscriptions, scheduled, deadLetters } = parts;
+  const opened = openStores(parts, topics);
+  startup.begin(Promise.all([subscriptions.ready, opened]));
+  const ready = Promise.all([subscriptions.ready, schemas.ready(), opened]).then(() => {});
+  // Callers that wait get the error; without schemas nobody has to wait.
+  ready.then(() => (scheduled.start(), deadLetters.jobs.start()), () => {});
+  return ready;
+}
+
+/** Opens the stores, and finishes what an earlier process began. */
+function openStores(
+  { store, stores, dispatcher, ends, subscriptions, redactor }: BrokerParts,
+  topics: readonly TopicRecord[],
+): Promise<void> {
+  store.onAppended?.((appended) => dispatcher.tellAppended(appended));
+  let opened = stores.openAll(topics);
+  const raise = () => ends.raise((topic) => subscriptions.of(topic));
+  if (ends.lost.length > 0) opened = opened.then(raise);
+  if (redactor.unfinished.length > 0) opened = opened.then(() => redactor.finish());
+  return opened;
+}
+
+/** Lets handlers finish, stores what is under way, and closes the store and the state. */
+export async function closeParts(parts: BrokerParts): Promise<void> {
+  const { journals, state } = parts;
+  await Promise.all([parts.scheduled.close(), parts.deadLetters.jobs.close()]);
+  await parts.writer.close();
+  await journals.idle();
+  parts.streams.close();
+  await parts.locals.close();
+  await parts.subscriptions.close();
+  await parts.retention.stop();
+  await journals.idle();
+  await parts.queue.close?.();
+  const hasFailed = (journals.failed ?? state.failed) !== undefined;
+  const changes = hasFailed ? [] : parts.ends.changes();
+  try {
+    await parts.store.close();
+    // After the store: what the state says about it is synced by then.
+    await parts.ends.write(changes);
+  } finally {
+    await state.close();
+  }
+}
