@@ -10,7 +10,6 @@ import type { Attempt } from "../event/attempt.ts";
 import type { AuditQuery, AuditRecord } from "../event/audit.ts";
 import type { BoundDeadLetterFilter, DeadLetterFilter } from "../event/dead_letter_filter.ts";
 import type { DeadLetterJobRecord } from "../event/dead_letter_job.ts";
-import type { ExpiredRecord, MissedRecord } from "../event/missed.ts";
 import type { RemovedDeadLetters } from "../event/removed_dead_letters.ts";
 import type { PausedBy, SubscriptionSettings } from "../event/subscription_settings.ts";
 
@@ -22,14 +21,11 @@ export type {
   DeadLetterJobRecord,
   DeadLetterKeysRequest,
   DeadLetterPageRequest,
-  ExpiredRecord,
   GroupTrendCount,
-  MissedRecord,
   PausedBy,
   RemovedDeadLetters,
   SubscriptionSettings,
 };
-import type { TopicOptions } from "../event/topic_options.ts";
 import type { CompatibilityLevel } from "../event/compatibility_level.ts";
 import type { DeadLetterGroupNote } from "../event/dead_letter_group.ts";
 import type { FailedEvent } from "./dead_letter_name.ts";
@@ -42,111 +38,29 @@ import type {
   GroupTrendCount,
 } from "./group_rules.ts";
 import type { Redaction } from "../event/redaction.ts";
+import type {
+  BegunRecord,
+  CursorRecord,
+  ExpiredOfParts,
+  MissedOfParts,
+  RetryRecord,
+  SubscriptionRecord,
+  TopicRecord,
+  UnansweredRecord,
+} from "./records.ts";
+import type { SharedState } from "./shared.ts";
 
-/** A topic as stored. */
-export interface TopicRecord {
-  name: string;
-  options: TopicOptions;
-  /** Unix ms. */
-  createdAt: number;
-}
-
-/** A subscription as stored. */
-export interface SubscriptionRecord {
-  name: string;
-  /** A topic or a pattern. */
-  topic: string;
-  /** Where it starts in a topic for which it has no cursor yet, as an offset. */
-  from: string;
-  settings: SubscriptionSettings;
-  paused: boolean;
-  pauseReason?: string;
-  /** Who paused it: a pause by a person is only ended by a person. */
-  pausedBy?: PausedBy;
-  /** When the pause ends by itself, Unix ms by the wall clock. */
-  pausedUntil?: number;
-  createdAt: number;
-}
-
-/** An event whose deliveries have so far ended without an answer. */
-export interface UnansweredRecord {
-  subscription: string;
-  topic: string;
-  /** As in {@link BegunEvent}. */
-  id: string;
-  seq: number;
-  /** How many of them did; 0 if it may have been one. */
-  count: number;
-}
-
-/** One attempt of an event that was delivered to a handler. */
-export interface BegunEvent {
-  topic: string;
-  /** The id of a retry; otherwise a space and the seq. */
-  id: string;
-  seq: number;
-  attempt: number;
-  /** It was marked ahead of its turn, together with others: it may not have started. */
-  soon?: boolean;
-}
-
-/**
- * What the handlers of one consumer were working on when it last started some. Some of it may have
- * been answered since.
- */
-export interface BegunRecord {
-  subscription: string;
-  /** Identifies one run of one process. */
-  consumer: string;
-  events: BegunEvent[];
-}
-
-/** A subscription's position in one topic. */
-export interface CursorRecord {
-  subscription: string;
-  topic: string;
-  /**
-   * The first seq that is neither done nor dead nor kept as its own retry row. Retries do not hold
-   * the cursor back: otherwise an hour of backoff would keep a mark for every event that was done
-   * meanwhile.
-   */
-  next: number;
-}
-
-/** An event waiting for its next attempt, with its own copy of the event. */
-export interface RetryRecord extends FailedEvent {
-  /**
-   * Unix ms, by the clock when this was scheduled. Read it with {@link waitLeft}, because clocks
-   * can be wrong.
-   */
-  dueAt: number;
-  /** How long it waits from when it was scheduled, ms: no clock change can delay it beyond that. */
-  waitMs: number;
-  /** The number of the next attempt. */
-  nextAttempt: number;
-  /**
-   * Attempts since the retry budget was last renewed: reset to 0 by `dlq retry`, never by a crash.
-   */
-  failures: number;
-  attempts: Attempt[];
-  /** The event's wire line, so that it outlives retention. */
-  line: Uint8Array;
-  /**
-   * Set on an edited copy: the dead letter that it was made from, `SUBSCRIPTION:ID`. That one is
-   * deleted when the copy succeeds.
-   */
-  editedFrom?: string;
-}
-
-/**
- * How long a retry still waits at `now`, ms: according to the clock, but never more than its wait.
- */
-export function waitLeft(
-  { dueAt, waitMs }: Pick<RetryRecord, "dueAt" | "waitMs">,
-  now: number,
-): number {
-  return Math.min(Math.max(0, dueAt - now), waitMs);
-}
+export type {
+  BegunEvent,
+  BegunRecord,
+  CursorRecord,
+  RetryRecord,
+  SubscriptionRecord,
+  TopicRecord,
+  UnansweredRecord,
+} from "./records.ts";
+export type { ExpiredRecord, MissedRecord } from "../event/missed.ts";
+export { waitLeft } from "./records.ts";
 
 /** An event that was accepted and is published later. */
 export interface ScheduledRecord {
@@ -288,20 +202,21 @@ export type StateChange =
   | { op: "cursor.put"; record: CursorRecord }
   | { op: "cursor.remove"; subscription: string; topic: string }
   /** Done out of order: at or above the cursor. Putting the cursor removes the marks below it. */
-  | { op: "done.put"; subscription: string; topic: string; seqs: number[] }
-  | { op: "done.clear"; subscription: string; topic: string }
-  | { op: "missed.put"; record: MissedRecord }
-  | { op: "expired.put"; record: ExpiredRecord }
+  | { op: "done.put"; subscription: string; topic: string; seqs: number[]; part?: number }
+  /** `part`: only of this one; absent: of all. */
+  | { op: "done.clear"; subscription: string; topic: string; part?: number }
+  | { op: "missed.put"; record: MissedOfParts }
+  | { op: "expired.put"; record: ExpiredOfParts }
   | { op: "expiry.clock"; record: ExpiryClockRecord }
   | { op: "retry.put"; record: RetryRecord }
-  | { op: "retry.remove"; subscription: string; topic: string; id: string }
+  | { op: "retry.remove"; subscription: string; topic: string; id: string; part?: number }
   | { op: "retry.clear"; subscription: string; topic: string }
   /** Makes a retry due now, whatever its wait was. */
   | { op: "retry.due"; subscription: string; topic: string; id: string; now: number }
   /** Limits every retry to its wait from `now`: the clock was set back. */
   | { op: "retry.clamp"; now: number }
   | { op: "unanswered.put"; record: UnansweredRecord }
-  | { op: "unanswered.remove"; subscription: string; topic: string; id: string }
+  | { op: "unanswered.remove"; subscription: string; topic: string; id: string; part?: number }
   | { op: "unanswered.clear"; subscription: string; topic: string }
   | { op: "begun.put"; record: BegunRecord }
   | { op: "begun.remove"; subscription: string; consumer: string }
@@ -385,9 +300,9 @@ export interface StateSnapshot {
   topics: TopicRecord[];
   subscriptions: SubscriptionRecord[];
   cursors: CursorRecord[];
-  done: { subscription: string; topic: string; seq: number }[];
-  missed: MissedRecord[];
-  expired: ExpiredRecord[];
+  done: { subscription: string; topic: string; seq: number; part?: number }[];
+  missed: MissedOfParts[];
+  expired: ExpiredOfParts[];
   /** Absent if no event was ever to expire. */
   expiryClock?: ExpiryClockRecord;
   /** Without `line` and `attempts`, which are read when a retry is due. */
@@ -426,6 +341,11 @@ export interface CommitOptions {
 export interface State {
   /** True if nothing of it outlives the process. */
   readonly forgets?: boolean;
+  /**
+   * What several processes do together with it. Absent: it is this process's own.
+   * @internal
+   */
+  readonly shared?: SharedState;
   /** @internal */
   load(): StateSnapshot;
   /**

@@ -1,0 +1,101 @@
+/**
+ * Which parts of a subscription this process delivers, where several processes ("nodes") share a
+ * state. A driver says when it wants some, and is told what it got, what it is to give back, and
+ * what it has lost; it never asks whether it still owns a part, because every commit does
+ * (core/state/fences.ts). A state of one process has {@link LOCAL}, and nothing is ever asked or
+ * told.
+ */
+import type { PartMask } from "../event/part.ts";
+import type { Fence, FencedError } from "./fences.ts";
+import type { StateChange, StateSnapshot, SubscriptionRecord } from "./state.ts";
+
+/** A part that this node owns. */
+export interface OwnedPart {
+  part: number;
+  /** As in {@link Fence}. */
+  epoch: number;
+  /** As in {@link Fence}. */
+  rev: number;
+}
+
+/** The rows of some parts of a subscription: what a driver starts with, or goes on with. */
+export interface PartRows extends
+  Pick<
+    StateSnapshot,
+    "cursors" | "done" | "missed" | "expired" | "retries" | "unanswered" | "begun"
+  > {
+  parts: readonly OwnedPart[];
+}
+
+/** What a driver has to do, for the others to see. */
+export interface PartLoad {
+  pending: number;
+  leased: number;
+  scheduled: number;
+  /** Since when the oldest lease is held, Unix ms; absent: nothing is leased. */
+  leasedSince?: number;
+}
+
+/**
+ * The driver of a subscription, as its share calls it. It stops leasing events of the parts at once;
+ * all else takes effect when none of its commits is under way, and the promise resolves then. No
+ * call rejects.
+ */
+export interface PartOwner {
+  /** Parts are this node's: these are all their rows. */
+  gained(rows: PartRows): Promise<void>;
+  /** Parts are still this node's, but somebody else has changed their rows: these are all of them. */
+  changed(rows: PartRows): Promise<void>;
+  /**
+   * Parts are to be given back: nothing more of them is leased. Resolves when nothing is any more;
+   * the share gives them back in any case after some time, and says so by {@link lost}.
+   */
+  leaving(parts: PartMask): Promise<void>;
+  /** Parts are another node's: nothing that was decided of them since is stored. */
+  lost(parts: PartMask): Promise<void>;
+  load(): PartLoad;
+}
+
+/** A node's share of one subscription. */
+export interface PartShare {
+  /** Somebody waits for events here, or holds a lease; or nobody has for a while. */
+  want(wanted: boolean): void;
+  /**
+   * False if nothing may be leased: this node has not been able to say that it is there for half as
+   * long as others wait before they take over.
+   */
+  readonly mayDeliver: boolean;
+  /** Parts are wanted, and it is not known yet which ones this node gets. */
+  readonly settling: boolean;
+  /** Each part has a node that is there: what is not leased here is leased elsewhere. */
+  readonly allOwned: boolean;
+  /** What has to hold for these changes: the parts that they name, as this node owns them. */
+  fencesOf(changes: readonly StateChange[]): readonly Fence[];
+  /** A commit was refused. The owner has been told what it lost, and what changed, when it resolves. */
+  refused(error: FencedError): Promise<void>;
+  /** Gives all back: the driver ends. */
+  end(): Promise<void>;
+}
+
+/** Duties that one node has for all: retention, for example. */
+export interface Duties {
+  /** Tells whenever this node takes them over, and when it has lost them. */
+  onHeld(listener: (held: boolean) => void): void;
+}
+
+/** This process as one node of several. */
+export interface Coordinator {
+  /** `HOST-8 random characters`, another one with each start. Empty: there are no others. */
+  readonly node: string;
+  /** How many parts a new subscription gets. */
+  readonly parts: number;
+  /** Undefined: this process owns the subscription for ever. */
+  share(record: SubscriptionRecord, owner: PartOwner): PartShare | undefined;
+  /** Absent: they are this process's own. */
+  readonly duties?: Duties;
+  /** The next number, ascending over all nodes. Absent: this process counts. */
+  nextNumber?(of: "scheduled" | "job"): Promise<number>;
+}
+
+/** Of a process that has its state for itself. */
+export const LOCAL: Coordinator = { node: "", parts: 1, share: () => undefined };

@@ -1,0 +1,27 @@
+/** What a state offers that several processes share, beside its rows. */
+import type { Clock } from "../base/clock.ts";
+import type { CatalogSnapshot } from "./catalog_diff.ts";
+import type { Coordinator, PartRows } from "./coordinator.ts";
+
+/** How a process takes part. */
+export interface CoordinatorOptions {
+  clock: Clock;
+  /** How long a node may be silent before others take over what it owns, ms. Default 10,000. */
+  ttlMs?: number;
+  /** Called for failures that no caller waits for. */
+  onError(error: unknown, context: string): void;
+}
+
+/** A state that several processes share. */
+export interface SharedState {
+  /** Makes this process a node. */
+  coordinator(options: CoordinatorOptions): Coordinator;
+  /** The time of the database, as well as it is known here: nodes compare what they write. */
+  readonly clock: Clock;
+  /** The catalog as it is now, all of one moment. */
+  catalog(): Promise<CatalogSnapshot>;
+  /** Called when another node may have changed the catalog. Returns how to stop that. */
+  onCatalog(listener: () => void): () => void;
+  /** The rows of these parts, all of one moment; absent: of all parts. */
+  loadQueue(subscription: string, parts?: readonly number[]): Promise<PartRows>;
+}
