@@ -107,6 +107,7 @@ import "../core/delivery/heap.ts";
 import "../core/delivery/in_flight_info.ts";
 import "../core/delivery/late_records.ts";
 import "../core/delivery/lease_limits.ts";
+import "../core/delivery/lease_requests.ts";
 import "../core/delivery/lease_wait.ts";
 import "../core/delivery/leases.ts";
 import "../core/delivery/manager.ts";

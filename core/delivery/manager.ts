@@ -1,19 +1,12 @@
 /** All subscriptions of a broker, driven by driver.ts. What a caller is told is durable by then. */
 import { defined } from "../base/defined.ts";
 import type {
-  BeginRequest,
-  ExtendRequest,
-  LeaseReply,
-  LeaseRequest,
-  NackItem,
   PauseRequest,
   SeekReply,
   SeekRequest,
-  SettleReply,
   SubscriptionInfo,
   SubscriptionRequest,
 } from "../protocol/protocol.ts";
-import type { ConsumerFacts, ConsumerRequest } from "../protocol/in_flight.ts";
 import { ConflictError, NotFoundError } from "../base/errors.ts";
 import { isPromise, type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import type { ActOptions } from "../event/audit.ts";
@@ -29,34 +22,23 @@ import { assertSubscriptionName, assertTopicPattern } from "../event/topic_optio
 import { DriverDirectory } from "./directory.ts";
 import { type DriverContext, SubscriptionDriver } from "./driver.ts";
 import { AGAIN_MS } from "./committer.ts";
-import { type Outcome, type Settlement, settleReply } from "./plan.ts";
 import { planSeek, seekTargets } from "./seek.ts";
 import { TimedPauses } from "./timed_pauses.ts";
 import type { QueueStart } from "./queue.ts";
-import { type ProcessLoad, ProcessLoads, processOf } from "./process_load.ts";
-import { leaseLimits, MAX_ANSWER_BYTES } from "./lease_limits.ts";
-import { isPersons, pauseOf, pauseReasonOf, unpaused } from "./pause.ts";
+import { LeaseRequests } from "./lease_requests.ts";
+import { isPersons, pauseReasonOf, unpaused } from "./pause.ts";
 import { startOf } from "./queue_start.ts";
 import { offsetFor, resolveIn } from "./start_offset.ts";
 import { inFlightOf } from "./in_flight_info.ts";
 import { subscriptionInfoOf } from "./subscription_info.ts";
 import { checkSettings, defaultSettings, differingSettings } from "./settings.ts";
-import type { Lease } from "./leases.ts";
 import type { ManagerContext } from "./manager_context.ts";
 
-/** The result of a lease request. */
-export type LeaseResult = Omit<LeaseReply, "deliveries"> & { deliveries: Lease[] };
-
 /** The subscriptions of a broker. */
-export class SubscriptionManager {
+export class SubscriptionManager extends LeaseRequests {
   readonly #context: ManagerContext;
-  readonly #drivers = new DriverDirectory();
+  readonly #drivers: DriverDirectory;
   readonly #timedPauses: TimedPauses;
-  readonly #loads = new ProcessLoads(() => {
-    for (const driver of this.#drivers.all()) driver.serve();
-  });
-  /** The consumer of each connection. */
-  readonly consumers: Map<string, ConsumerFacts> = new Map<string, ConsumerFacts>();
   readonly #making = new Map<string, Promise<unknown>>();
   /**
    * Resolves once cursors past the end of a store that lost events (in a power cut) are set back,
@@ -65,6 +47,9 @@ export class SubscriptionManager {
   readonly ready: Promise<void>;
 
   constructor(context: ManagerContext, snapshot: StateSnapshot) {
+    const drivers = new DriverDirectory();
+    super({ drivers, clock: context.clock });
+    this.#drivers = drivers;
     this.#context = context;
     this.#timedPauses = new TimedPauses(context.clock, (name) => this.#endPause(name));
     context.topics.onCreate(({ name }) => this.#topicCreated(name));
@@ -352,117 +337,6 @@ export class SubscriptionManager {
     });
     driver.reread();
     return { dryRun: false, ...result };
-  }
-
-  /** Leases events; waits for some if asked to. */
-  async lease(
-    name: string,
-    request: LeaseRequest,
-    context: { consumer: string; signal?: AbortSignal },
-  ): Promise<LeaseResult> {
-    const driver = this.require(name);
-    const { leaseMs, waitMs, max } = leaseLimits(request);
-    driver.look();
-    this.#noteConsumer(context.consumer, request.consumer);
-    const deliveries = await driver.lease({
-      max,
-      maxBytes: MAX_ANSWER_BYTES,
-      leaseMs,
-      consumer: context.consumer,
-      instance: request.consumer && `consumer:${request.consumer.id}`,
-      load: this.loadOf(processOf(request.consumer) ?? context.consumer),
-      bound: request.bind ?? false,
-    }, {
-      waitMs,
-      untilEmpty: request.untilEmpty ?? false,
-      throughPause: request.throughPause ?? false,
-      ...(context.signal ? { signal: context.signal } : {}),
-    });
-    const { queue, record } = driver;
-    const now = driver.now();
-    const due = queue.ready.nextDueMono;
-    // A client that has gone away gets nothing; the next one will be told.
-    const missed = context.signal?.aborted ? [] : queue.takeMissed();
-    return {
-      paused: record.paused,
-      ...pauseOf(record),
-      pending: queue.pending,
-      leased: queue.leased,
-      scheduled: queue.scheduled,
-      ...(Number.isFinite(due) ? { nextDueAt: Math.round(now.wall + due - now.mono) } : {}),
-      ...(missed.length > 0 ? { missed } : {}),
-      deliveries,
-    };
-  }
-
-  #noteConsumer(connection: string, facts: ConsumerRequest | undefined): void {
-    const before = this.consumers.get(connection);
-    const connectedAt = before?.connectedAt ?? this.#context.clock.now();
-    this.consumers.set(connection, { ...before, ...facts, connectedAt });
-  }
-
-  async ack(name: string, leases: string[]): Promise<SettleReply> {
-    const outcomes = await this.#settle(
-      name,
-      leases.map((lease): Settlement => ({ lease, ack: true })),
-    );
-    return settleReply(leases, outcomes);
-  }
-
-  async nack(name: string, items: NackItem[]): Promise<SettleReply> {
-    const outcomes = await this.#settle(
-      name,
-      items.map((item): Settlement => ({ ...item, ack: false })),
-    );
-    const reply = settleReply(items.map(({ lease }) => lease), outcomes);
-    return { ...reply, outcomes };
-  }
-
-  // deno-lint-ignore require-await -- async turns what it throws into a rejection
-  async #settle(name: string, items: Settlement[]): Promise<Outcome[]> {
-    const driver = this.require(name);
-    const lease = driver.queue.ready.leases.get(items[0]?.lease ?? "");
-    const facts = lease && this.consumers.get(lease.grant.consumer);
-    if (facts) facts.lastAckAt = this.#context.clock.now();
-    return driver.settle(items);
-  }
-
-  // deno-lint-ignore require-await -- async turns what it throws into a rejection
-  async release(name: string, leases: string[]): Promise<SettleReply> {
-    const driver = this.require(name);
-    return driver.giveBack(leases);
-  }
-
-  /** Handlers have begun with these leases, or will soon; stored when it resolves. */
-  begin(
-    name: string,
-    { leases, soon = false, ended = [] }: BeginRequest,
-    { consumer }: { consumer: string },
-  ): Promise<SettleReply> {
-    const driver = this.require(name);
-    const instance = driver.queue.ready.leases.get(leases[0] ?? "")?.grant.instance ?? consumer;
-    driver.queue.answer(ended);
-    return driver.begun.begin(leases, { soon, instance });
-  }
-
-  // deno-lint-ignore require-await -- async turns what it throws into a rejection
-  async extend(name: string, request: ExtendRequest): Promise<SettleReply> {
-    const driver = this.require(name);
-    const { leaseMs } = leaseLimits({ leaseMs: request.leaseMs });
-    const reply = driver.queue.extend(request.leases, leaseMs, driver.now());
-    driver.serve();
-    return reply;
-  }
-
-  /** Releases the bound leases of a closed connection; see `BegunDeliveries.releaseConsumer`. */
-  releaseConsumer(consumer: string, { isOrdered = false }: { isOrdered?: boolean } = {}): void {
-    for (const driver of this.#drivers.all()) driver.begun.releaseConsumer(consumer, { isOrdered });
-    this.consumers.delete(consumer);
-  }
-
-  /** The leases of a consumer's process, over all subscriptions. */
-  loadOf(process: string): ProcessLoad {
-    return this.#loads.of(process);
   }
 
   /** Events were stored, or are ephemeral. */
