@@ -17,6 +17,9 @@ export const MOST_PARTS = 30;
 /** Some parts as a number: bit n stands for part n. */
 export type PartMask = number;
 
+/** All parts, however many there are. */
+export const EVERY_PART: PartMask = -1;
+
 /** Some parts of so many. */
 export interface PartSelection {
   count: number;

@@ -14,6 +14,8 @@ import {
   noteOnGroup,
   redactGroups,
 } from "./group_rules.ts";
+import { MemoryPositions } from "./memory_positions.ts";
+import { partOfRow } from "./part_rows.ts";
 import { memberOf, MemoryGroups, type NumberedDeadLetter } from "./memory_groups.ts";
 import { matchesDeadLetter, nextAfter, pageStart, retryOf } from "./dead_letter_page.ts";
 import type {
@@ -21,7 +23,6 @@ import type {
   BoundDeadLetterFilter,
   ChangeOf,
   CommitOptions,
-  CursorRecord,
   DeadLetterAges,
   DeadLetterGroupCount,
   DeadLetterJobRecord,
@@ -31,12 +32,10 @@ import type {
   DeadLetterPage,
   DeadLetterPageRequest,
   DeadLetterRecord,
-  ExpiredRecord,
   ExpiryClockRecord,
   GroupTrendCount,
   ImportRecord,
   LevelRecord,
-  MissedRecord,
   RedactionRecord,
   RemovedDeadLetters,
   RetryRecord,
@@ -68,10 +67,7 @@ export class MemoryState implements State {
   readonly forgets = true;
   readonly #topics = new Map<string, TopicRecord>();
   readonly #subscriptions = new Map<string, SubscriptionRecord>();
-  readonly #cursors = new Map<string, CursorRecord>();
-  readonly #done = new Map<string, { subscription: string; topic: string; seqs: Set<number> }>();
-  readonly #missed = new Map<string, MissedRecord>();
-  readonly #expired = new Map<string, ExpiredRecord>();
+  readonly #positions = new MemoryPositions();
   readonly #retries = new Map<string, RetryRecord>();
   readonly #unanswered = new Map<string, UnansweredRecord>();
   readonly #begun = new Map<string, BegunRecord>();
@@ -109,37 +105,19 @@ export class MemoryState implements State {
     },
     "subscription.remove": (change) => {
       this.#subscriptions.delete(change.name);
+      this.#positions.removeSubscription(change.name);
       for (const table of this.#ofSubscriptions()) {
         for (const [key, row] of table) {
           if (row.subscription === change.name) table.delete(key);
         }
       }
     },
-    "cursor.put": (change) => {
-      const key = keyOf(change.record.subscription, change.record.topic);
-      this.#cursors.set(key, change.record);
-      const seqs = this.#done.get(key)?.seqs;
-      for (const seq of seqs ?? []) if (seq < change.record.next) seqs!.delete(seq);
-    },
-    "cursor.remove": (change) => {
-      this.#cursors.delete(keyOf(change.subscription, change.topic));
-    },
-    "done.put": (change) => {
-      const { subscription, topic } = change;
-      const key = keyOf(subscription, topic);
-      const marks = this.#done.get(key) ?? { subscription, topic, seqs: new Set() };
-      for (const seq of change.seqs) marks.seqs.add(seq);
-      this.#done.set(key, marks);
-    },
-    "done.clear": (change) => {
-      this.#done.delete(keyOf(change.subscription, change.topic));
-    },
-    "missed.put": (change) => {
-      this.#missed.set(keyOf(change.record.subscription, change.record.topic), change.record);
-    },
-    "expired.put": ({ record }) => {
-      this.#expired.set(keyOf(record.subscription, record.topic), record);
-    },
+    "cursor.put": ({ record }) => this.#positions.putCursor(record),
+    "cursor.remove": (change) => this.#positions.removeCursor(change),
+    "done.put": (change) => this.#positions.mark(change),
+    "done.clear": (change) => this.#positions.clearMarks(change),
+    "missed.put": ({ record }) => this.#positions.putMissed(record),
+    "expired.put": ({ record }) => this.#positions.putExpired(record),
     "expiry.clock": ({ record }) => {
       this.#expiryClock = record;
     },
@@ -209,10 +187,11 @@ export class MemoryState implements State {
       this.#deadAges = ages;
     },
     "dead.retry": (change) => {
-      for (const id of change.ids) {
+      for (const [place, id] of change.ids.entries()) {
         const dead = this.#dead.get(retryKey({ ...change, id }));
         if (!dead) continue;
-        const record = retryOf(dead.record, change);
+        const part = partOfRow(change.parts?.[place] ?? 0);
+        const record = { ...retryOf(dead.record, change), ...part };
         this.#retries.set(retryKey(record), record);
         this.#removeDead(retryKey({ ...change, id }));
       }
@@ -302,12 +281,7 @@ export class MemoryState implements State {
     return structuredClone({
       topics: [...this.#topics.values()],
       subscriptions: [...this.#subscriptions.values()],
-      cursors: [...this.#cursors.values()],
-      done: [...this.#done.values()].flatMap(({ subscription, topic, seqs }) =>
-        [...seqs].sort((a, b) => a - b).map((seq) => ({ subscription, topic, seq }))
-      ),
-      missed: [...this.#missed.values()],
-      expired: [...this.#expired.values()],
+      ...this.#positions.load(),
       ...(this.#expiryClock ? { expiryClock: this.#expiryClock } : {}),
       retries: [...this.#retries.values()].map(({ line: _line, attempts: _attempts, ...rest }) =>
         rest
@@ -358,15 +332,7 @@ export class MemoryState implements State {
 
   /** The tables whose rows are deleted with their subscription. */
   #ofSubscriptions(): Map<string, { subscription: string }>[] {
-    return [
-      this.#cursors,
-      this.#done,
-      this.#missed,
-      this.#expired,
-      this.#retries,
-      this.#unanswered,
-      this.#begun,
-    ];
+    return [this.#retries, this.#unanswered, this.#begun];
   }
 
   /** @internal */

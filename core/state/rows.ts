@@ -9,7 +9,6 @@ import type {
   CursorRecord,
   DeadLetterAges,
   DeadLetterRecord,
-  MissedRecord,
   PausedBy,
   RedactionRecord,
   RetryRecord,
@@ -18,7 +17,10 @@ import type {
   StateSnapshot,
   SubscriptionRecord,
   TopicRecord,
+  UnansweredRecord,
 } from "./state.ts";
+import { partOfRow, partsOfRow } from "./part_rows.ts";
+import type { ExpiredOfParts, MissedOfParts } from "./records.ts";
 import type { SchemaMode, TopicOptions } from "../event/topic_options.ts";
 
 /** A row as SQLite returns it. */
@@ -44,8 +46,14 @@ export function topicsOf(rows: readonly Row[]): TopicRecord[] {
       text = row["options"];
       options = optionsOf(JSON.parse(text as string));
     }
-    return { name: row["name"] as string, options, createdAt: row["created_at"] as number };
+    const record = { name: row["name"] as string, options, createdAt: row["created_at"] as number };
+    return row["rev"] ? { ...record, ...revOf(row) } : record;
   });
+}
+
+/** What only a state that several processes share has a column for. */
+function revOf({ rev }: Row): { rev?: number } {
+  return rev ? { rev: rev as number } : {};
 }
 
 function optionsOf(
@@ -109,6 +117,8 @@ export function subscriptionOf(row: Row): SubscriptionRecord {
     ...(row["paused_by"] === null ? {} : { pausedBy: row["paused_by"] as PausedBy }),
     ...(row["paused_until"] === null ? {} : { pausedUntil: row["paused_until"] as number }),
     createdAt: row["created_at"] as number,
+    ...((row["parts"] ?? 1) === 1 ? {} : { parts: row["parts"] as number }),
+    ...revOf(row),
   };
 }
 
@@ -127,17 +137,56 @@ export function cursorOf(row: Row): CursorRecord {
     subscription: row["subscription"] as string,
     topic: row["topic"] as string,
     next: row["next"] as number,
+    ...partsOfRow(rowNumber(row)),
+  };
+}
+
+/** The part of a row, where there are several: a state of one process has no column for it. */
+function rowNumber(row: Row): number {
+  return row["part"] as number | undefined ?? 0;
+}
+
+/** A row of `done`. */
+export function markOf(row: Row): StateSnapshot["done"][number] {
+  return {
+    subscription: row["subscription"] as string,
+    topic: row["topic"] as string,
+    seq: row["seq"] as number,
+    ...partOfRow(rowNumber(row)),
+  };
+}
+
+/** A row of `unanswered`. */
+export function unansweredRecordOf(row: Row): UnansweredRecord {
+  return {
+    subscription: row["subscription"] as string,
+    topic: row["topic"] as string,
+    id: row["id"] as string,
+    seq: row["seq"] as number,
+    count: row["count"] as number,
+    ...partOfRow(rowNumber(row)),
+  };
+}
+
+/** A row of `expired`. */
+export function expiredRecordOf(row: Row): ExpiredOfParts {
+  return {
+    subscription: row["subscription"] as string,
+    topic: row["topic"] as string,
+    count: row["count"] as number,
+    ...partsOfRow(rowNumber(row)),
   };
 }
 
 /** A row of `missed`. */
-export function missedRecordOf(row: Row): MissedRecord {
+export function missedRecordOf(row: Row): MissedOfParts {
   return {
     subscription: row["subscription"] as string,
     topic: row["topic"] as string,
     from: row["first"] as number,
     to: row["last"] as number,
     count: row["count"] as number,
+    ...partsOfRow(rowNumber(row)),
   };
 }
 
@@ -155,6 +204,7 @@ export function waitingOf(row: Row): Omit<RetryRecord, "line" | "attempts"> {
     waitMs: row["wait_ms"] as number,
     nextAttempt: row["next_attempt"] as number,
     failures: row["failures"] as number,
+    ...partOfRow(rowNumber(row)),
   };
 }
 

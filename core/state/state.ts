@@ -240,6 +240,8 @@ export type StateChange =
     subscription: string;
     topic: string;
     ids: string[];
+    /** The part of each in `to`; absent: 0. */
+    parts?: number[];
     to: string;
     dueAt: number;
   }

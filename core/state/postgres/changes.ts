@@ -1,12 +1,12 @@
 /** What each {@link StateChange} does to the tables, one entry an op. */
+import type { PartMask } from "../../event/part.ts";
 import type { ChangeOf, DeadLetterRecord, RetryRecord, StateChange } from "../state.ts";
-import { Batches, type BoundStatement, type Columns, next } from "./batches.ts";
+import { countRows, EVERY, positionRows } from "../part_rows.ts";
+import { Batches, type BoundStatement, type Columns } from "./batches.ts";
+import { next } from "./row_batch.ts";
 import type { DeadLetterPlan } from "./dead_letter_plan.ts";
 import * as table from "./tables.ts";
 import { listText, listType } from "./values.ts";
-
-/** A subscription has one part so far. */
-const PART = 0;
 
 /** Where the changes go. */
 interface Target {
@@ -36,7 +36,7 @@ export function needsPlan(changes: readonly StateChange[]): boolean {
 }
 
 const ACTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>, to: Target) => void } = {
-  "topic.put": ({ record: { name, options, createdAt } }, { batches }) =>
+  "topic.put": ({ record: { name, options, createdAt, rev = 0 } }, { batches }) =>
     batches.put(table.TOPICS, {
       name,
       persistent: options.persistent,
@@ -51,6 +51,7 @@ const ACTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>, to: Target) => v
       drops: options.drop,
       dead_retention: options.deadRetention,
       dead_max: options.deadMax,
+      rev,
     }),
   "topic.remove": ({ name }, { batches }) => {
     batches.remove(table.TOPICS, { name });
@@ -63,21 +64,21 @@ const ACTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>, to: Target) => v
       batches.run([of], `DELETE FROM evs.${of.name} WHERE subscription = $1`, [name]);
     }
   },
-  "cursor.put": ({ record: { subscription, topic, next } }, { batches }) => {
-    const part = { subscription, topic, part: PART };
-    batches.put(table.CURSORS, { ...part, next });
-    batches.unmark(part, next);
+  "cursor.put": ({ record: { subscription, topic, next, parts } }, { batches }) => {
+    for (const part of positionRows(parts)) {
+      batches.moveCursor({ subscription, topic, part }, next);
+      batches.unmark({ subscription, topic, part }, next);
+    }
   },
   "cursor.remove": ({ subscription, topic }, { batches }) =>
-    batches.remove(table.CURSORS, { subscription, topic, part: PART }),
-  "done.put": ({ subscription, topic, seqs }, { batches }) =>
-    batches.mark({ subscription, topic, part: PART }, seqs),
-  "done.clear": ({ subscription, topic }, { batches }) =>
-    batches.unmark({ subscription, topic, part: PART }),
-  "missed.put": ({ record: { subscription, topic, from, to, count } }, { batches }) =>
-    batches.put(table.MISSED, { subscription, topic, part: PART, first: from, last: to, count }),
-  "expired.put": ({ record: { subscription, topic, count } }, { batches }) =>
-    batches.put(table.EXPIRED, { subscription, topic, part: PART, count }),
+    batches.removeCursors({ subscription, topic }),
+  "done.put": ({ subscription, topic, part = 0, seqs }, { batches }) =>
+    batches.mark({ subscription, topic, part }, seqs),
+  "done.clear": ({ subscription, topic, part = EVERY }, { batches }) =>
+    batches.unmark({ subscription, topic, part }),
+  "missed.put": ({ record: { from, to, ...record } }, { batches }) =>
+    putCount(table.MISSED, { ...record, first: from, last: to }, batches),
+  "expired.put": ({ record }, { batches }) => putCount(table.EXPIRED, { ...record }, batches),
   "expiry.clock": ({ record: { skew, newest } }, { batches }) =>
     batches.put(table.EXPIRY_CLOCK, {
       single: 1,
@@ -96,8 +97,8 @@ const ACTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>, to: Target) => v
        WHERE due_at > $1::text::double precision + wait_ms`,
       [String(now)],
     ),
-  "unanswered.put": ({ record: { seq, count, ...of } }, { batches }) =>
-    batches.put(table.UNANSWERED, { ...eventKey(of), part: PART, seq, count }),
+  "unanswered.put": ({ record: { seq, count, part = 0, ...of } }, { batches }) =>
+    batches.put(table.UNANSWERED, { ...eventKey(of), part, seq, count }),
   "unanswered.remove": (change, { batches }) => batches.remove(table.UNANSWERED, eventKey(change)),
   "unanswered.clear": (change, { batches }) => clear(table.UNANSWERED, change, batches),
   "begun.put": ({ record: { subscription, consumer, events } }, { batches }) =>
@@ -128,11 +129,12 @@ const ACTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>, to: Target) => v
   "group.act": (change, { plan }) => plan!.act(change),
   "group.note": (change, { plan }) => plan!.note(change),
   "dead.retry": (change, { batches, plan }) => {
-    const { subscription, topic, ids, to, dueAt } = change;
+    const { subscription, topic, ids, parts, to, dueAt } = change;
     batches.run([table.DEAD_LETTERS, table.RETRIES], MOVE, [
       subscription,
       topic,
       listText(ids),
+      listText(parts ?? ids.map(() => 0)),
       to,
       String(Math.round(dueAt)),
     ]);
@@ -240,15 +242,16 @@ const OF_SUBSCRIPTION = [
 
 /** In SQL only, so that neither events nor attempts pass through the process. */
 const MOVE = `
-  WITH asked AS (SELECT id, min(place) AS place
-    FROM unnest($3${listType("text")}) WITH ORDINALITY AS given(id, place) GROUP BY id),
+  WITH asked AS (SELECT id, min(part) AS part, min(place) AS place
+    FROM unnest($3${listType("text")}, $4${listType("bigint")}) WITH ORDINALITY
+      AS given(id, part, place) GROUP BY id),
   gone AS (DELETE FROM evs.dead_letters AS one USING asked
     WHERE one.subscription = $1 AND one.topic = $2 AND one.id = asked.id
     RETURNING one.topic, one.id, one.seq, one.key, one.type, one.attempts, one.last_attempt,
-      one.line, one.edited_from, asked.place)
+      one.line, one.edited_from, asked.part, asked.place)
   INSERT INTO evs.retries (subscription, topic, id, part, seq, key, type, due_at, wait_ms,
     next_attempt, failures, attempts, line, edited_from, number)
-  SELECT $4::text, topic, id, ${PART}, seq, key, type, $5::text::double precision, 0,
+  SELECT $5::text, topic, id, part, seq, key, type, $6::text::double precision, 0,
     last_attempt + 1, 0, attempts, line, edited_from, ${next(table.RETRIES)}
   FROM gone ORDER BY place
   ON CONFLICT (subscription, topic, id) DO UPDATE SET part = excluded.part, seq = excluded.seq,
@@ -274,13 +277,15 @@ function rowOf(record: ChangeOf<"subscription.put">["record"]): Columns {
     paused_by: record.pausedBy ?? null,
     paused_until: record.pausedUntil ?? null,
     max_deliveries: settings.maxDeliveries,
+    parts: record.parts ?? 1,
+    rev: record.rev ?? 0,
   };
 }
 
 function retryRow(record: RetryRecord): Columns {
   return {
     ...eventColumns(record),
-    part: PART,
+    part: record.part ?? 0,
     due_at: Math.round(record.dueAt),
     wait_ms: Math.round(record.waitMs),
     next_attempt: record.nextAttempt,
@@ -302,6 +307,18 @@ export function eventKey(
   { subscription, topic, id }: { subscription: string; topic: string; id: string },
 ): { subscription: string; topic: string; id: string } {
   return { subscription, topic, id };
+}
+
+/** A count of some parts: in the row of the first, and those of the others go. */
+function putCount(
+  of: table.Table,
+  { parts, ...record }: Columns & { subscription: string; topic: string; parts?: PartMask },
+  batches: Batches,
+): void {
+  const { subscription, topic } = record;
+  const [first, ...others] = countRows(parts);
+  batches.put(of, { ...record, part: first! });
+  for (const part of others) batches.remove(of, { subscription, topic, part });
 }
 
 function clear(

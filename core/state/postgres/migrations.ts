@@ -295,4 +295,104 @@ export const STATE_MIGRATIONS: readonly string[] = [
     END IF;
   END $$;
   `,
+  // Parts: several nodes deliver a subscription together.
+  `
+  ALTER TABLE evs.topic_options
+    ADD COLUMN rev bigint NOT NULL DEFAULT 0;  -- another one with each change, at random
+  ALTER TABLE evs.subscriptions
+    ADD COLUMN parts bigint NOT NULL DEFAULT 1,
+    ADD COLUMN rev bigint NOT NULL DEFAULT 0;  -- as in topic_options
+  ALTER TABLE evs.claims
+    ADD COLUMN info text;                      -- JSON: what its owner has to do, in one row of each
+  ALTER TABLE evs.nodes
+    ADD COLUMN name text NOT NULL DEFAULT '',
+    ADD COLUMN version text NOT NULL DEFAULT '',
+    ADD COLUMN draining boolean NOT NULL DEFAULT false,
+    ADD COLUMN at timestamptz NOT NULL DEFAULT now(); -- when it started
+  CREATE TABLE evs.members (                   -- which nodes have, or had, to do with a subscription
+    subscription text NOT NULL,
+    node text NOT NULL,
+    wants boolean NOT NULL,                    -- it has consumers that wait
+    PRIMARY KEY (subscription, node)
+  ) WITH (fillfactor = 50);
+  CREATE INDEX members_node ON evs.members (node);
+  -- "catalog" ascends with each change of topics, subscriptions, schemas and redactions, "schemas"
+  -- with each change of schemas.
+  INSERT INTO evs.counters VALUES ('catalog', 0, 0), ('schemas', 0, 0);
+  CREATE SEQUENCE evs.scheduled_number;
+  SELECT setval('evs.scheduled_number', max(number)) FROM evs.scheduled HAVING count(*) > 0;
+  CREATE SEQUENCE evs.job_number;
+  SELECT setval('evs.job_number', max(number)) FROM evs.jobs HAVING count(*) > 0;
+  -- Has whoever changes claims wait until this transaction is over, so that he reads what it has
+  -- kept; fails if a claim has another epoch by now, or another "rev". What is locked is one row a
+  -- node and subscription, not one a part; a node without that row has left.
+  CREATE FUNCTION evs.hold_claims_2(
+    this_node text, subscriptions text[], parts bigint[], epochs bigint[], revs bigint[]
+  ) RETURNS void LANGUAGE plpgsql AS $$
+  DECLARE held bigint;
+  BEGIN
+    PERFORM 1 FROM evs.members WHERE node = this_node AND subscription = ANY(subscriptions)
+      ORDER BY subscription FOR SHARE;
+    GET DIAGNOSTICS held = ROW_COUNT;
+    IF held < (SELECT count(DISTINCT name) FROM unnest(subscriptions) AS name) THEN
+      RAISE EXCEPTION 'this node has left a subscription' USING ERRCODE = 'EVF01';
+    END IF;
+    -- In a statement of its own: it sees what was committed while the first one waited.
+    IF EXISTS (
+      SELECT 1 FROM unnest(subscriptions, parts, epochs, revs) AS asked(subscription, part, epoch, rev)
+        LEFT JOIN evs.claims USING (subscription, part)
+      WHERE claims.epoch IS DISTINCT FROM asked.epoch OR claims.rev <> asked.rev
+    ) THEN
+      RAISE EXCEPTION 'another node owns or has changed a part' USING ERRCODE = 'EVF01';
+    END IF;
+  END $$;
+  -- Waits for the commits under way of all nodes that have to do with a subscription, and holds up
+  -- their next ones: before claims are changed.
+  CREATE FUNCTION evs.hold_members(of_subscription text) RETURNS void LANGUAGE plpgsql AS $$
+  BEGIN
+    PERFORM 1 FROM evs.members WHERE subscription = of_subscription ORDER BY node FOR UPDATE;
+  END $$;
+  -- True of a claim whose node is gone, or that was given back; TTL NULL: only of the latter. By the
+  -- time of the claim, too, because a node may claim before it is seen.
+  CREATE FUNCTION evs.is_over(of_node text, claimed timestamptz, ttl interval)
+  RETURNS boolean LANGUAGE sql AS $$
+    SELECT of_node IS NULL OR coalesce(
+      greatest(claimed, (SELECT seen FROM evs.nodes WHERE node = of_node))
+        < clock_timestamp() - ttl, false);
+  $$;
+  -- Claims those of the parts that nobody owns. One call, so that no lock waits for a client that was
+  -- stopped.
+  CREATE FUNCTION evs.claim_parts(
+    this_node text, of_subscription text, asked bigint[], ttl interval
+  ) RETURNS TABLE (part bigint, epoch bigint, rev bigint) LANGUAGE plpgsql AS $$
+  #variable_conflict use_column
+  BEGIN
+    PERFORM evs.hold_members(of_subscription);
+    RETURN QUERY INSERT INTO evs.claims AS one (subscription, part, node, epoch, rev, claimed_at)
+      SELECT of_subscription, number, this_node, 1, 0, clock_timestamp()
+      FROM unnest(asked) AS number ORDER BY number
+      ON CONFLICT (subscription, part) DO UPDATE SET node = excluded.node, epoch = one.epoch + 1,
+        claimed_at = clock_timestamp(), info = NULL
+      WHERE evs.is_over(one.node, one.claimed_at, ttl)
+      RETURNING one.part, one.epoch, one.rev;
+  END $$;
+  -- Says that a node is there, and what it has to do in each subscription; waits for no disk.
+  CREATE FUNCTION evs.beat(
+    this_node text, its_name text, its_version text, subscriptions text[], infos text[]
+  ) RETURNS TABLE (draining boolean, now double precision) LANGUAGE plpgsql AS $$
+  #variable_conflict use_column
+  BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    UPDATE evs.claims AS one SET info = asked.info
+      FROM (SELECT given.*, (SELECT min(part) FROM evs.claims AS own
+          WHERE own.subscription = given.subscription AND own.node = this_node) AS part
+        FROM unnest(subscriptions, infos) AS given(subscription, info)) AS asked
+      WHERE one.node = this_node AND one.subscription = asked.subscription
+        AND one.part = asked.part AND one.info IS DISTINCT FROM asked.info;
+    RETURN QUERY INSERT INTO evs.nodes AS one (node, seen, name, version)
+      VALUES (this_node, clock_timestamp(), its_name, its_version)
+      ON CONFLICT (node) DO UPDATE SET seen = excluded.seen
+      RETURNING one.draining, extract(epoch FROM clock_timestamp())::double precision * 1000;
+  END $$;
+  `,
 ];

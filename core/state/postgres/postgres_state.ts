@@ -7,10 +7,12 @@ import { type Clock, systemClock } from "../../base/clock.ts";
 import { InternalError } from "../../base/errors.ts";
 
 import type { AuditQuery, AuditRecord } from "../../event/audit.ts";
-import { openPostgres, type Postgres } from "../../postgres/connection.ts";
+import { openPostgres, type Postgres, type Query } from "../../postgres/connection.ts";
 import { migrate } from "../../postgres/migrations.ts";
 import { type Patience, patiently } from "../../postgres/patience.ts";
 import type { PostgresOptions } from "../../postgres/url.ts";
+import type { CatalogSnapshot } from "../catalog_diff.ts";
+import type { PartRows } from "../coordinator.ts";
 import type { GroupRecord } from "../group_rules.ts";
 import type {
   BoundDeadLetterFilter,
@@ -30,7 +32,8 @@ import type {
 import { Commits } from "./commits.ts";
 import { STATE_MIGRATIONS } from "./migrations.ts";
 import { StateReads } from "./reads.ts";
-import { readSnapshot } from "./snapshot.ts";
+import { readQueue } from "./queue_rows.ts";
+import { readCatalog, readSnapshot } from "./snapshot.ts";
 
 /** How long reads and commits wait for a database that is away, ms. */
 const PATIENCE_MS = 10_000;
@@ -59,6 +62,7 @@ export class PostgresState implements State {
   readonly #postgres: Postgres;
   readonly #commits: Commits;
   readonly #reads: StateReads;
+  readonly #waiting: Patience;
   #snapshot: StateSnapshot | undefined;
 
   readonly #closing = new AbortController();
@@ -70,9 +74,9 @@ export class PostgresState implements State {
     this.#postgres = postgres;
     this.#commits = commits;
     this.#snapshot = snapshot;
-    const waiting = { ...patience, signal: this.#closing.signal };
+    this.#waiting = { ...patience, signal: this.#closing.signal };
     this.#reads = new StateReads((text, values) =>
-      patiently(() => postgres.query("read", text, values), waiting)
+      patiently(() => postgres.query("read", text, values), this.#waiting)
     );
   }
 
@@ -93,7 +97,7 @@ export class PostgresState implements State {
       await postgres.query("state", old);
       const commits = new Commits({ postgres, writer: crypto.randomUUID(), clock, patience });
       await commits.begin();
-      const snapshot = await snapshotOf(postgres);
+      const snapshot = await momentOf(postgres, readSnapshot);
       return new PostgresState(postgres, { commits, snapshot, clock, patience });
     } catch (error) {
       await postgres.close();
@@ -118,7 +122,27 @@ export class PostgresState implements State {
    * @internal
    */
   async refresh(): Promise<void> {
-    this.#snapshot = await snapshotOf(this.#postgres);
+    this.#snapshot = await momentOf(this.#postgres, readSnapshot);
+  }
+
+  /**
+   * The part of it that every node has in memory, as of now.
+   * @internal
+   */
+  catalog(): Promise<CatalogSnapshot> {
+    return patiently(() => momentOf(this.#postgres, readCatalog), this.#waiting);
+  }
+
+  /**
+   * The rows of these parts, and the claims of them, as of one moment; absent: of all parts.
+   * @internal
+   */
+  loadQueue(subscription: string, parts?: readonly number[]): Promise<PartRows> {
+    const of = { subscription, parts };
+    return patiently(
+      () => momentOf(this.#postgres, (query) => readQueue(query, of)),
+      this.#waiting,
+    );
   }
 
   /** @internal */
@@ -194,9 +218,9 @@ export class PostgresState implements State {
 }
 
 /** What is there at one moment. */
-function snapshotOf(postgres: Postgres): Promise<StateSnapshot> {
+function momentOf<T>(postgres: Postgres, read: (query: Query) => Promise<T>): Promise<T> {
   return postgres.transaction("read", async (query) => {
     await query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    return await readSnapshot(query);
+    return await read(query);
   });
 }

@@ -23,7 +23,7 @@ import { listText, listType, plainRow, withoutNul } from "./values.ts";
 // a column.
 const SELECT_RETRY = `
   SELECT subscription, topic, id, seq, key, type, due_at, wait_ms, next_attempt, failures, attempts,
-    line, edited_from
+    line, edited_from, part
   FROM evs.retries WHERE subscription = $1 AND topic = $2 AND id = $3`;
 
 /** Rows for `deadLetterOf`; a condition may follow. */

@@ -50,6 +50,7 @@ export const TOPICS: Table = {
     drops: "text",
     dead_retention: "time",
     dead_max: "bigint",
+    rev: "bigint",
   },
 };
 
@@ -71,6 +72,8 @@ export const SUBSCRIPTIONS: Table = {
     paused_by: "text",
     paused_until: "time",
     max_deliveries: "bigint",
+    parts: "bigint",
+    rev: "bigint",
   },
 };
 

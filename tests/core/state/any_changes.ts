@@ -1,5 +1,7 @@
 /** Changes of a state at random, and all that can be read of a state, for comparing states. */
 import fc from "../../packages/fast_check.ts";
+import { defined } from "../../../core/base/defined.ts";
+import { EVERY_PART } from "../../../core/event/part.ts";
 import { defaultSettings } from "../../../core/delivery/settings.ts";
 import { defaultTopicOptions } from "../../../core/event/topic_options.ts";
 import { groupId } from "../../../core/state/group_rules.ts";
@@ -25,6 +27,7 @@ const time = fc.integer({ min: 0, max: END * 600_000 });
 const key = fc.option(fc.constantFrom("k", "NULL", ""), { nil: undefined });
 const flag = fc.boolean();
 const line = fc.uint8Array({ maxLength: 6 });
+const rev = fc.constantFrom(undefined, 7, 2 ** 52 - 1);
 const group = reason.map((text) => groupId(foldReason(text)));
 
 const attempt: fc.Arbitrary<Attempt> = fc.record({
@@ -219,18 +222,76 @@ const ofOthers = [
   change("generation.next"),
 ];
 
+const part = fc.constantFrom(undefined, 1, 2);
+const parts = fc.constantFrom(undefined, 0b1, 0b110, 0b101, EVERY_PART);
+/** What only a state that several processes share is given. */
+const ofParts = [
+  change("cursor.put", { record: record({ ...ofTopic, next: seq, parts }) }),
+  change("done.put", { ...ofTopic, seqs: fc.uniqueArray(seq, { maxLength: 4 }), part }),
+  change("done.clear", { ...ofTopic, part }),
+  change("missed.put", { record: record({ ...ofTopic, from: seq, to: seq, count: seq, parts }) }),
+  change("expired.put", { record: record({ ...ofTopic, count: seq, parts }) }),
+  change("retry.put", {
+    record: fc.tuple(retry, part).map(([retry, part]) => ({ ...retry, ...defined({ part }) })),
+  }),
+  change("unanswered.put", { record: record({ ...ofEvent, seq, count: seq, part }) }),
+  change("begun.put", {
+    record: record({
+      subscription,
+      consumer: id,
+      events: fc.array(record({ topic, id, seq, attempt: seq, part }), { maxLength: 3 }),
+    }),
+  }),
+  change("dead.retry", {
+    ...ofTopic,
+    ids: fc.constant([...IDS]),
+    parts: fc.constant([2, 0, 1, 0, 2]),
+    to: subscription,
+    dueAt: time,
+  }),
+  change("topic.put", {
+    record: record({
+      name: topic,
+      options: fc.constant(defaultTopicOptions),
+      createdAt: time,
+      rev,
+    }),
+  }),
+  change("subscription.put", {
+    record: record({
+      name: subscription,
+      topic,
+      from: fc.constant("start"),
+      settings,
+      paused: flag,
+      createdAt: time,
+      parts: fc.constantFrom(undefined, 3),
+      rev,
+    }),
+  }),
+];
+
 /** Any change, those of queues and dead letters more often. */
-const anyChange = fc.oneof(
+const weighted = [
   { weight: 3, arbitrary: fc.oneof(...ofQueues) },
   { weight: 3, arbitrary: fc.oneof(...ofDeadLetters) },
   { weight: 2, arbitrary: fc.oneof(...ofOthers) },
-);
+];
+
+function commitsOf(change: fc.Arbitrary<StateChange>): fc.Arbitrary<StateChange[][]> {
+  return fc.array(fc.array(change, { maxLength: 25 }), { maxLength: 4 });
+}
 
 /** Commits, one after the other. */
-export const anyCommits = fc.array(fc.array(anyChange, { maxLength: 25 }), { maxLength: 4 });
+export const anyCommits = commitsOf(fc.oneof(...weighted));
+
+/** The same, for a state that several processes share. */
+export const anySharedCommits = commitsOf(
+  fc.oneof(...weighted, { weight: 4, arbitrary: fc.oneof(...ofParts) }),
+);
 
 /** Sorted, where the order is not promised. */
-function sorted<T>(rows: Iterable<T>): T[] {
+export function sorted<T>(rows: Iterable<T>): T[] {
   return [...rows].sort((a, b) => JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
 }
 

@@ -9,6 +9,7 @@ const DURABLE = "1. Acknowledged means durable";
 const CLAIMS = ["tests/system/postgres/claims_test.ts"];
 const LOST = ["tests/system/postgres/state_lost_answer_test.ts"];
 const ERRORS = ["tests/system/postgres/state_errors_test.ts"];
+const PARTS = ["tests/core/state/part_rows_test.ts"];
 const BATCHES = ["tests/core/state/postgres/batches_test.ts"];
 
 export const postgresStateMutants: Mutant[] = [
@@ -96,8 +97,8 @@ export const postgresStateMutants: Mutant[] = [
     name: "postgres state: does not wait with a read while the server is away",
     promise: OWNER,
     file: "core/state/postgres/postgres_state.ts",
-    from: 'patiently(() => postgres.query("read", text, values), waiting)',
-    to: 'waiting && postgres.query("read", text, values)',
+    from: 'patiently(() => postgres.query("read", text, values), this.#waiting)',
+    to: 'this.#waiting && postgres.query("read", text, values)',
     tests: LOST,
   },
   {
@@ -137,7 +138,7 @@ export const postgresStateMutants: Mutant[] = [
     promise: OWNER,
     file: "core/state/postgres/reads.ts",
     from:
-      "  SELECT subscription, topic, id, seq, key, type, due_at, wait_ms, next_attempt, failures, attempts,\n    line, edited_from\n",
+      "  SELECT subscription, topic, id, seq, key, type, due_at, wait_ms, next_attempt, failures, attempts,\n    line, edited_from, part\n",
     to: "  SELECT *\n",
     tests: ERRORS,
   },
@@ -180,5 +181,45 @@ export const postgresStateMutants: Mutant[] = [
     from: 'quoted.includes("\\\\") ?',
     to: 'quoted.includes("\\\\n") ?',
     tests: ["tests/core/state/postgres/literal_test.ts"],
+  },
+  {
+    name: "postgres state: a position of every part leaves those of single parts",
+    promise: OWNER,
+    file: "core/state/postgres/cursor_batch.ts",
+    from: "cursors.removedFrom ??= 0;",
+    to: "",
+    tests: BATCHES,
+  },
+  {
+    name: "postgres state: a position of every part leaves the marks of parts behind",
+    promise: TOGETHER,
+    file: "core/state/postgres/done_batch.ts",
+    from: "of.part === EVERY ? this.#partsOf(of) : [part]",
+    to: "of.part === EVERY ? [] : [part]",
+    tests: BATCHES,
+  },
+  {
+    name: "state: a part stands where every part stood",
+    promise: OWNER,
+    file: "core/state/part_rows.ts",
+    from: "there.get(part) ?? there.get(EVERY)",
+    to: "there.get(EVERY) ?? there.get(part)",
+    tests: PARTS,
+  },
+  {
+    name: "state: retries of other parts are loaded, too",
+    promise: OWNER,
+    file: "core/state/part_rows.ts",
+    from: "retries: own(all.retries).filter(isAsked),",
+    to: "retries: own(all.retries),",
+    tests: PARTS,
+  },
+  {
+    name: "state: a count of some parts leaves those that it has in it",
+    promise: OWNER,
+    file: "core/state/memory_positions.ts",
+    from: "for (const row of others) table.delete(keyOf(record, row));",
+    to: "",
+    tests: PARTS,
   },
 ];

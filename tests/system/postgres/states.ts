@@ -41,7 +41,8 @@ const EMPTY = `
     FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'evs' AND tablename <> 'meta'
     LOOP EXECUTE format('DELETE FROM evs.%I', name); END LOOP;
   END $$;
-  INSERT INTO evs.counters VALUES ('dead_letters', 0, 0), ('audit', 0, 0)`;
+  INSERT INTO evs.counters
+    VALUES ('dead_letters', 0, 0), ('audit', 0, 0), ('catalog', 0, 0), ('schemas', 0, 0)`;
 
 /** A state on an empty database. */
 export async function postgresState(): Promise<StateUnderTest> {

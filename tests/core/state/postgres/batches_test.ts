@@ -4,6 +4,7 @@
  * (tests/system/postgres/state_answers_test.ts).
  */
 import assert from "node:assert/strict";
+import { EVERY_PART, maskOf } from "../../../../core/event/part.ts";
 import { batchedStatements } from "../../../../core/state/postgres/changes.ts";
 import { hexOf, listText, plainRow } from "../../../../core/state/postgres/values.ts";
 import type { RetryRecord, StateChange } from "../../../../core/state/state.ts";
@@ -115,4 +116,23 @@ Deno.test("plainRow makes numbers of a bigint, and of booleans, whatever the dri
   const row = { seq: "12", n: 3n, id: "12", paused: true, line: new Uint8Array([1]), key: null };
   const line = new Uint8Array([1]);
   assert.deepEqual(plainRow(row), { seq: 12, n: 3, id: "12", paused: 1, line, key: null });
+});
+
+Deno.test("batchedStatements writes one row of a position of every part, and a row a part of others", () => {
+  const statements = batchedStatements([
+    { op: "cursor.put", record: { ...of, next: 7, parts: maskOf([0, 2]) } },
+    done(9),
+    { op: "cursor.put", record: { ...of, topic: "u", next: 3, parts: maskOf([1, 2]) } },
+    { op: "cursor.put", record: { ...of, topic: "u", next: 5, parts: EVERY_PART } },
+  ]);
+  const lists = statements.map(({ text, values }) => [
+    /(INSERT|DELETE)[^.]*?evs\.(\w+)/.exec(text)!.slice(1).join(" "),
+    ...values,
+  ]);
+  assert.deepEqual(lists, [
+    ["DELETE cursors", '{"s"}', '{"u"}', "{0}"],
+    ["INSERT cursors", '{"s","s","s"}', '{"t","t","u"}', "{0,2,-1}", "{7,7,5}"],
+    ["DELETE done", '{"s","s","s"}', '{"t","t","u"}', "{0,2,-1}", "{7,7,5}"],
+    ["INSERT done", '{"s"}', '{"t"}', "{0}", "{9}"],
+  ]);
 });
