@@ -162,8 +162,8 @@ export const postgresStateMutants: Mutant[] = [
     name: "postgres state: marks below the cursor stay",
     promise: TOGETHER,
     file: "core/state/postgres/done_batch.ts",
-    from: "if (seq < below) part.seqs.delete(seq);",
-    to: "if (seq < 0) part.seqs.delete(seq);",
+    from: "if (seq < below) one.seqs.delete(seq);",
+    to: "if (seq < 0) one.seqs.delete(seq);",
     tests: BATCHES,
   },
   {
