@@ -99,6 +99,8 @@ import "../core/delivery/delivery_tally.ts";
 import "../core/delivery/directory.ts";
 import "../core/delivery/driver.ts";
 import "../core/delivery/entry.ts";
+import "../core/delivery/expired_leases.ts";
+import "../core/delivery/flush_timer.ts";
 import "../core/delivery/handler.ts";
 import "../core/delivery/handler_leases.ts";
 import "../core/delivery/handler_options.ts";

@@ -9,8 +9,10 @@ import type { Event, NewEvent, StoredEvent } from "../event/event.ts";
 import type { SubscriptionRecord } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
 import { BegunDeliveries } from "./begun_deliveries.ts";
-import { AGAIN_MS, Committer, type Ledger } from "./committer.ts";
+import { Committer, type Ledger } from "./committer.ts";
 import { Deliverable, type ExpiryCount } from "./deliverable.ts";
+import { ExpiredLeases } from "./expired_leases.ts";
+import { FlushTimer } from "./flush_timer.ts";
 import { type LeaseWait, type Waiter, Waiters } from "./lease_wait.ts";
 import { PageReader } from "./page_reader.ts";
 import { fitsWindow, PAGES_A_TURN, wantedOf, wantsType, WINDOW } from "./read_window.ts";
@@ -19,23 +21,13 @@ import { withLateRecords } from "./late_records.ts";
 import { finishedIn } from "./progress.ts";
 import type { Now } from "./entry.ts";
 import type { Lease } from "./leases.ts";
-import {
-  expirySettlement,
-  type Outcome,
-  type Plan,
-  planFlush,
-  planSettle,
-  type Settlement,
-} from "./plan.ts";
+import { type Outcome, type Plan, planFlush, planSettle, type Settlement } from "./plan.ts";
 import { DeliveryQueue, type LeaseOrder, type QueueStart } from "./queue.ts";
 import { ReadAhead } from "./read_ahead.ts";
 import { WakeTimer } from "./wake_timer.ts";
 import { isProcessed, Watches } from "./watches.ts";
 import type { Clock } from "../base/clock.ts";
 import type { JournalStore } from "../store/store.ts";
-
-/** How long skipped events may wait to be stored, ms. */
-const FLUSH_MS = 1000;
 
 /** What a driver needs. */
 export interface DriverContext {
@@ -72,7 +64,8 @@ export class SubscriptionDriver {
   readonly begun: BegunDeliveries;
   readonly deliverable: Deliverable;
   readonly #timer: WakeTimer;
-  #flushTimer: (() => void) | undefined;
+  readonly #expired: ExpiredLeases;
+  readonly #flushTimer: FlushTimer;
   #closed = false;
 
   constructor(
@@ -85,7 +78,7 @@ export class SubscriptionDriver {
     this.#waiters = new Waiters(context.clock);
     this.#timer = new WakeTimer(context.clock, {
       woken: (mayExpire) => {
-        if (mayExpire) this.#expire();
+        if (mayExpire) this.#expired.end();
         this.serve();
       },
       stood: (ms) => {
@@ -100,7 +93,7 @@ export class SubscriptionDriver {
     this.#reader = new PageReader({
       store: context.store,
       queue: this.queue,
-      skipped: () => this.#flushSoon(),
+      skipped: () => this.#flushTimer.soon(),
       ended: () => this.serve(),
       failed: (error) => this.#lateReadFailed(error),
     });
@@ -113,6 +106,17 @@ export class SubscriptionDriver {
     this.begun = new BegunDeliveries(this, {
       ...context,
       withRecord: (lease) => this.deliverable.withRecord(lease),
+    });
+    this.#expired = new ExpiredLeases({
+      ...context,
+      driver: this,
+      endWaits: (silent) => this.#waiters.endOf(silent),
+      watched: () => this.#arm(),
+    });
+    this.#flushTimer = new FlushTimer(context.clock, {
+      isDue: () => this.queue.dirty,
+      flush: () => this.flush(),
+      failed: (error) => context.onError(error, `the cursor of ${this.record.name}`),
     });
     this.#committer = new Committer(context.ledger, {
       settle: (items) =>
@@ -144,7 +148,7 @@ export class SubscriptionDriver {
     if (this.queue.lanes.has(topic)) return;
     this.queue.addLane(topic, next, { written: false });
     this.#reader.add(topic);
-    this.#flushSoon();
+    this.#flushTimer.soon();
   }
 
   /** Updates what is known of the topics: where they end, and what retention has deleted. */
@@ -205,7 +209,7 @@ export class SubscriptionDriver {
       ) {
         const wanted = this.#wantedOf(commit, commit.events);
         this.queue.feed(commit.topic, { events: wanted, next: commit.lastSeq + 1 });
-        this.#flushSoon();
+        this.#flushTimer.soon();
       } else {
         this.#reader.add(commit.topic);
       }
@@ -395,43 +399,6 @@ export class SubscriptionDriver {
     });
   }
 
-  #expire(): void {
-    const now = this.now();
-    const expired = this.queue.ready.expired(now.mono);
-    // Nobody has those whose rows are still being read: that is no attempt.
-    const ended = expired.filter((lease) => !this.deliverable.waits(lease));
-    if (ended.length < expired.length) {
-      const unread = expired.filter((lease) => this.deliverable.waits(lease));
-      this.queue.release(unread.map(({ token }) => token).reverse());
-    }
-    const silent = ended.filter(({ grant }) => grant.isExtended);
-    if (silent.length > 0) {
-      this.#waiters.endOf(silent);
-      this.begun.ranOut(silent);
-    }
-    const leases = ended.filter(({ grant }) => !grant.isExtended);
-    if (leases.length === 0) return;
-    this.settle(leases.map((lease) => expirySettlement(lease, now))).catch((error) => {
-      const expiry = { at: this.#context.clock.monotonic() + AGAIN_MS };
-      for (const lease of leases) lease.expiry = expiry;
-      this.queue.ready.watch(leases, expiry);
-      this.#arm();
-      if (!this.#closed) this.#context.onError(error, `expired leases of ${this.record.name}`);
-    });
-  }
-
-  #flushSoon(): void {
-    if (this.#flushTimer || this.#closed || !this.queue.dirty) return;
-    this.#flushTimer = this.#context.clock.setTimer(() => {
-      this.#flushTimer = undefined;
-      this.flush().catch((error) => {
-        if (this.#closed) return;
-        this.#context.onError(error, `the cursor of ${this.record.name}`);
-        this.#flushSoon();
-      });
-    }, FLUSH_MS);
-  }
-
   /** Stores what was skipped or missed. */
   flush(): Promise<void> {
     return this.plan(() => planFlush(this.queue));
@@ -471,7 +438,7 @@ export class SubscriptionDriver {
   /** Closes the driver: pending commits are written, and waiting callers get an error. */
   async close(gone: EvsError = this.#gone()): Promise<void> {
     if (this.#closed) return;
-    this.#flushTimer?.();
+    this.#flushTimer.end();
     const flushed = this.queue.dirty ? this.flush() : Promise.resolve();
     this.#closed = true;
     this.#reader.close();

@@ -88,8 +88,8 @@ export const lateStateReadMutants: Mutant[] = [
   {
     name: "late reads: an attempt is counted for a lease whose row was still being read",
     promise: ONCE,
-    file: "core/delivery/driver.ts",
-    from: "expired.filter((lease) => !this.deliverable.waits(lease));",
+    file: "core/delivery/expired_leases.ts",
+    from: "expired.filter((lease) => !deliverable.waits(lease));",
     to: "expired;",
     tests: DELIVERY,
   },

@@ -139,8 +139,8 @@ export const leaseMutants: Mutant[] = [
   {
     name: "driver: does not try again when an expiry was refused",
     promise: AT_LEAST_ONCE,
-    file: "core/delivery/driver.ts",
-    from: "      this.queue.ready.watch(leases, expiry);\n",
+    file: "core/delivery/expired_leases.ts",
+    from: "      driver.queue.ready.watch(leases, expiry);\n",
     to: "",
     tests: [MANAGER],
     filter: "tries a lease that ran out again",
@@ -148,10 +148,10 @@ export const leaseMutants: Mutant[] = [
   {
     name: "driver: an expired lease is given back without an attempt",
     promise: AT_LEAST_ONCE,
-    file: "core/delivery/driver.ts",
-    from: "    this.settle(leases.map((lease) => expirySettlement(lease, now))).catch((error) => {",
+    file: "core/delivery/expired_leases.ts",
+    from: "    driver.settle(leases.map((lease) => expirySettlement(lease, now))).catch((error) => {",
     to:
-      "    this.queue.release(leases.map(({ token }) => token));\n    this.settle([]).catch((error) => {",
+      "    driver.queue.release(leases.map(({ token }) => token));\n    driver.settle([]).catch((error) => {",
     tests: [MANAGER],
     filter: "tries a lease that ran out again",
   },
