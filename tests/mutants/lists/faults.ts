@@ -130,7 +130,7 @@ export const faultMutants: Mutant[] = [
     name: "retries: wait for the wall clock to come to what it said",
     fault: "A5",
     promise: "28. Clock changes and suspends affect no timer",
-    file: "core/state/state.ts",
+    file: "core/state/records.ts",
     from: "return Math.min(Math.max(0, dueAt - now), waitMs);",
     to: "return waitMs < 0 ? waitMs : Math.max(0, dueAt - now);",
     tests: ["tests/core/delivery/clock_test.ts"],
