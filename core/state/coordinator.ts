@@ -44,11 +44,16 @@ export interface PartLoad {
 export interface PartOwner {
   /** Parts are this node's: these are all their rows. */
   gained(rows: PartRows): Promise<void>;
-  /** Parts are still this node's, but somebody else has changed their rows: these are all of them. */
-  changed(rows: PartRows): Promise<void>;
   /**
-   * Parts are to be given back: nothing more of them is leased. Resolves when nothing is any more;
-   * the share gives them back in any case after some time, and says so by {@link lost}.
+   * Parts are still this node's, but somebody else has changed their rows, or may have; it may lease
+   * again. The owner reads them while none of its commits is under way: what was read before one of
+   * these would bring back what it settles. `load` never rejects; undefined: they could not be read,
+   * and {@link lost} follows, or there is nothing to read.
+   */
+  changed(load: () => Promise<PartRows | undefined>): Promise<void>;
+  /**
+   * Parts are to be given back: nothing more of them is leased. Resolves when nothing is any more.
+   * Then, or after some time in any case, the share calls {@link lost} and gives them back.
    */
   leaving(parts: PartMask): Promise<void>;
   /** Parts are another node's: nothing that was decided of them since is stored. */
