@@ -149,7 +149,8 @@ export const leaseMutants: Mutant[] = [
     name: "driver: an expired lease is given back without an attempt",
     promise: AT_LEAST_ONCE,
     file: "core/delivery/expired_leases.ts",
-    from: "    driver.settle(leases.map((lease) => expirySettlement(lease, now))).catch((error) => {",
+    from:
+      "    driver.settle(leases.map((lease) => expirySettlement(lease, now))).catch((error) => {",
     to:
       "    driver.queue.release(leases.map(({ token }) => token));\n    driver.settle([]).catch((error) => {",
     tests: [MANAGER],
