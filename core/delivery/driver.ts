@@ -118,7 +118,11 @@ export class SubscriptionDriver {
       flush: () => this.flush(),
       failed: (error) => context.onError(error, `the cursor of ${this.record.name}`),
     });
-    this.#committer = new Committer(context.ledger, {
+    this.#committer = this.#newCommitter(context);
+  }
+
+  #newCommitter(context: DriverContext): Committer {
+    return new Committer(context.ledger, {
       settle: (items) =>
         withLateRecords(
           { queue: this.queue, ledger: context.ledger },
