@@ -26,6 +26,7 @@ import "../core/base/rate.ts";
 import "../core/base/shell_quote.ts";
 import "../core/base/standstill.ts";
 import "../core/base/suggest.ts";
+import "../core/base/task_queue.ts";
 import "../core/base/thrown.ts";
 import "../core/base/thrown_reason.ts";
 import "../core/base/truncate.ts";

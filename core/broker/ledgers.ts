@@ -9,6 +9,7 @@ import { eventOfRecord } from "../dead_letter/queue.ts";
 import type { MaybePromise } from "../base/maybe_promise.ts";
 import { unansweredOf } from "../event/attempt.ts";
 import { retryOf } from "../state/dead_letter_page.ts";
+import type { Fence } from "../state/fences.ts";
 import type { DeadLetterRecord, RetryRecord, State, StateChange } from "../state/state.ts";
 import type { Ledger } from "../delivery/committer.ts";
 
@@ -29,8 +30,10 @@ export class StateLedger implements Ledger {
   async commit(
     changes: readonly StateChange[],
     dead: readonly DeadLetterRecord[],
+    fences?: readonly Fence[],
   ): Promise<void> {
-    await this.#state.commit(await toQueue(this.#queue, changes, dead));
+    const stored = await toQueue(this.#queue, changes, dead);
+    await (fences ? this.#state.commit(stored, { fences }) : this.#state.commit(stored));
     await tellDelivered(this.#queue, changes, dead);
   }
 

@@ -5,9 +5,17 @@
  * A plan that first has something to read is made in its turn: until it is committed, nothing else
  * of the queue is planned or committed, so what was read stays true. A plan that has all it needs is
  * made at once, without a promise.
+ *
+ * Of a subscription that is divided between nodes, a commit holds only while this node owns the
+ * parts that it names. One that is refused for that has changed nothing: once the queue knows what
+ * it has lost, the same is decided anew from what is left.
  */
 import { InternalError } from "../base/errors.ts";
 import { isPromise, type MaybePromise } from "../base/maybe_promise.ts";
+import { TaskQueue } from "../base/task_queue.ts";
+import { asError } from "../base/thrown.ts";
+import { MOST_PARTS } from "../event/part.ts";
+import { type Fence, FencedError } from "../state/fences.ts";
 import type { DeadLetterRecord, RetryRecord, StateChange } from "../state/state.ts";
 import type { Outcome, Plan, Settlement } from "./plan.ts";
 
@@ -22,15 +30,26 @@ export interface Ledger {
   readonly lasts: boolean;
   /**
    * Durable when it resolves; nothing is stored when it rejects. `dead`: the dead letters among the
-   * changes.
+   * changes. `fences`: what has to hold for them, in a state that several nodes share.
    */
-  commit(changes: readonly StateChange[], dead: readonly DeadLetterRecord[]): Promise<void>;
+  commit(
+    changes: readonly StateChange[],
+    dead: readonly DeadLetterRecord[],
+    fences?: readonly Fence[],
+  ): Promise<void>;
   /**
    * When it resolves, the changes survive the end of the process, but not a power cut. Absent if
    * nothing outlives the process.
    */
   note?(changes: readonly StateChange[]): Promise<void>;
   retry(topic: string, id: string): MaybePromise<RetryRecord | undefined>;
+}
+
+/** What commits depend on, where a subscription is divided between nodes. */
+export interface Fencing {
+  fencesOf(changes: readonly StateChange[]): readonly Fence[];
+  /** A commit was refused: the queue knows by what when it resolves. */
+  refused(error: FencedError): Promise<void>;
 }
 
 interface Settle {
@@ -57,6 +76,9 @@ interface Hold {
 /** Most deliveries settled in one transaction. */
 const MAX_BATCH = 5000;
 
+/** How often a plan is made again that is refused: each part may be lost, and some be changed. */
+const MOST_PLANS = MOST_PARTS + 5;
+
 /** Commits the plans of one queue, in order. */
 export class Committer {
   readonly #ledger: Ledger;
@@ -64,12 +86,17 @@ export class Committer {
   readonly #begun: () => void;
   readonly #changed: () => void;
   readonly #stored: (changes: readonly StateChange[]) => void;
+  readonly #fencing: Fencing | undefined;
   readonly #work: (Settle | Other | Hold)[] = [];
   #working: Promise<void> | undefined;
+  readonly #between = new TaskQueue();
+  /** A plan was refused, and is not made again yet: none is under way. */
+  #isRefused = false;
 
   /**
    * `settle` plans settlements; `begun` is called when a commit is about to be written, `stored`
-   * when it is durable and applied, `changed` whenever the queue has changed.
+   * when it is durable and applied, `changed` whenever the queue has changed. Without `fencing`, all
+   * is this process's own.
    */
   constructor(
     ledger: Ledger,
@@ -78,9 +105,11 @@ export class Committer {
       begun(): void;
       stored(changes: readonly StateChange[]): void;
       changed(): void;
+      fencing?: Fencing | undefined;
     },
   ) {
     this.#ledger = ledger;
+    this.#fencing = on.fencing;
     this.#settle = (items) => on.settle(items);
     this.#begun = () => on.begun();
     this.#stored = (changes) => on.stored(changes);
@@ -126,10 +155,24 @@ export class Committer {
     });
   }
 
+  /**
+   * Runs `action` when no plan is under way, before the next one is made: also where that is a plan
+   * that was just refused. Several run in order. They must not wait for a commit.
+   */
+  between(action: () => MaybePromise<void>): Promise<void> {
+    const done = this.#between.add(action);
+    if (this.#isRefused) void this.#between.run();
+    else this.#working ??= this.#run();
+    return done;
+  }
+
   async #run(): Promise<void> {
     // Yield once, so that settlements of the same tick share the first commit.
     await Promise.resolve();
-    for (let next = this.#work.shift(); next; next = this.#work.shift()) {
+    for (;;) {
+      if (this.#between.length > 0) await this.#between.run();
+      const next = this.#work.shift();
+      if (!next) break;
       if (next.kind === "other") await this.#commit(next.make, next);
       else if (next.kind === "hold") await next.action();
       else await this.#settleBatch([next, ...this.#takeSettles(next.items.length)]);
@@ -166,28 +209,57 @@ export class Committer {
     make: () => MaybePromise<Plan<T>>,
     then: { resolve(result: T): void; reject(error: unknown): void },
   ): Promise<void> {
-    let plan: Plan<T>;
-    try {
-      const made = make();
-      plan = isPromise(made) ? await made : made;
-    } catch (error) {
-      then.reject(error);
-      return;
-    }
-    try {
-      if (plan.changes.length > 0) {
-        this.#begun();
-        await this.#ledger.commit(plan.changes, plan.dead);
+    for (let left = MOST_PLANS; left > 0; left--) {
+      let plan: Plan<T>;
+      try {
+        const made = make();
+        plan = isPromise(made) ? await made : made;
+      } catch (error) {
+        then.reject(error);
+        return;
       }
-    } catch (error) {
-      plan.rollback();
-      then.reject(error ?? new InternalError("a commit failed without saying why"));
+      try {
+        if (plan.changes.length > 0) {
+          this.#begun();
+          await this.#write(plan);
+        }
+      } catch (error) {
+        plan.rollback();
+        const refusal = this.#fencing && error instanceof FencedError && left > 1
+          ? await this.#learn(error, this.#fencing)
+          : error ?? new InternalError("a commit failed without saying why");
+        if (refusal === undefined) continue;
+        then.reject(refusal);
+        this.#changed();
+        return;
+      }
+      plan.apply();
+      this.#stored(plan.changes);
       this.#changed();
+      then.resolve(plan.result);
       return;
     }
-    plan.apply();
-    this.#stored(plan.changes);
-    this.#changed();
-    then.resolve(plan.result);
+  }
+
+  #write({ changes, dead }: Plan<unknown>): Promise<void> {
+    const fences = this.#fencing?.fencesOf(changes);
+    if (fences === undefined) return this.#ledger.commit(changes, dead);
+    return this.#ledger.commit(changes, dead, fences);
+  }
+
+  /** The queue learns what it has lost; results in an error if it cannot. */
+  async #learn(error: FencedError, fencing: Fencing): Promise<unknown> {
+    this.#isRefused = true;
+    try {
+      // What waits may be what the error tells.
+      await this.#between.run();
+      await fencing.refused(error);
+      await this.#between.run();
+      return undefined;
+    } catch (thrown) {
+      return asError(thrown);
+    } finally {
+      this.#isRefused = false;
+    }
   }
 }

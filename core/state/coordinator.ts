@@ -6,8 +6,8 @@
  * told.
  */
 import type { PartMask } from "../event/part.ts";
-import type { Fence, FencedError } from "./fences.ts";
-import type { StateChange, StateSnapshot, SubscriptionRecord } from "./state.ts";
+import type { FencedError } from "./fences.ts";
+import type { StateSnapshot, SubscriptionRecord } from "./state.ts";
 
 /** A part that this node owns. */
 export interface OwnedPart {
@@ -74,9 +74,11 @@ export interface PartShare {
   readonly settling: boolean;
   /** Each part has a node that is there: what is not leased here is leased elsewhere. */
   readonly allOwned: boolean;
-  /** What has to hold for these changes: the parts that they name, as this node owns them. */
-  fencesOf(changes: readonly StateChange[]): readonly Fence[];
-  /** A commit was refused. The owner has been told what it lost, and what changed, when it resolves. */
+  /**
+   * A commit was refused, for parts that the owner still had as they were then. It has been told
+   * what it lost, and what was changed, when this resolves. Where that cannot be found out, the
+   * parts are lost.
+   */
   refused(error: FencedError): Promise<void>;
   /** Gives all back: the driver ends. */
   end(): Promise<void>;
