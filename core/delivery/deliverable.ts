@@ -12,6 +12,7 @@ import { InternalError } from "../base/errors.ts";
 import { isPromise, type MaybePromise } from "../base/maybe_promise.ts";
 import type { RetryRecord, StateChange } from "../state/state.ts";
 import { AGAIN_MS, type Ledger } from "./committer.ts";
+import { ExpiredCounts } from "./expired_counts.ts";
 import type { Lease } from "./leases.ts";
 import { Marks } from "./marks.ts";
 import { cursorPlan, finish, type Plan, removeRetry } from "./plan.ts";
@@ -204,23 +205,24 @@ function expiryOf({ entry, record }: Lease): number | undefined {
 function planExpired(queue: DeliveryQueue, leases: readonly Lease[]): Plan<number> {
   const changes: StateChange[] = [];
   const settled = new Marks();
-  const counts = new Map<string, number>();
+  const counts = new ExpiredCounts();
   // Some may have been released with the connection of their consumer.
   const over = leases.filter(({ token, settling }) => queue.ready.leases.get(token) && !settling);
   for (const lease of over) {
     lease.settling = true;
     const { entry } = lease;
-    const { topic, kind } = entry;
-    counts.set(topic, (counts.get(topic) ?? queue.expired.get(topic) ?? 0) + 1);
+    const { topic, part } = entry;
+    counts.set(topic, part, (counts.of(topic, part) || queue.expired.of(topic, part)) + 1);
     if (entry.unanswered !== undefined) changes.push(answeredChange(queue.name, entry));
-    if (kind === "retry") changes.push(removeRetry(queue, entry));
-    const lane = kind === "stream" ? queue.lanes.get(topic) : undefined;
-    if (lane) settled.add(lane, entry.seq);
+    if (entry.kind === "retry") changes.push(removeRetry(queue, entry));
+    const lane = queue.laneOf(entry);
+    if (lane) settled.add(lane, entry.seq, part);
   }
   const lanes = cursorPlan(queue, settled);
   changes.push(...lanes.changes);
-  for (const [topic, count] of counts) {
-    changes.push({ op: "expired.put", record: { subscription: queue.name, topic, count } });
+  for (const [topic, part, count] of counts.rows()) {
+    const of = queue.lanes.count > 1 ? { parts: 1 << part } : {};
+    changes.push({ op: "expired.put", record: { subscription: queue.name, topic, count, ...of } });
   }
   return {
     changes,
@@ -228,7 +230,7 @@ function planExpired(queue: DeliveryQueue, leases: readonly Lease[]): Plan<numbe
     dead: [],
     apply() {
       lanes.apply();
-      for (const [topic, count] of counts) queue.expired.set(topic, count);
+      for (const [topic, part, count] of counts.rows()) queue.expired.set(topic, part, count);
       for (const lease of over) {
         if (lease.entry.unanswered !== undefined) queue.counts.answered(lease.entry);
         finish(queue, lease);

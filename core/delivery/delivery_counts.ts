@@ -3,9 +3,10 @@
  * its consumers have begun; the rules are in core/delivery/unanswered.ts. Nothing here is durable:
  * the callers store the changes that they get.
  */
+import type { PartMask } from "../event/part.ts";
 import type { BegunEvent, StateChange, UnansweredRecord } from "../state/state.ts";
 import { DeliveryTally } from "./delivery_tally.ts";
-import type { Entry } from "./entry.ts";
+import { type Entry, partField } from "./entry.ts";
 import type { Lease } from "./leases.ts";
 import {
   answeredChange,
@@ -19,7 +20,7 @@ import {
 export class DeliveryCounts {
   /** What became of deliveries since the start. */
   readonly tally: DeliveryTally = new DeliveryTally();
-  readonly #counts = new Map<string, number>();
+  readonly #counts = new Map<string, { count: number; part: number }>();
   readonly #counted = new Set<Entry>();
   /** What other processes had begun when the previous broker process ended. */
   readonly #open = new Map<string, OpenDelivery>();
@@ -35,26 +36,30 @@ export class DeliveryCounts {
   /** Leases whose handlers have begun, by consumer instance. */
   readonly #begun = new Map<string, Set<Lease>>();
 
-  constructor(
-    start: { unanswered?: readonly UnansweredRecord[]; open?: readonly OpenDelivery[] },
-  ) {
-    for (const { topic, id, count } of start.unanswered ?? []) {
-      this.#counts.set(`${topic}\n${id}`, count);
+  /** Adds what is stored. */
+  load(rows: { unanswered?: readonly UnansweredRecord[]; open?: readonly OpenDelivery[] }): void {
+    for (const { topic, id, count, part = 0 } of rows.unanswered ?? []) {
+      this.#counts.set(`${topic}\n${id}`, { count, part });
     }
-    for (const open of start.open ?? []) this.#open.set(`${open.topic}\n${open.id}`, open);
+    for (const open of rows.open ?? []) this.#open.set(`${open.topic}\n${open.id}`, open);
   }
 
   /** Sets the known count on an entry that was just read. */
   recall(entry: Entry): void {
-    if (this.#counts.size > 0) entry.unanswered = this.#counts.get(keyOf(entry));
+    if (this.#counts.size > 0) entry.unanswered = this.#counts.get(keyOf(entry))?.count;
   }
 
   /** Sets how many deliveries of an event ended without an answer. */
   count(entry: Entry, count: number, { holder }: { holder?: string } = {}): void {
     if (holder !== undefined) entry.holder = { instance: holder, before: entry.unanswered };
-    entry.unanswered = count;
     this.#counted.add(entry);
-    this.#counts.set(keyOf(entry), count);
+    this.#recount(entry, count);
+  }
+
+  #recount(entry: Entry, count: number | undefined): void {
+    entry.unanswered = count;
+    if (count === undefined) this.#counts.delete(keyOf(entry));
+    else this.#counts.set(keyOf(entry), { count, part: entry.part });
   }
 
   /** Entries counted in this process whose count has reached `most`. */
@@ -68,6 +73,16 @@ export class DeliveryCounts {
     this.#counted.delete(entry);
     entry.unanswered = undefined;
     entry.holder = undefined;
+  }
+
+  /** What is known about the events of these parts is known elsewhere. */
+  leave(parts: PartMask): void {
+    const isGone = ({ part = 0 }: { part?: number }) => (parts & 1 << part) !== 0;
+    for (const [key, count] of this.#counts) if (isGone(count)) this.#counts.delete(key);
+    for (const [key, open] of this.#open) if (isGone(open)) this.#open.delete(key);
+    for (const entry of this.#counted) if (isGone(entry)) this.#counted.delete(entry);
+    this.#recounted = this.#recounted.filter((entry) => !isGone(entry));
+    this.#presumed = this.#presumed.filter(({ entry }) => !isGone(entry));
   }
 
   /** Drops what is known about the events of a topic. */
@@ -97,8 +112,7 @@ export class DeliveryCounts {
     }
     entry.holder = undefined;
     if (entry.unanswered === before) return;
-    if (entry.unanswered === undefined) this.#counts.delete(keyOf(entry));
-    else this.#counts.set(keyOf(entry), entry.unanswered);
+    this.#recount(entry, entry.unanswered);
     this.#recounted.push(entry);
   }
 
@@ -109,9 +123,7 @@ export class DeliveryCounts {
     this.#presumed = this.#presumed.filter((one) => one.instance !== instance);
     for (const { entry, before } of mine) {
       if (entry.gone || entry.unanswered === undefined) continue;
-      entry.unanswered = before;
-      if (before === undefined) this.#counts.delete(keyOf(entry));
-      else this.#counts.set(keyOf(entry), before);
+      this.#recount(entry, before);
       this.#recounted.push(entry);
     }
   }
@@ -132,12 +144,13 @@ export class DeliveryCounts {
   /** What is still open of the deliveries that a consumer had begun. */
   #openRow(subscription: string, consumer: string): StateChange {
     const events = [...this.#open.values()].filter((open) => open.consumer === consumer)
-      .map(({ topic, id, seq, attempt, soon }) => ({
+      .map(({ topic, id, seq, attempt, part = 0, soon }) => ({
         topic,
         id,
         seq,
         attempt,
         ...(soon ? { soon } : {}),
+        ...partField(part),
       }));
     return events.length > 0
       ? { op: "begun.put", record: { subscription, consumer, events } }
@@ -173,6 +186,7 @@ export class DeliveryCounts {
       seq: entry.seq,
       attempt,
       ...(begun === "soon" ? { soon: true } : {}),
+      ...partField(entry.part),
     }));
   }
 }

@@ -149,15 +149,14 @@ export class SubscriptionDriver {
 
   /** Starts on a topic that now matches. */
   addTopic(topic: string, next: number): void {
-    if (this.queue.lanes.has(topic)) return;
-    this.queue.addLane(topic, next, { written: false });
+    if (!this.queue.addTopic(topic, next)) return;
     this.#reader.add(topic);
     this.#flushTimer.soon();
   }
 
   /** Updates what is known of the topics: where they end, and what retention has deleted. */
   look(): void {
-    for (const topic of this.queue.lanes.keys()) this.#reader.look(topic);
+    for (const topic of this.queue.lanes.topics()) this.#reader.look(topic);
   }
 
   /** Switches to a new record: paused or resumed, or with new settings. */
@@ -205,10 +204,12 @@ export class SubscriptionDriver {
       }
     } else {
       this.addTopic(commit.topic, 1);
-      const lane = this.queue.lanes.get(commit.topic)!;
-      lane.lastSeq = Math.max(lane.lastSeq, commit.lastSeq);
+      for (const lane of this.queue.lanes.of(commit.topic)) {
+        lane.lastSeq = Math.max(lane.lastSeq, commit.lastSeq);
+      }
       if (
-        commit.events && this.#waiters.length > 0 && lane.readNext === commit.firstSeq &&
+        commit.events && this.#waiters.length > 0 &&
+        this.queue.readNextOf(commit.topic) === commit.firstSeq &&
         this.#reader.filterReady && fitsWindow(this.queue.ready, commit.events)
       ) {
         const wanted = this.#wantedOf(commit, commit.events);

@@ -30,8 +30,21 @@ export interface TopicLane {
   writtenNext: number;
   /** Skipped or missed events are settled in memory, but not stored yet. */
   dirty: boolean;
-  missed?: { from: number; to: number; count: number; written: boolean };
+  /** How many events it has missed, and how many of them are stored. */
+  missed?: { from: number; to: number; count: number; stored: number };
 }
+
+/** True if a lane has missed more than is stored. */
+export function isUntold({ missed }: Pick<TopicLane, "missed">): boolean {
+  return missed !== undefined && missed.stored < missed.count;
+}
+
+/** The part as the records of the state name it: only from the second one on. */
+export function partField(part: number): { part?: number } {
+  return part > 0 ? { part } : FIRST_PART;
+}
+
+const FIRST_PART = {};
 
 /**
  * `stream`: read from the topic, settled by the cursor. `retry`: has its own row. `ephemeral`: from
@@ -46,6 +59,8 @@ export class Entry {
   readonly seq: number;
   readonly key: string | undefined;
   readonly size: number;
+  /** Which part of the subscription it belongs to; 0 where that is not divided. */
+  part = 0;
   group: KeyGroup | undefined = undefined;
   nextAttempt = 1;
   failures = 0;

@@ -320,7 +320,7 @@ export class SubscriptionManager extends LeaseRequests {
     const offset = offsetFor(driver.record.topic, request.to);
     // What the offset meant when it was asked for. Only the bounds are looked at when the plan is
     // made, and in the same turn: topics may have grown, or lost their beginning, by then.
-    const resolving = resolveIn(this.#context, [...driver.queue.lanes.keys()], offset);
+    const resolving = resolveIn(this.#context, [...driver.queue.lanes.topics()], offset);
     const starts = isPromise(resolving) ? await resolving : resolving;
     const targets = () => {
       driver.look();

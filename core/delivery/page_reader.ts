@@ -1,5 +1,6 @@
 /**
- * Reads the pages of one subscription into its queue, one at a time: its topics take turns.
+ * Reads the pages of one subscription into its queue, one at a time: its topics take turns. Where
+ * parts of a topic stand at different seqs, those that are furthest behind come next.
  *
  * A store in this process answers at once, and the page is fed in the same turn. From a store that
  * answers later it comes after anything may have happened. So there is one read under way at most,
@@ -7,15 +8,17 @@
  * read like that:
  * - Another lane stands for the topic after a seek, and none after the end of the subscription: the
  *   page is dropped.
- * - The lane was moved back, or settings or filter have changed: dropped, and read again.
+ * - The lane was moved back, stands for other parts, or settings or filter have changed: dropped,
+ *   and read again.
  * - The lane has moved on, or events were settled, leased or redacted: `feed` leaves those out.
  * - Events were deleted: the head knows, so they are counted as missed before the rest is fed; else
  *   `feed` would take what is not in the page for skipped.
  */
 import { isPromise } from "../base/maybe_promise.ts";
 import type { Event } from "../event/event.ts";
+import type { PartMask } from "../event/part.ts";
 import type { JournalStore } from "../store/store.ts";
-import type { TopicLane } from "./entry.ts";
+import { laneBehind, type PartLane } from "./part_lanes.ts";
 import type { DeliveryQueue } from "./queue.ts";
 import { type EventPage, hasRoom, readNext } from "./read_window.ts";
 
@@ -79,7 +82,7 @@ export class PageReader {
   /** Reads all topics from where their lanes are now. */
   readAgain(): void {
     this.#version++;
-    for (const topic of this.#context.queue.lanes.keys()) this.#behind.add(topic);
+    for (const topic of this.#context.queue.lanes.topics()) this.#behind.add(topic);
   }
 
   /** True while a read is under way: what it brings is fed later. */
@@ -99,7 +102,12 @@ export class PageReader {
     if (queue.look(topic, store.head(topic)) > 0) skipped();
     if (!store.refresh) return;
     // Others store events, too, and nobody may have told of them yet.
-    const lane = queue.lanes.get(topic);
+    this.#readOn(topic);
+  }
+
+  /** The topic has its next turn, if there is more of it. */
+  #readOn(topic: string): void {
+    const lane = laneBehind(this.#context.queue.lanes.of(topic));
     if (lane && lane.readNext <= lane.lastSeq) this.#behind.add(topic);
   }
 
@@ -107,7 +115,7 @@ export class PageReader {
   refresh(): Promise<void> | undefined {
     const { store, queue } = this.#context;
     if (!store.refresh) return undefined;
-    const topics = [...queue.lanes.keys()];
+    const topics = [...queue.lanes.topics()];
     return store.refresh(topics).then(() => topics.forEach((topic) => this.look(topic)));
   }
 
@@ -116,37 +124,38 @@ export class PageReader {
     const [topic] = this.#behind;
     if (topic === undefined) return;
     const { queue, store } = this.#context;
-    const lane = queue.lanes.get(topic);
     // Move the topic to the end, so that topics take turns.
     this.#behind.delete(topic);
-    if (!lane) return;
+    if (!queue.lanes.has(topic)) return;
     const head = store.head(topic);
     this.look(topic);
     this.#behind.delete(topic);
-    if (lane.readNext > head.lastSeq) return;
+    const lane = laneBehind(queue.lanes.of(topic));
+    if (!lane || lane.readNext > head.lastSeq) return;
     const { settings: { eventTypes } } = queue;
     const from = lane.readNext;
-    const page = readNext(store, lane, { head, eventTypes, filter: this.#filter });
+    const parts = queue.lanes.selectionOf(lane);
+    const page = readNext(store, lane, { head, eventTypes, filter: this.#filter, parts });
     if (isPromise(page)) this.#feedLater(lane, from, page);
     else this.#feed(lane, from, page);
   }
 
-  #feed(lane: TopicLane, from: number, page: EventPage): void {
+  #feed(lane: PartLane, from: number, page: EventPage): void {
     const { topic } = lane;
     const { queue, store, skipped } = this.#context;
     for (const { topic: of, firstSeq, lastSeq, lost } of store.damage?.() ?? []) {
       if (!lost || of !== topic || firstSeq >= page.next || lastSeq < from) continue;
-      queue.lose(topic, Math.max(from, firstSeq), Math.min(page.next - 1, lastSeq));
+      queue.lose(lane, Math.max(from, firstSeq), Math.min(page.next - 1, lastSeq));
     }
-    queue.feed(topic, page);
-    if (lane.readNext <= lane.lastSeq) this.#behind.add(topic);
+    queue.feedLane(lane, page);
+    this.#readOn(topic);
     skipped();
   }
 
-  #feedLater(lane: TopicLane, from: number, coming: Promise<EventPage>): void {
+  #feedLater(lane: PartLane, from: number, coming: Promise<EventPage>): void {
     this.#busy = true;
     this.readsLater = true;
-    const version = this.#version;
+    const asked = { from, parts: lane.parts, version: this.#version };
     const ended = (what: () => void) => {
       this.#busy = false;
       if (this.#closed) return;
@@ -158,7 +167,7 @@ export class PageReader {
     };
     coming.then((page) =>
       ended(() => {
-        if (this.#isWanted(lane, { from, version })) {
+        if (this.#isWanted(lane, asked)) {
           this.look(lane.topic);
           this.#feed(lane, from, page);
         }
@@ -170,10 +179,14 @@ export class PageReader {
   }
 
   /** False for a page that would be another one if it were read now; then it is read again. */
-  #isWanted(lane: TopicLane, { from, version }: { from: number; version: number }): boolean {
-    const now = this.#context.queue.lanes.get(lane.topic);
-    if (now === lane && lane.readNext >= from && version === this.#version) return true;
-    if (now) this.#behind.add(lane.topic);
+  #isWanted(
+    lane: PartLane,
+    { from, parts, version }: { from: number; parts: PartMask; version: number },
+  ): boolean {
+    const now = this.#context.queue.lanes.of(lane.topic);
+    const isSame = now.includes(lane) && lane.parts === parts && lane.readNext >= from;
+    if (isSame && version === this.#version) return true;
+    if (now.length > 0) this.#behind.add(lane.topic);
     return false;
   }
 

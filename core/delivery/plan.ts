@@ -11,7 +11,7 @@ import { type FailedEvent, failedEvent, splitDeadLetterName } from "../state/dea
 import type { SettleReply } from "../protocol/protocol.ts";
 import { backoffDelay } from "../event/backoff.ts";
 import type { Attempt, DeadLetterRecord, StateChange } from "../state/state.ts";
-import type { Entry, Now } from "./entry.ts";
+import { type Entry, isUntold, type Now, partField } from "./entry.ts";
 import type { Lease } from "./leases.ts";
 import type { RecordOf } from "./late_records.ts";
 import { Marks } from "./marks.ts";
@@ -105,8 +105,8 @@ export function planSettle(
       // First, before anything changes what identifies the event.
       steps.push(() => queue.counts.answered(entry));
     }
-    const lane = entry.kind === "stream" ? queue.lanes.get(entry.topic) : undefined;
-    if (lane) settled.add(lane, entry.seq);
+    const lane = queue.laneOf(entry);
+    if (lane) settled.add(lane, entry.seq, entry.part);
     queue.breaker.note(!item.ack, queue.settings.breaker);
     if (item.ack || entry.redacted) {
       if (entry.kind === "retry") changes.push(removeRetry(queue, entry), ...removeOriginal(lease));
@@ -264,6 +264,7 @@ function planRetry(
     waitMs: Math.round(wait),
     nextAttempt,
     failures,
+    ...partField(entry.part),
   };
   return {
     changes: [{ op: "retry.put", record }],
@@ -274,7 +275,7 @@ function planRetry(
       entry.failures = failures;
       entry.due = false;
       entry.dueMono = now.mono + wait;
-      queue.ready.schedule(entry);
+      queue.schedule(entry);
     },
   };
 }
@@ -293,32 +294,33 @@ export function cursorPlan(
   const changes: StateChange[] = [];
   const written: (() => void)[] = [];
   settled.join();
-  for (const lane of queue.lanes.values()) {
+  for (const lane of queue.lanes) {
     const fresh = settled.of(lane);
     if (!fresh && !lane.dirty) continue;
     const { topic, missed } = lane;
     const next = queue.cursorOf(lane);
     if (next !== lane.writtenNext) {
-      changes.push({ op: "cursor.put", record: { subscription: queue.name, topic, next } });
+      const record = { subscription: queue.name, topic, next, ...queue.lanes.named(lane) };
+      changes.push({ op: "cursor.put", record });
     }
-    const marks = (fresh ?? []).filter((seq) => seq > next);
-    if (marks.length > 0) {
-      changes.push({ op: "done.put", subscription: queue.name, topic, seqs: marks });
+    for (const [part, seqs] of settled.above(lane, next)) {
+      const about = { subscription: queue.name, topic, seqs, ...partField(part) };
+      changes.push({ op: "done.put", ...about });
     }
     // Missed events are stored once the cursor is past them: until then a restart would count them
     // again.
-    const tellsMissed = missed && !missed.written && missed.to < next;
+    const tellsMissed = missed && isUntold(lane) && missed.to < next;
     if (tellsMissed) {
       const { from, to, count } = missed;
       changes.push({
         op: "missed.put",
-        record: { subscription: queue.name, topic, from, to, count },
+        record: { subscription: queue.name, topic, from, to, count, ...queue.lanes.named(lane) },
       });
     }
     written.push(() => {
       lane.writtenNext = next;
-      if (tellsMissed && lane.missed === missed) missed.written = true;
-      lane.dirty = queue.cursorOf(lane) !== next || (lane.missed?.written === false);
+      if (tellsMissed && lane.missed === missed) missed.stored = missed.count;
+      lane.dirty = queue.cursorOf(lane) !== next || isUntold(lane);
     });
   }
   return {
@@ -336,8 +338,8 @@ export function finish(queue: DeliveryQueue, lease: Lease): void {
 }
 
 /** The change that removes the row of a retry. */
-export function removeRetry(queue: DeliveryQueue, { topic, id }: Entry): StateChange {
-  return { op: "retry.remove", subscription: queue.name, topic, id };
+export function removeRetry(queue: DeliveryQueue, { topic, id, part }: Entry): StateChange {
+  return { op: "retry.remove", subscription: queue.name, topic, id, ...partField(part) };
 }
 
 /** When an edited copy succeeds, the dead letter that it was made from is removed. */

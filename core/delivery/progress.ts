@@ -14,7 +14,8 @@ export function firstUnfinished(
   { topic, from }: { topic: string; from: number },
 ): number {
   // The cursor as stored: what is settled in memory only would come back after a crash.
-  let first = queue.lanes.get(topic)?.writtenNext ?? 0;
+  const lanes = queue.lanes.of(topic);
+  let first = lanes.length > 0 ? Math.min(...lanes.map(({ writtenNext }) => writtenNext)) : 0;
   for (const entry of queue.ready.retries.values()) {
     if (entry.topic === topic && entry.seq >= from && entry.seq < first) first = entry.seq;
   }

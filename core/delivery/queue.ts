@@ -2,44 +2,38 @@
  * The delivery of one subscription: a state machine without I/O, clock or promises.
  *
  * For each topic it keeps what is settled (a set whose first gap is the cursor), and for each event
- * in memory whether it is ready, waiting or leased. Its driver (core/delivery/driver.ts) feeds it
+ * in memory whether it is ready, waiting or leased. Of a subscription that is divided between nodes
+ * it has some parts, which come and go (take_over.ts, give_back.ts). Its driver (core/delivery/driver.ts) feeds it
  * pages, passes on its leases, and commits what a {@link Plan} says. Plans are applied only once
  * they are durable, so memory is never ahead of the disk. One plan at a time is under way.
  */
 import type { StoredEvent } from "../event/event.ts";
 import type { Missed } from "../reading/missed.ts";
-import {
-  type CursorRecord,
-  type ExpiredRecord,
-  type MissedRecord,
-  type RetryRecord,
-  type SubscriptionSettings,
-  type UnansweredRecord,
-  waitLeft,
-} from "../state/state.ts";
+import type { SubscriptionSettings } from "../state/state.ts";
 import type { RedactedEvents } from "../state/redactions.ts";
 import { Breaker } from "../event/breaker.ts";
-import { Entry, type Now, type TopicLane } from "./entry.ts";
+import { isInParts, type PartMask, partOf, partsIn } from "../event/part.ts";
+import { Entry, type Now } from "./entry.ts";
+import { ExpiredCounts } from "./expired_counts.ts";
 import { Grant, Lease } from "./leases.ts";
+import { gaps, MissedEvents } from "./missed_events.ts";
+import { cursorIn, type PartLane, PartLanes, pendingIn } from "./part_lanes.ts";
 import type { ProcessLoad } from "./process_load.ts";
-import { SeqSet } from "./seq_set.ts";
 import { ReadyQueue } from "./ready_queue.ts";
 import { DeliveryCounts } from "./delivery_counts.ts";
-import { ALONE_AFTER, type OpenDelivery, ReturnedLeases } from "./unanswered.ts";
+import type { DeliveryRows } from "./delivery_rows.ts";
+import { retryEntry } from "./retry_entry.ts";
+import { ALONE_AFTER, ReturnedLeases } from "./unanswered.ts";
 import { storedOf, type WireEvent } from "./wire_event.ts";
 
 /** The start of a queue: its part of a state snapshot. */
-export interface QueueStart {
+export interface QueueStart extends DeliveryRows {
   name: string;
   settings: SubscriptionSettings;
-  cursors: readonly CursorRecord[];
-  done: readonly { topic: string; seq: number }[];
-  missed: readonly MissedRecord[];
-  expired?: readonly ExpiredRecord[];
-  retries: readonly Omit<RetryRecord, "line" | "attempts">[];
-  unanswered?: readonly UnansweredRecord[];
-  /** What other processes had begun when the previous broker process ended. */
-  open?: readonly OpenDelivery[];
+  /** How many parts the subscription has. Absent: one. */
+  parts?: number;
+  /** The parts that it has from the start. Absent: all. */
+  own?: PartMask;
   /** Redacted events are not delivered. */
   redacted?: RedactedEvents | undefined;
 }
@@ -67,43 +61,48 @@ const MAX_LEASED_BYTES = 64 * 1024 * 1024;
 /** After so many pages, events in delivery copy their lines, so that the pages can be freed. */
 const PAGES_SHARED = 4;
 
-const NOTHING_MISSED: readonly Missed[] = [];
 const NOTHING_HELD: ReadonlyMap<number, Entry> = new Map();
 
 /** The delivery queue of one subscription. */
 export class DeliveryQueue {
   readonly name: string;
   settings: SubscriptionSettings;
-  readonly lanes: Map<string, TopicLane> = new Map();
+  readonly lanes: PartLanes;
   readonly ready: ReadyQueue = new ReadyQueue();
   readonly breaker: Breaker = new Breaker();
   readonly returned: ReturnedLeases = new ReturnedLeases();
-  readonly counts: DeliveryCounts;
+  readonly counts: DeliveryCounts = new DeliveryCounts();
   /** Events of topics that store nothing, dropped because they were not consumed in time. */
   dropped = 0;
   /** Redacted events that were not delivered, since the start. */
   redacted = 0;
   readonly #redactedEvents: RedactedEvents | undefined;
-  /** By topic, how many events expired before they were handled. */
-  readonly expired: Map<string, number>;
+  /** How many events expired before they were handled. */
+  readonly expired: ExpiredCounts = new ExpiredCounts();
+  readonly missed: MissedEvents = new MissedEvents();
   /** Pages that were fed. */
   #pages = 0;
-  /** By topic, what retention deleted before delivery and no consumer was told about yet. */
-  readonly #untold = new Map<string, Missed>();
 
   constructor(start: QueueStart, now: Now) {
     this.name = start.name;
     this.settings = start.settings;
     this.#redactedEvents = start.redacted;
-    for (const { topic, next } of start.cursors) this.addLane(topic, next, { written: true });
-    for (const { topic, seq } of start.done) this.lanes.get(topic)?.settled.add(seq);
-    for (const { topic, from, to, count } of start.missed) {
-      const lane = this.lanes.get(topic);
-      if (lane) lane.missed = { from, to, count, written: true };
+    this.lanes = new PartLanes(start.parts, start.own);
+    this.load(start, now);
+  }
+
+  /** Adds what is stored of parts that are here, and of which nothing is in memory. */
+  load(rows: DeliveryRows, now: Now): void {
+    const { lanes } = this;
+    for (const { topic, next, parts = 1 } of rows.cursors) {
+      const own = parts & lanes.own;
+      if (own !== 0) lanes.begin(topic, { next, parts: own, written: true });
     }
-    this.expired = new Map(start.expired?.map(({ topic, count }) => [topic, count]));
-    this.counts = new DeliveryCounts(start);
-    for (const retry of start.retries) {
+    for (const { topic, seq, part = 0 } of rows.done) lanes.at(topic, part)?.settled.add(seq);
+    for (const row of rows.missed) lanes.loadMissed(row);
+    for (const row of rows.expired ?? []) this.expired.load(row);
+    this.counts.load(rows);
+    for (const retry of rows.retries) {
       const entry = retryEntry(retry, now);
       this.counts.recall(entry);
       this.ready.addRetry(entry);
@@ -111,27 +110,31 @@ export class DeliveryQueue {
     this.ready.wake(now.mono);
   }
 
-  /** Starts on a topic at `next`. `written`: its cursor is already stored. */
-  addLane(topic: string, next: number, options: { written: boolean }): TopicLane {
-    const settled = new SeqSet();
-    settled.addRange(1, next - 1);
-    const lane: TopicLane = {
-      topic,
-      settled,
-      held: 0,
-      heldTo: 0,
-      readNext: next,
-      lastSeq: next - 1,
-      writtenNext: options.written ? next : 0,
-      dirty: !options.written,
-    };
-    this.lanes.set(topic, lane);
-    return lane;
+  /** Starts on a topic at `next`, with all parts. `written`: its cursor is already stored. */
+  addLane(topic: string, next: number, { written }: { written: boolean }): PartLane {
+    return this.lanes.restart(topic, { next, written });
+  }
+
+  /** Starts on a topic with the parts that have not begun on it; true if there are any. */
+  addTopic(topic: string, next: number): boolean {
+    const parts = this.lanes.lacking(topic);
+    if (parts !== 0) this.lanes.begin(topic, { next, parts, written: false });
+    return parts !== 0;
   }
 
   /** The first seq of the topic that is not settled. */
-  cursorOf(lane: TopicLane): number {
-    return lane.settled.firstGap(1);
+  cursorOf(lane: PartLane): number {
+    return cursorIn(lane);
+  }
+
+  /** The part of an event, from 0. */
+  partOf(event: { seq: number; key?: string | undefined }): number {
+    return partOf(event, this.lanes.count);
+  }
+
+  /** The lane of a stream event; undefined for any other, and where its part is not here. */
+  laneOf({ kind, topic, part }: Entry): PartLane | undefined {
+    return kind === "stream" ? this.lanes.at(topic, part) : undefined;
   }
 
   /**
@@ -139,74 +142,64 @@ export class DeliveryQueue {
    * counted, and settled. Returns how many there were.
    */
   look(topic: string, head: { firstSeq: number; lastSeq: number }): number {
-    const lane = this.lanes.get(topic);
-    if (!lane) return 0;
-    lane.lastSeq = Math.max(lane.lastSeq, head.lastSeq);
-    const from = Math.max(lane.readNext, this.cursorOf(lane));
-    const to = head.firstSeq - 1;
-    if (lane.readNext > to) return 0;
-    lane.readNext = head.firstSeq;
-    const missed = this.#miss(lane, from, to);
-    if (missed === undefined) return 0;
-    const before = this.#untold.get(topic);
-    this.#untold.set(topic, {
-      topic,
-      from: before?.from ?? missed.from,
-      to: missed.to,
-      count: (before?.count ?? 0) + missed.count,
-    });
-    return missed.count;
+    let count = 0;
+    for (const lane of this.lanes.of(topic)) {
+      lane.lastSeq = Math.max(lane.lastSeq, head.lastSeq);
+      if (lane.readNext >= head.firstSeq || lane.frozen) continue;
+      const from = Math.max(lane.readNext, this.cursorOf(lane));
+      lane.readNext = head.firstSeq;
+      const missed = this.#miss(lane, from, head.firstSeq - 1);
+      if (missed === undefined) continue;
+      this.missed.tell(missed);
+      count += missed.count;
+    }
+    return count;
   }
 
   /** What was missed since the last call, to be reported to a consumer. */
   takeMissed(): readonly Missed[] {
-    if (this.#untold.size === 0) return NOTHING_MISSED;
-    const missed = [...this.#untold.values()];
-    this.#untold.clear();
-    return missed;
+    return this.missed.take();
   }
 
   /** Events that are damaged or missing and cannot be delivered: counted as missed, and settled. */
-  lose(topic: string, from: number, to: number): void {
-    const lane = this.lanes.get(topic);
-    if (lane) this.#miss(lane, Math.max(from, this.cursorOf(lane)), to);
+  lose(lane: PartLane, from: number, to: number): void {
+    this.#miss(lane, Math.max(from, this.cursorOf(lane)), to);
   }
 
-  #miss(lane: TopicLane, from: number, to: number): Missed | undefined {
-    let missed: Missed | undefined;
-    for (const [first, last] of gaps(lane, from, to, this.heldOf(lane).keys())) {
-      const fresh = last - first + 1 - lane.settled.count(first, last);
-      if (fresh === 0) continue;
-      const { topic } = lane;
-      missed = {
-        topic,
-        from: missed?.from ?? first,
-        to: last,
-        count: (missed?.count ?? 0) + fresh,
-      };
-      lane.missed = {
-        from: lane.missed?.from ?? first,
-        to: last,
-        count: (lane.missed?.count ?? 0) + fresh,
-        written: false,
-      };
-      lane.settled.addRange(first, last);
-      lane.dirty = true;
+  #miss(lane: PartLane, from: number, to: number): Missed | undefined {
+    const held = this.heldOf(lane).keys();
+    return this.missed.miss(lane, { from, to, held, parts: this.lanes.selectionOf(lane) });
+  }
+
+  /** Where all lanes of a topic read on; undefined if they are at different seqs. */
+  readNextOf(topic: string): number | undefined {
+    const lanes = this.lanes.of(topic).filter(({ frozen }) => !frozen);
+    const next = lanes[0]?.readNext;
+    return lanes.every(({ readNext }) => readNext === next) ? next : undefined;
+  }
+
+  /** The same as {@link feedLane} for each lane of a topic: it gets the events of its parts. */
+  feed(
+    topic: string,
+    page: { events: readonly (StoredEvent | WireEvent)[]; next: number },
+  ): void {
+    for (const lane of this.lanes.of(topic)) {
+      const parts = this.lanes.selectionOf(lane);
+      const events = parts ? page.events.filter((event) => isInParts(event, parts)) : page.events;
+      this.feedLane(lane, { ...page, events });
     }
-    return missed;
   }
 
   /**
    * Adds what was read: `events` are the wanted ones among the seqs from `readNext` up to but not
    * including `next`; the others are skipped and count as done.
    */
-  feed(
-    topic: string,
+  feedLane(
+    lane: PartLane,
     page: { events: readonly (StoredEvent | WireEvent)[]; next: number },
   ): void {
-    const lane = this.lanes.get(topic);
-    if (!lane || page.next <= lane.readNext) return;
-    const { readNext } = lane;
+    if (page.next <= lane.readNext || lane.frozen) return;
+    const { topic, readNext } = lane;
     const read = page.events.filter(({ seq }) => seq >= readNext && seq < page.next);
     const events = this.#redactedEvents?.without(topic, read, storedOf) ?? read;
     for (const event of events.length < read.length ? read : []) {
@@ -227,6 +220,7 @@ export class DeliveryQueue {
     for (const event of events) {
       if (!isNew && (lane.settled.has(event.seq) || held.has(event.seq))) continue;
       const entry = Entry.of("stream", topic, event);
+      if (this.lanes.count > 1) entry.part = this.#partIn(lane, event);
       entry.page = this.#pages;
       this.counts.recall(entry);
       this.ready.addStream(entry);
@@ -234,6 +228,15 @@ export class DeliveryQueue {
     if (this.#pages % PAGES_SHARED === 0) this.ready.ownLines(this.#pages - PAGES_SHARED);
     lane.readNext = page.next;
     lane.lastSeq = Math.max(lane.lastSeq, page.next - 1);
+  }
+
+  /**
+   * The part of an event that was read for a lane. A redacted event keeps the part that it had,
+   * which its key does not tell any more.
+   */
+  #partIn({ parts }: PartLane, event: StoredEvent | WireEvent): number {
+    const part = this.partOf(event);
+    return (parts & 1 << part) !== 0 ? part : partsIn(parts)[0]!;
   }
 
   /** Adds an event of a topic that stores nothing, if there is room. */
@@ -273,8 +276,8 @@ export class DeliveryQueue {
       this.counts.leased(entry, grant.instance);
       ready.lease(new Lease(grant, entry, expiry));
       order.load?.took({ alone });
-      if (entry.kind !== "stream") continue;
-      const lane = this.lanes.get(entry.topic)!;
+      const lane = this.laneOf(entry);
+      if (!lane) continue;
       lane.held++;
       if (entry.seq > lane.heldTo) lane.heldTo = entry.seq;
     }
@@ -314,8 +317,9 @@ export class DeliveryQueue {
 
   /** Its lease has ended without an answer: the event is ready again, or done if it was redacted. */
   giveBack(entry: Entry): void {
+    if (this.#isFrozen(entry)) return this.ready.drop(entry);
     if (!entry.redacted) return this.ready.giveBack(entry);
-    const lane = entry.kind === "stream" ? this.lanes.get(entry.topic) : undefined;
+    const lane = this.laneOf(entry);
     if (lane) {
       lane.settled.add(entry.seq);
       lane.dirty = true;
@@ -323,23 +327,39 @@ export class DeliveryQueue {
     this.ready.drop(entry);
   }
 
+  /** The event of a delivery that failed waits for its next attempt. */
+  schedule(entry: Entry): void {
+    if (this.#isFrozen(entry)) this.ready.drop(entry);
+    else this.ready.schedule(entry);
+  }
+
+  /** Its part is to be given back: whoever gets that has what is stored of the event. */
+  #isFrozen({ kind, part }: Entry): boolean {
+    return this.lanes.frozen !== 0 && kind !== "ephemeral" && (this.lanes.frozen & 1 << part) !== 0;
+  }
+
   /** Ends a lease; the caller then says what happens to the event. */
   endLease(lease: Lease): void {
     this.ready.endLease(lease);
     lease.grant.load?.ended();
     if (lease.begun) this.counts.ended(lease);
-    const { entry } = lease;
-    const lane = entry.kind === "stream" ? this.lanes.get(entry.topic) : undefined;
+    const lane = this.laneOf(lease.entry);
     if (lane) lane.held--;
   }
 
-  /** The stream events of a topic that are leased now, by seq. */
-  heldOf({ topic }: TopicLane): Map<number, Entry> {
+  /** The stream events of a lane that are leased now, by seq. */
+  heldOf({ topic, parts }: PartLane): Map<number, Entry> {
     const held = new Map<number, Entry>();
     for (const { entry } of this.ready.leases.values()) {
-      if (entry.kind === "stream" && entry.topic === topic) held.set(entry.seq, entry);
+      if (entry.kind !== "stream" || entry.topic !== topic) continue;
+      if ((parts & 1 << entry.part) !== 0) held.set(entry.seq, entry);
     }
     return held;
+  }
+
+  /** The stream events of a lane that are in memory and not leased. */
+  bufferedOf({ topic, parts }: PartLane): Entry[] {
+    return this.ready.bufferedOf(topic).filter(({ part }) => (parts & 1 << part) !== 0);
   }
 
   /**
@@ -385,7 +405,7 @@ export class DeliveryQueue {
     });
     const lease = new Lease(grant, entry, { at: Infinity });
     this.ready.leaseOut(lease);
-    const lane = entry.kind === "stream" ? this.lanes.get(entry.topic) : undefined;
+    const lane = this.laneOf(entry);
     if (lane) {
       lane.held++;
       lane.heldTo = Math.max(lane.heldTo, entry.seq);
@@ -421,8 +441,8 @@ export class DeliveryQueue {
 
   /** Drops what was read and is not leased, so that it is read again: the settings have changed. */
   rewind(): void {
-    for (const lane of this.lanes.values()) {
-      for (const entry of this.ready.bufferedOf(lane.topic)) {
+    for (const lane of this.lanes) {
+      for (const entry of this.bufferedOf(lane)) {
         lane.readNext = Math.min(lane.readNext, entry.seq);
         this.ready.drop(entry);
       }
@@ -432,9 +452,7 @@ export class DeliveryQueue {
   /** Events still to be delivered: not settled, not leased, not scheduled. */
   get pending(): number {
     let pending = this.ready.bufferedEphemeral;
-    for (const lane of this.lanes.values()) {
-      pending += Math.max(0, lane.lastSeq - lane.settled.size - lane.held);
-    }
+    for (const lane of this.lanes) pending += pendingIn(lane, this.lanes);
     return pending;
   }
 
@@ -454,41 +472,7 @@ export class DeliveryQueue {
 
   /** True if something is settled in memory but not stored. */
   get dirty(): boolean {
-    for (const lane of this.lanes.values()) if (lane.dirty) return true;
+    for (const lane of this.lanes) if (lane.dirty) return true;
     return false;
   }
-}
-
-/** A retry as an entry. `size`: bytes of its line, if known. */
-export function retryEntry(
-  retry: Omit<RetryRecord, "line" | "attempts">,
-  now: Now,
-  size = 4096,
-): Entry {
-  const { topic, seq, key, id, type } = retry;
-  const entry = Entry.ofRetry({ topic, seq, key, size }, { id, type });
-  entry.nextAttempt = retry.nextAttempt;
-  entry.failures = retry.failures;
-  entry.dueMono = now.mono + waitLeft(retry, now.wall);
-  return entry;
-}
-
-/**
- * The ranges of `from` to `to` without the seqs in `keep` (any order). Ranges may include settled
- * seqs.
- */
-function* gaps(
-  lane: TopicLane,
-  from: number,
-  to: number,
-  keep: Iterable<number>,
-): Generator<[number, number]> {
-  let next = Math.max(from, lane.settled.firstGap(1));
-  const kept = [...keep].sort((a, b) => a - b);
-  for (const seq of kept) {
-    if (seq < next || seq > to) continue;
-    if (seq > next) yield [next, seq - 1];
-    next = seq + 1;
-  }
-  if (next <= to) yield [next, to];
 }

@@ -1,6 +1,7 @@
 /** The window of events that are read ahead of the consumers, and the pages that fill it. */
 import { type Event, type NewEvent, type StoredEvent, toFilterEvent } from "../event/event.ts";
-import { isPromise, type MaybePromise } from "../base/maybe_promise.ts";
+import { isPromise, type MaybePromise, whenReady } from "../base/maybe_promise.ts";
+import { isInParts, type PartSelection } from "../event/part.ts";
 import { select, type Selection } from "../reading/replay.ts";
 import { commitEvents } from "../reading/tail.ts";
 import type { Commit } from "../store/journal.ts";
@@ -36,13 +37,28 @@ export function readNext(
     head: TopicHead;
     eventTypes: readonly string[];
     filter: ((event: Event) => boolean) | undefined;
+    /** Only events of these parts; absent: of all. */
+    parts?: PartSelection | undefined;
   },
 ): MaybePromise<EventPage> {
-  const { head, eventTypes, filter } = wanted;
-  const types = eventTypes.length > 0 ? { types: [...eventTypes] } : {};
-  const query = { from, to: head.lastSeq, limit: pageLimit(head), ...types };
-  const page = readEvents(store, topic, { query, filter });
-  return isPromise(page) ? page.then((page) => upTo(page, head)) : upTo(page, head);
+  const { head, eventTypes, filter, parts } = wanted;
+  const query = {
+    from,
+    to: head.lastSeq,
+    limit: pageLimit(head),
+    ...(eventTypes.length > 0 ? { types: [...eventTypes] } : {}),
+    ...(parts && store.dividesParts ? { parts } : {}),
+  };
+  const left = parts && !store.dividesParts ? parts : undefined;
+  return whenReady(
+    readEvents(store, topic, { query, filter }),
+    (page) => upTo(left ? ofParts(page, left) : page, head),
+  );
+}
+
+/** Only the events of these parts, of a page that a store has not divided. */
+function ofParts({ events, next }: EventPage, parts: PartSelection): EventPage {
+  return { events: events.filter((event) => isInParts(event, parts)), next };
 }
 
 /** The page without what came after the head was looked at. */

@@ -262,7 +262,7 @@ export class ReadyQueue {
 
   /** The stream events of a topic that are not leased. */
   bufferedOf(topic: string): Entry[] {
-    return this.#allBuffered().filter((entry) => entry.topic === topic && entry.kind === "stream");
+    return this.allBuffered().filter((entry) => entry.topic === topic && entry.kind === "stream");
   }
 
   /**
@@ -277,8 +277,11 @@ export class ReadyQueue {
     for (const { waiting } of this.#groups.values()) waiting.forEach(own);
   }
 
-  /** Oldest first. A buffered event is ready, or waits behind another one of its key. */
-  #allBuffered(): Entry[] {
+  /**
+   * The stream and ephemeral events that are not leased, oldest first. Each is ready, or waits
+   * behind another one of its key.
+   */
+  allBuffered(): Entry[] {
     const found = new Set<Entry>();
     for (const entry of this.#ready) if (entry.buffered) found.add(entry);
     for (const { waiting } of this.#groups.values()) {

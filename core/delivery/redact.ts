@@ -33,14 +33,16 @@ export function planRedacted(
     changes.push(removeRetry(queue, retry));
     take(retry);
   }
-  const lane = queue.lanes.get(topic);
-  if (isStored && lane && seq <= lane.lastSeq && !lane.settled.has(seq)) {
+  for (const lane of isStored ? queue.lanes.of(topic) : []) {
+    if (seq > lane.lastSeq || lane.settled.has(seq)) continue;
     const held = queue.heldOf(lane).get(seq);
-    const read = held ?? queue.ready.bufferedOf(topic).find((entry) => entry.seq === seq);
+    const read = held ?? queue.bufferedOf(lane).find((entry) => entry.seq === seq);
     if (read) take(read);
+    // Nobody knows its part before it is read, which its key does not tell any more. Then it counts.
+    else if (queue.lanes.count > 1) continue;
     else isPending = true;
     if (!held) {
-      settled.add(lane, seq);
+      settled.add(lane, seq, read?.part ?? 0);
       settled.join();
     }
   }

@@ -2,10 +2,12 @@
 import { type FailedEvent, failedEvent } from "../state/dead_letter_name.ts";
 import { retryOf } from "../state/dead_letter_page.ts";
 import type { DeadLetterRecord, StateChange } from "../state/state.ts";
-import type { Entry, Now, TopicLane } from "./entry.ts";
+import { type Entry, type Now, partField } from "./entry.ts";
 import { Marks } from "./marks.ts";
+import type { PartLane } from "./part_lanes.ts";
 import { cursorPlan, type Plan } from "./plan.ts";
-import { type DeliveryQueue, retryEntry } from "./queue.ts";
+import type { DeliveryQueue } from "./queue.ts";
+import { retryEntry } from "./retry_entry.ts";
 
 /** What a dead letter's place in a queue depends on. */
 export interface Redelivery extends FailedEvent {
@@ -27,7 +29,11 @@ export function planRedelivery(
   const to = { to: queue.name, dueAt: now.wall };
   return planTake(queue, records.map(redeliveryOf), {
     now,
-    changes: (taken) => taken.map((i) => ({ op: "retry.put", record: retryOf(records[i]!, to) })),
+    changes: (taken) =>
+      taken.map((i): StateChange => {
+        const part = partField(queue.partOf(records[i]!));
+        return { op: "retry.put", record: { ...retryOf(records[i]!, to), ...part } };
+      }),
   });
 }
 
@@ -63,7 +69,8 @@ function movesOf(
   const changes: StateChange[] = [];
   const isTaken = new Set(taken);
   const moves = new Map<string, Extract<StateChange, { op: "dead.retry" }>>();
-  for (const [i, { subscription, topic, id }] of entries.entries()) {
+  for (const [i, entry] of entries.entries()) {
+    const { subscription, topic, id } = entry;
     if (!isTaken.has(i)) {
       changes.push({ op: "dead.remove", subscription, topic, id });
       continue;
@@ -75,6 +82,7 @@ function movesOf(
       const about = { subscription, topic, to: queue.name, dueAt: now.wall };
       moves.set(from, { op: "dead.retry", ...about, ids: [id] });
     }
+    if (queue.lanes.count > 1) (moves.get(from)!.parts ??= []).push(queue.partOf(entry));
   }
   return [...moves.values(), ...changes];
 }
@@ -89,13 +97,15 @@ function planTake(
   const seen = new Set<string>();
   const settled = new Marks();
   const heldOf = bySeq((lane) => queue.heldOf(lane));
-  const twinOf = bySeq(({ topic }) =>
-    new Map(queue.ready.bufferedOf(topic).map((entry) => [entry.seq, entry]))
+  const twinOf = bySeq((lane) =>
+    new Map(queue.bufferedOf(lane).map((entry) => [entry.seq, entry]))
   );
-  for (const [i, { topic, seq, id, editedFrom }] of entries.entries()) {
+  for (const [i, dead] of entries.entries()) {
+    const { topic, seq, id, editedFrom } = dead;
     const name = `${topic}\n${id}`;
     if (seen.has(name) || queue.ready.retryOf(topic, id)) continue;
-    const lane = queue.lanes.get(topic);
+    const part = queue.partOf(dead);
+    const lane = queue.lanes.at(topic, part);
     if (lane && heldOf(lane, seq)?.id === id) continue;
     seen.add(name);
     taken.push(i);
@@ -106,7 +116,7 @@ function planTake(
       // Now, not when it is durable: it must not be leased from the topic meanwhile.
       const twin = twinOf(lane, seq);
       if (twin) queue.ready.drop(twin);
-      settled.add(lane, seq);
+      settled.add(lane, seq, part);
       settled.join();
     }
   }
@@ -127,6 +137,7 @@ function planTake(
           failures: 0,
         };
         const scheduled = retryEntry(retry, now, entry.size);
+        scheduled.part = queue.partOf(entry);
         scheduled.due = true;
         queue.ready.addRetry(scheduled);
       }
@@ -140,9 +151,9 @@ function planTake(
 
 /** Looks up entries by lane and seq; `read` returns those of a lane and is called once per lane. */
 function bySeq(
-  read: (lane: TopicLane) => ReadonlyMap<number, Entry>,
-): (lane: TopicLane, seq: number) => Entry | undefined {
-  const known = new Map<TopicLane, ReadonlyMap<number, Entry>>();
+  read: (lane: PartLane) => ReadonlyMap<number, Entry>,
+): (lane: PartLane, seq: number) => Entry | undefined {
+  const known = new Map<PartLane, ReadonlyMap<number, Entry>>();
   return (lane, seq) => {
     let entries = known.get(lane);
     if (!entries) known.set(lane, entries = read(lane));

@@ -3,6 +3,7 @@ import { defined } from "../base/defined.ts";
 import type { SubscriptionInfo } from "../protocol/protocol.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 import { pauseOf } from "./pause.ts";
+import { positionsOf } from "./positions.ts";
 
 /** Knows when events were stored, Unix ms. */
 export interface EventTimes {
@@ -20,10 +21,9 @@ export function oldestPending(
 ): number | "unknown" | undefined {
   let oldest: number | undefined;
   let isKnown = true;
-  for (const lane of queue.lanes.values()) {
-    const next = queue.cursorOf(lane);
-    if (next > lane.lastSeq) continue;
-    const at = times.storedAt(lane.topic, next, record.name);
+  for (const { topic, next, lastSeq } of positionsOf(queue)) {
+    if (next > lastSeq) continue;
+    const at = times.storedAt(topic, next, record.name);
     if (at === undefined) isKnown = false;
     else if (oldest === undefined || at < oldest) oldest = at;
   }
@@ -47,17 +47,16 @@ export function subscriptionInfoOf(
   driver.look();
   const { queue, record } = driver;
   const { tally } = queue.counts;
-  const lanes = [...queue.lanes.values()].sort((a, b) => a.topic < b.topic ? -1 : 1);
+  const positions = positionsOf(queue).sort((a, b) => a.topic < b.topic ? -1 : 1);
   return {
     name: record.name,
     topic: record.topic,
     settings: record.settings,
     paused: record.paused,
     ...pauseOf(record),
-    cursors: lanes.map((lane) => {
-      const next = queue.cursorOf(lane);
-      const lag = Math.max(0, lane.lastSeq - next + 1);
-      return { topic: lane.topic, next, lastSeq: lane.lastSeq, lag };
+    cursors: positions.map(({ topic, next, lastSeq }) => {
+      const lag = Math.max(0, lastSeq - next + 1);
+      return { topic, next, lastSeq, lag };
     }),
     pending: queue.pending,
     leased: queue.leased,
@@ -68,7 +67,7 @@ export function subscriptionInfoOf(
       leasedSince: queue.ready.leases.oldest?.grant.startedAt,
     }),
     settled: { acknowledged: tally.acknowledged, failed: tally.failed, dead: tally.dead },
-    missed: lanes.flatMap(({ topic, missed }) =>
+    missed: positions.flatMap(({ topic, missed }) =>
       missed ? [{ topic, from: missed.from, to: missed.to, count: missed.count }] : []
     ),
     expired: Array.from(queue.expired, ([topic, count]) => ({ topic, count })),

@@ -8,8 +8,9 @@
  * and one that ends that way again is counted twice. After {@link ALONE_AFTER} such ends an event
  * is delivered alone.
  */
+import { partsIn } from "../event/part.ts";
 import type { BegunRecord, StateChange, StateSnapshot, UnansweredRecord } from "../state/state.ts";
-import type { Entry } from "./entry.ts";
+import { type Entry, partField } from "./entry.ts";
 import type { Lease } from "./leases.ts";
 import type { Plan } from "./plan.ts";
 import type { DeliveryQueue } from "./queue.ts";
@@ -73,13 +74,15 @@ export function planUnanswered(queue: DeliveryQueue, leases: readonly Lease[]): 
 
 /** The change that stores a count. */
 export function unansweredChange(subscription: string, entry: Entry, count: number): StateChange {
-  const { topic, seq } = entry;
-  return { op: "unanswered.put", record: { subscription, topic, id: nameOf(entry), seq, count } };
+  const { topic, seq, part } = entry;
+  const record = { subscription, topic, id: nameOf(entry), seq, count, ...partField(part) };
+  return { op: "unanswered.put", record };
 }
 
 /** The change that removes a count: the event was answered. */
 export function answeredChange(subscription: string, entry: Entry): StateChange {
-  return { op: "unanswered.remove", subscription, topic: entry.topic, id: nameOf(entry) };
+  const { topic, part } = entry;
+  return { op: "unanswered.remove", subscription, topic, id: nameOf(entry), ...partField(part) };
 }
 
 /** A delivery from a snapshot that was begun and not answered. */
@@ -88,6 +91,7 @@ export interface OpenDelivery {
   id: string;
   seq: number;
   attempt: number;
+  part?: number;
   consumer: string;
   soon: boolean;
 }
@@ -98,20 +102,25 @@ export function openDeliveries(
   of: Pick<StateSnapshot, "cursors" | "done" | "retries">,
 ): OpenDelivery[] {
   if (begun.length === 0) return [];
-  const next = new Map(of.cursors.map(({ topic, next }) => [topic, next]));
+  const next = new Map(
+    of.cursors.flatMap(({ topic, next, parts = 1 }) =>
+      partsIn(parts).map((part) => [`${topic}\n${part}`, next] as const)
+    ),
+  );
   const done = new Set(of.done.map(({ topic, seq }) => `${topic}\n${seq}`));
   const attempts = new Map(of.retries.map((retry) => [`${retry.topic}\n${retry.id}`, retry]));
   const isOpen = (event: BegunRecord["events"][number]): boolean => {
-    const { topic, id, seq, attempt } = event;
+    const { topic, id, seq, attempt, part = 0 } = event;
     if (!id.startsWith(" ")) return attempts.get(`${topic}\n${id}`)?.nextAttempt === attempt;
-    return seq >= (next.get(topic) ?? Infinity) && !done.has(`${topic}\n${seq}`);
+    return seq >= (next.get(`${topic}\n${part}`) ?? Infinity) && !done.has(`${topic}\n${seq}`);
   };
   return begun.flatMap(({ consumer, events }) =>
-    events.filter(isOpen).map(({ topic, id, seq, attempt, soon = false }) => ({
+    events.filter(isOpen).map(({ topic, id, seq, attempt, part = 0, soon = false }) => ({
       topic,
       id,
       seq,
       attempt,
+      ...partField(part),
       soon,
       consumer,
     }))
@@ -127,11 +136,11 @@ export function countsAtStart(
   const changes: StateChange[] = [];
   // What this process had begun before the restart has ended; for other consumers that is not known
   // yet.
-  for (const { topic, id, seq, soon, consumer } of open) {
+  for (const { topic, id, seq, part = 0, soon, consumer } of open) {
     if (!consumer.startsWith(OWN_PROCESS)) continue;
     const key = `${topic}\n${id}`;
     const count = countAfter(counts.get(key)?.count, { soon });
-    const record = { subscription, topic, id, seq, count };
+    const record = { subscription, topic, id, seq, count, ...partField(part) };
     counts.set(key, record);
     changes.push({ op: "unanswered.put", record });
   }

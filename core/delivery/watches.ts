@@ -66,8 +66,8 @@ export class Watches {
  * of it waits.
  */
 export function isProcessed(queue: DeliveryQueue, topic: string, seq: number): boolean {
-  const lane = queue.lanes.get(topic);
-  if (!lane || queue.cursorOf(lane) <= seq) return false;
+  const lanes = queue.lanes.of(topic);
+  if (lanes.length === 0 || lanes.some((lane) => queue.cursorOf(lane) <= seq)) return false;
   for (const retry of queue.ready.retries.values()) {
     if (retry.topic === topic && retry.seq > 0 && retry.seq <= seq) return false;
   }

@@ -9,7 +9,7 @@ import { hash } from "../base/key_hash.ts";
 export const SLOTS = 256;
 
 /** How many neighbours without a key share a slot: reading one part of them reads whole runs. */
-const RUN = 256;
+export const SLOT_RUN = 256;
 
 /** The most parts that a subscription has: as many as a {@link PartMask} holds. */
 export const MOST_PARTS = 30;
@@ -39,7 +39,7 @@ export function slotOfKey(key: string): number {
 
 /** The slot of an event, as the store gives it. */
 export function eventSlot({ key, seq }: Placed): number {
-  return key === undefined ? Math.floor(seq / RUN) % SLOTS : slotOfKey(key);
+  return key === undefined ? Math.floor(seq / SLOT_RUN) % SLOTS : slotOfKey(key);
 }
 
 /** Which of so many parts an event belongs to, from 0. */

@@ -304,7 +304,7 @@ function subscriptionValues(
   const { acknowledged, failed, dead: died } = queue.counts.tally;
   const oldest = oldestPending(driver, meters);
   let missed = 0;
-  for (const lane of queue.lanes.values()) missed += lane.missed?.count ?? 0;
+  for (const lane of queue.lanes) missed += lane.missed?.count ?? 0;
   return [
     queue.pending,
     queue.leased,

@@ -141,7 +141,7 @@ Deno.test("DeliveryQueue knows what is held after a seek back over it, and reads
   const tokens = bench.leases.map(({ token }) => token);
   bench.seek(3);
   const { queue } = bench;
-  const lane = queue.lanes.get("t")!;
+  const lane = queue.lanes.at("t", 0)!;
   assert.deepEqual([...queue.heldOf(lane).keys()], [3, 4, 5, 6], "1 and 2 are lost");
   assert.deepEqual([queue.pending, queue.leased, lane.held], [2, 4, 4]);
   bench.feed(8);

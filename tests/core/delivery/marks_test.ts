@@ -4,7 +4,7 @@ import { Marks } from "../../../core/delivery/marks.ts";
 import { Bench } from "./queue_bench.ts";
 
 function lane() {
-  return new Bench().queue.lanes.get("t")!;
+  return new Bench().queue.lanes.at("t", 0)!;
 }
 
 Deno.test("Marks settles what was added, in whatever order, once it is joined", () => {

@@ -10,7 +10,7 @@ import { wireEvents } from "../../../core/delivery/wire_event.ts";
 import { type StoredEvent, toWireLine } from "../../../core/event/event.ts";
 import { concat } from "../../../core/base/bytes.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
-import type { SubscriptionSettings } from "../../../core/state/state.ts";
+import type { StateChange, SubscriptionSettings } from "../../../core/state/state.ts";
 
 export const settings: SubscriptionSettings = {
   maxRetries: 2,
@@ -36,23 +36,32 @@ export function event(seq: number, key?: string, type = "x"): StoredEvent {
 
 /** A queue, the state that it is committed to, and a topic; the process may die at any moment. */
 export class Bench {
+  readonly parts: number;
   readonly state = new MemoryState();
+  /** What was committed. */
+  readonly changes: StateChange[] = [];
   readonly log: StoredEvent[] = [];
   readonly done: number[] = [];
   /** How often each event was delivered again without a fault that explains it. */
   readonly unexplained: number[] = [];
   now: Now = { wall: 1_000_000, mono: 0 };
-  queue = this.load();
+  queue: DeliveryQueue;
   leases: Lease[] = [];
   #tokens = 0;
   #explained = new Set<number>();
   #handed = new Set<number>();
   strictOrder = true;
 
+  /** `parts`: of the subscription, all of which are here. */
+  constructor({ parts = 1 } = {}) {
+    this.parts = parts;
+    this.queue = this.load();
+  }
+
   load(): DeliveryQueue {
     const { cursors, done, missed, retries } = this.state.load();
     const queue = new DeliveryQueue(
-      { name: "s", settings, cursors, done, missed, retries },
+      { name: "s", settings, parts: this.parts, cursors, done, missed, retries },
       this.now,
     );
     if (!queue.lanes.has("t")) queue.addLane("t", 1, { written: false });
@@ -66,7 +75,7 @@ export class Bench {
   }
 
   feed(count: number): void {
-    const from = this.queue.lanes.get("t")!.readNext;
+    const from = this.queue.lanes.at("t", 0)!.readNext;
     const events = this.log.slice(from - 1, from - 1 + count);
     // Every other page as lines, the way it comes from a store on disk.
     const lines = from % 2 === 0 ? wireEvents(concat(events.map(toWireLine))) : events;
@@ -143,6 +152,7 @@ export class Bench {
       return false;
     }
     void this.state.commit(plan.changes);
+    this.changes.push(...plan.changes);
     plan.apply();
     return true;
   }
@@ -189,8 +199,8 @@ export class Bench {
   /** What is durable, read back, is what the queue holds. */
   checkReplay(): void {
     const fresh = this.load();
-    const lane = this.queue.lanes.get("t")!;
-    const other = fresh.lanes.get("t")!;
+    const lane = this.queue.lanes.at("t", 0)!;
+    const other = fresh.lanes.at("t", 0)!;
     assert.equal(fresh.cursorOf(other), this.queue.cursorOf(lane));
     for (let seq = 1; seq <= this.log.length; seq++) {
       assert.equal(other.settled.has(seq), lane.settled.has(seq), `seq ${seq} is settled`);
@@ -204,7 +214,7 @@ export class Bench {
 
   /** Every event is in exactly one of done, pending, dead. */
   checkPlaces(): void {
-    const lane = this.queue.lanes.get("t")!;
+    const lane = this.queue.lanes.at("t", 0)!;
     const dead = this.dead();
     const retries = [...this.queue.ready.retries.values()].map(({ seq }) => seq);
     assert.equal(new Set(this.done).size, this.done.length, "done once");

@@ -1,78 +1,17 @@
 /** The delivery queue against its rules, with crashes and refused commits. */
 import assert from "node:assert/strict";
 import fc from "../../packages/fast_check.ts";
-import { planFlush, planSettle, type Settlement } from "../../../core/delivery/plan.ts";
+import { planFlush, planSettle } from "../../../core/delivery/plan.ts";
 import { planSeek } from "../../../core/delivery/seek.ts";
 import { Bench } from "./queue_bench.ts";
-
-type Step =
-  | { do: "publish"; key: string | undefined }
-  | { do: "feed" | "lease"; count: number }
-  | { do: "ack" | "nack" | "dead" | "fail" | "release"; pick: number }
-  | { do: "wait"; ms: number }
-  | { do: "crash" | "flush" | "retryDead" };
-
-const pick = fc.nat(20);
-const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.record({ do: fc.constant("publish" as const), key: fc.constantFrom(undefined, "a", "b") }),
-  fc.record({
-    do: fc.constantFrom("feed" as const, "lease" as const),
-    count: fc.integer({ min: 1, max: 5 }),
-  }),
-  fc.record({
-    do: fc.constantFrom(
-      "ack" as const,
-      "ack" as const,
-      "nack" as const,
-      "dead" as const,
-      "fail" as const,
-      "release" as const,
-    ),
-    pick,
-  }),
-  fc.record({ do: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 1500 }) }),
-  fc.record({ do: fc.constantFrom("crash" as const, "flush" as const, "retryDead" as const) }),
-);
-
-function run(bench: Bench, step: Step): void {
-  switch (step.do) {
-    case "publish":
-      return bench.publish(step.key);
-    case "feed":
-      return bench.feed(step.count);
-    case "lease":
-      return bench.lease(step.count);
-    case "wait":
-      bench.now = { wall: bench.now.wall + step.ms, mono: bench.now.mono + step.ms };
-      return bench.expire();
-    case "crash":
-      return bench.crash();
-    case "flush":
-      return void bench.commit(planFlush(bench.queue));
-    case "retryDead":
-      return bench.retryDead();
-  }
-  if (bench.leases.length === 0) return;
-  const lease = bench.leases[step.pick % bench.leases.length]!;
-  if (step.do === "release") return bench.release(lease);
-  const failure = {
-    lease: lease.token,
-    ack: false as const,
-    error: "no",
-    dead: step.do === "dead",
-  };
-  const item: Settlement = step.do === "ack" || step.do === "fail"
-    ? { lease: lease.token, ack: true }
-    : failure;
-  bench.settle([item], step.do === "fail");
-}
+import { queueStep, runStep } from "./queue_steps.ts";
 
 Deno.test("DeliveryQueue keeps every event in one place, orders keys and replays to itself", () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 120, size: "max" }), (steps) => {
+    fc.property(fc.array(queueStep, { maxLength: 120, size: "max" }), (steps) => {
       const bench = new Bench();
       for (const step of steps) {
-        run(bench, step);
+        runStep(bench, step);
         bench.checkPlaces();
         bench.checkReplay();
       }
@@ -167,7 +106,7 @@ Deno.test("DeliveryQueue leaves the lease in force when a commit was refused", (
   const { token } = bench.leases[0]!;
   bench.settle([{ lease: token, ack: true }], true);
   assert.equal(bench.queue.leased, 1);
-  assert.equal(bench.queue.cursorOf(bench.queue.lanes.get("t")!), 1);
+  assert.equal(bench.queue.cursorOf(bench.queue.lanes.at("t", 0)!), 1);
   bench.settle([{ lease: token, ack: true }]);
   assert.deepEqual(bench.done, [1]);
   assert.ok(bench.queue.drained);
@@ -267,7 +206,7 @@ Deno.test("DeliveryQueue counts as missed what is gone after a restart, and not 
   bench.settle([{ lease: bench.leases[1]!.token, ack: true }]);
   bench.crash();
   assert.equal(bench.queue.look("t", { firstSeq: 4, lastSeq: 6 }), 2, "1 and 3");
-  assert.equal(bench.queue.lanes.get("t")!.missed!.count, 2);
+  assert.equal(bench.queue.lanes.at("t", 0)!.missed!.count, 2);
 });
 
 Deno.test("DeliveryQueue stores what was missed once its cursor is past it, so that it counts once", () => {

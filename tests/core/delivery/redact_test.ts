@@ -59,7 +59,7 @@ Deno.test("planRedacted counts a leased event as done whatever its handler answe
     else b.settle([{ lease: lease!.token, ack: false, error: "no", dead: true }]);
     assert.ok(b.queue.drained, answer);
     assert.deepEqual([b.dead(), b.state.load().retries], [[], []]);
-    assert.equal(b.queue.cursorOf(b.queue.lanes.get("t")!), 2);
+    assert.equal(b.queue.cursorOf(b.queue.lanes.at("t", 0)!), 2);
   }
 });
 

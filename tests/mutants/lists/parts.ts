@@ -15,7 +15,7 @@ export const partMutants: Mutant[] = [
     name: "parts: gives neighbours without a key different slots",
     promise: SHARED,
     file: "core/event/part.ts",
-    from: "Math.floor(seq / RUN) % SLOTS",
+    from: "Math.floor(seq / SLOT_RUN) % SLOTS",
     to: "seq % SLOTS",
     tests: [PART],
   },

@@ -77,12 +77,6 @@ export const REASONS: readonly Reason[] = [
   },
   {
     file: "core/delivery/queue.ts",
-    text:
-      "  look(topic: string, head: { firstSeq: number; lastSeq: number }): number {\n    const lane = this.lanes.get(topic);\n    if (!lane) return 0;",
-    why: "A driver looks only at topics that it has.",
-  },
-  {
-    file: "core/delivery/queue.ts",
     text: "const events = this.#redactedEvents?.without(topic, read, storedOf) ?? read;",
     why: "A broker tells every queue what was redacted; only tests make one by itself.",
   },
