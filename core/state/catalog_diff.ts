@@ -7,7 +7,7 @@
  * a topic that it is just making: that is in neither, and so no difference.
  */
 import { canonicalJson } from "../json/json_object.ts";
-import type { ChangeOf, StateSnapshot } from "./state.ts";
+import type { ChangeOf, StateChange, StateSnapshot } from "./state.ts";
 
 /** The part of the state that every node has in memory. */
 export type CatalogSnapshot = Pick<
@@ -15,17 +15,30 @@ export type CatalogSnapshot = Pick<
   "topics" | "subscriptions" | "schemas" | "levels" | "redactions"
 >;
 
+/** The same where several processes share it. */
+export interface SharedCatalogSnapshot extends CatalogSnapshot {
+  /** The rev of all schemas together (core/state/stale.ts). */
+  schemasRev: number;
+}
+
+const CATALOG_OPS = [
+  "topic.put",
+  "topic.remove",
+  "subscription.put",
+  "subscription.remove",
+  "schema.put",
+  "schema.remove",
+  "schema.level",
+  "redaction.put",
+] as const;
+
 /** A change of it. */
-export type CatalogChange = ChangeOf<
-  | "topic.put"
-  | "topic.remove"
-  | "subscription.put"
-  | "subscription.remove"
-  | "schema.put"
-  | "schema.remove"
-  | "schema.level"
-  | "redaction.put"
->;
+export type CatalogChange = ChangeOf<(typeof CATALOG_OPS)[number]>;
+
+/** True for a change of the catalog. */
+export function changesCatalog(change: StateChange): change is CatalogChange {
+  return (CATALOG_OPS as readonly string[]).includes(change.op);
+}
 
 /**
  * The changes that make the second of the first, removals first. What was removed and made again
@@ -63,10 +76,10 @@ function diff<T>(
   after: readonly T[],
   key: (record: T) => readonly (string | number)[],
 ): { gone: T[]; put: T[] } {
-  const old = new Map(before.map((record) => [JSON.stringify(key(record)), record]));
+  const old = new Map(before.map((record) => [nameOf(...key(record)), record]));
   const put: T[] = [];
   for (const record of after) {
-    const name = JSON.stringify(key(record));
+    const name = nameOf(...key(record));
     const there = old.get(name);
     old.delete(name);
     if (there === undefined || !isSame(there, record)) put.push(record);
@@ -81,4 +94,64 @@ function isSame(one: unknown, other: unknown): boolean {
 /** One that is made again is another one. */
 function lifeOf({ name, createdAt }: { name: string; createdAt: number }): [string, number] {
   return [name, createdAt];
+}
+
+/** The catalog after these changes. */
+export function withCatalogChanges<C extends CatalogSnapshot>(
+  catalog: C,
+  changes: readonly CatalogChange[],
+): C {
+  if (changes.length === 0) return catalog;
+  const topics = new Map(catalog.topics.map((one) => [one.name, one]));
+  const subscriptions = new Map(catalog.subscriptions.map((one) => [one.name, one]));
+  const schemas = new Map(catalog.schemas.map((one) => [nameOf(one.type, one.version), one]));
+  const levels = new Map(catalog.levels.map((one) => [one.type, one]));
+  const redactions = new Map(
+    catalog.redactions.map((one) => [nameOf(one.topic, one.seq, one.id), one]),
+  );
+  const revs: { schemasRev?: number } = {};
+  for (const change of changes) {
+    if ("revs" in change && change.revs) revs.schemasRev = change.revs.rev;
+    switch (change.op) {
+      case "topic.put":
+        topics.set(change.record.name, change.record);
+        break;
+      case "topic.remove":
+        topics.delete(change.name);
+        break;
+      case "subscription.put":
+        subscriptions.set(change.record.name, change.record);
+        break;
+      case "subscription.remove":
+        subscriptions.delete(change.name);
+        break;
+      case "schema.put":
+        schemas.set(nameOf(change.record.type, change.record.version), change.record);
+        break;
+      case "schema.remove":
+        schemas.delete(nameOf(change.type, change.version));
+        break;
+      case "schema.level":
+        if (change.record.level === "none") levels.delete(change.record.type);
+        else levels.set(change.record.type, change.record);
+        break;
+      case "redaction.put": {
+        const { topic, seq, id } = change.record;
+        redactions.set(nameOf(topic, seq, id), change.record);
+      }
+    }
+  }
+  return {
+    ...catalog,
+    ...revs,
+    topics: [...topics.values()],
+    subscriptions: [...subscriptions.values()],
+    schemas: [...schemas.values()],
+    levels: [...levels.values()],
+    redactions: [...redactions.values()],
+  };
+}
+
+function nameOf(...parts: readonly (string | number)[]): string {
+  return JSON.stringify(parts);
 }

@@ -8,6 +8,8 @@ import { CannotStoreError, EvsError, InternalError, UnsupportedError } from "../
 import { isPromise, type MaybePromise } from "../base/maybe_promise.ts";
 import type { AuditQuery, AuditRecord } from "../event/audit.ts";
 import { FencedError } from "./fences.ts";
+import type { SharedState } from "./shared.ts";
+import { StaleError } from "./stale.ts";
 import type { GroupRecord } from "./group_rules.ts";
 import type {
   BoundDeadLetterFilter,
@@ -58,14 +60,18 @@ class Remembered<T> {
 /** Errors after which it is known that nothing of the commit was stored. */
 function isHarmless(error: unknown): boolean {
   return error instanceof CannotStoreError || error instanceof FencedError ||
-    error instanceof UnsupportedError;
+    error instanceof StaleError || error instanceof UnsupportedError;
 }
+
+/** Is told of a commit that is sent; returns what is called when it is kept. */
+export type CommitListener = (changes: readonly StateChange[]) => (() => void) | undefined;
 
 /** A state that refuses everything after its first failure. */
 export class GuardedState implements State {
   readonly #state: State;
   readonly #failure = Promise.withResolvers<unknown>();
   #failed: unknown;
+  #listener: CommitListener | undefined;
   /** Dead letters per subscription. */
   readonly #deadCounts = new Remembered<Map<string, number>>();
   readonly #groups = new Remembered<GroupRecord[]>();
@@ -90,14 +96,28 @@ export class GuardedState implements State {
     return this.#state.forgets ?? false;
   }
 
+  get shared(): SharedState | undefined {
+    return this.#state.shared;
+  }
+
+  /**
+   * Calls `listener` with the changes of each commit that is sent, and what it returned when that
+   * commit is kept.
+   */
+  onCommit(listener: CommitListener): void {
+    this.#listener = listener;
+  }
+
   load(): StateSnapshot {
     return this.#state.load();
   }
 
   async commit(changes: readonly StateChange[], options?: CommitOptions): Promise<void> {
     if (this.#failed !== undefined) throw refusal(this.#failed);
+    const kept = this.#listener?.(changes);
     try {
       await this.#state.commit(changes, options);
+      kept?.();
       if (changes.some(({ op }) => CHANGES_DEAD.test(op))) {
         this.#deadCounts.forget();
         this.#closedCounts.forget();

@@ -1,6 +1,6 @@
 /** What a state offers that several processes share, beside its rows. */
 import type { Clock } from "../base/clock.ts";
-import type { CatalogSnapshot } from "./catalog_diff.ts";
+import type { SharedCatalogSnapshot } from "./catalog_diff.ts";
 import type { Coordinator, PartRows } from "./coordinator.ts";
 
 /** How a process takes part. */
@@ -19,7 +19,7 @@ export interface SharedState {
   /** The time of the database, as well as it is known here: nodes compare what they write. */
   readonly clock: Clock;
   /** The catalog as it is now, all of one moment. */
-  catalog(): Promise<CatalogSnapshot>;
+  catalog(): Promise<SharedCatalogSnapshot>;
   /** Called when another node may have changed the catalog. Returns how to stop that. */
   onCatalog(listener: () => void): () => void;
   /** The rows of these parts, all of one moment; absent: of all parts. */

@@ -49,6 +49,7 @@ import type {
   UnansweredRecord,
 } from "./records.ts";
 import type { SharedState } from "./shared.ts";
+import type { BeforeRev, SchemaRevs } from "./stale.ts";
 
 export type {
   BegunEvent,
@@ -191,14 +192,19 @@ export interface RedactionRecord extends Redaction {
   done: boolean;
 }
 
-/** One change; a list of them is one transaction. */
+/**
+ * One change; a list of them is one transaction. `before` and `revs`: what the change was decided
+ * from, where several processes share the state (core/state/stale.ts). Absent: whatever is there.
+ */
 export type StateChange =
-  | { op: "topic.put"; record: TopicRecord }
-  /** Also removes its scheduled events. */
-  | { op: "topic.remove"; name: string }
-  | { op: "subscription.put"; record: SubscriptionRecord }
+  | { op: "topic.put"; record: TopicRecord; before?: BeforeRev }
+  /**
+   * Also removes its scheduled events. `events`: and its events, which are in the same database.
+   */
+  | { op: "topic.remove"; name: string; before?: BeforeRev; events?: true }
+  | { op: "subscription.put"; record: SubscriptionRecord; before?: BeforeRev }
   /** Also removes its cursors, done marks, missed and expired counts, and retries; its dead letters stay. */
-  | { op: "subscription.remove"; name: string }
+  | { op: "subscription.remove"; name: string; before?: BeforeRev }
   | { op: "cursor.put"; record: CursorRecord }
   | { op: "cursor.remove"; subscription: string; topic: string }
   /** Done out of order: at or above the cursor. Putting the cursor removes the marks below it. */
@@ -260,9 +266,9 @@ export type StateChange =
   | { op: "scheduled.clamp"; now: number }
   /** Replaces the content of one. `line`: the redacted event. */
   | { op: "scheduled.redact"; number: number; key: string | undefined; line: Uint8Array }
-  | { op: "schema.put"; record: SchemaRecord }
-  | { op: "schema.remove"; type: string; version: string }
-  | { op: "schema.level"; record: LevelRecord }
+  | { op: "schema.put"; record: SchemaRecord; revs?: SchemaRevs }
+  | { op: "schema.remove"; type: string; version: string; revs?: SchemaRevs }
+  | { op: "schema.level"; record: LevelRecord; revs?: SchemaRevs }
   | { op: "end.put"; record: TopicEndRecord }
   /** Also forgets parts that were done before `before`. */
   | { op: "import.put"; record: ImportRecord; before: number }

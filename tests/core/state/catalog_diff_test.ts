@@ -7,7 +7,12 @@ import fc from "../../packages/fast_check.ts";
 import { assertSeeded } from "../../helpers/seed.ts";
 import { defaultSettings } from "../../../core/delivery/settings.ts";
 import { defaultTopicOptions } from "../../../core/event/topic_options.ts";
-import { type CatalogSnapshot, diffCatalogs } from "../../../core/state/catalog_diff.ts";
+import {
+  type CatalogSnapshot,
+  changesCatalog,
+  diffCatalogs,
+  withCatalogChanges,
+} from "../../../core/state/catalog_diff.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
 import type { StateChange } from "../../../core/state/state.ts";
 import { anyCommits } from "./any_changes.ts";
@@ -36,7 +41,12 @@ const subscription = (createdAt: number, paused = false) => ({
 
 /** The catalog of a state, in an order of its own. */
 function catalogOf(state: MemoryState): CatalogSnapshot {
-  const { topics, subscriptions, schemas, levels, redactions } = state.load();
+  return inOrder(state.load());
+}
+
+function inOrder(
+  { topics, subscriptions, schemas, levels, redactions }: CatalogSnapshot,
+): CatalogSnapshot {
   const sorted = <T>(records: readonly T[]) =>
     records.toSorted((a, b) => JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
   return {
@@ -113,4 +123,27 @@ Deno.test("diffCatalogs says that a type has no level any more when its record i
   assert.deepEqual(diffCatalogs(before, EMPTY), [
     { op: "schema.level", record: { type: "x", level: "none" } },
   ]);
+});
+
+Deno.test("withCatalogChanges makes of a catalog what a state makes of it", () =>
+  assertSeeded(
+    fc.asyncProperty(anyCommits, anyCommits, async (first, second) => {
+      const state = await stateAfter(...first);
+      const before = catalogOf(state);
+      for (const changes of second) await state.commit(changes);
+      const changes = second.flat().filter(changesCatalog);
+      assert.deepEqual(inOrder(withCatalogChanges(before, changes)), catalogOf(state));
+    }),
+    { numRuns: 200, file: FILE },
+  ));
+
+Deno.test("withCatalogChanges knows the rev of the schemas that was stored last", () => {
+  const catalog = { ...EMPTY, schemasRev: 1 };
+  const level = { op: "schema.level", record: { type: "x", level: "full" } } as const;
+  const after = withCatalogChanges(catalog, [
+    { ...level, revs: { before: 1, rev: 2 } },
+    { ...level, revs: { before: 2, rev: 3 } },
+    { op: "topic.put", record: topic(1) },
+  ]);
+  assert.equal(after.schemasRev, 3);
 });
