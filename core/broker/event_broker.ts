@@ -11,6 +11,7 @@ import { EventWriter } from "./event_writer.ts";
 import { ExpiryClock } from "./expiry_clock.ts";
 import { ScheduledEvents } from "./scheduled_events.ts";
 import { schedulingOf } from "./scheduled_list.ts";
+import { SharedCatalog } from "./shared_catalog.ts";
 import { Startup } from "./startup.ts";
 import { SchemaGate } from "./schema_gate.ts";
 import { type BrokerOptions, checkBrokerOptions, guarded, toConsole } from "./broker_options.ts";
@@ -29,7 +30,7 @@ import { SubscriptionManager } from "../delivery/manager.ts";
 import { EphemeralLedger, StateLedger } from "./ledgers.ts";
 import { closedBroker } from "../base/errors.ts";
 import { type Event, toEvent } from "../event/event.ts";
-import { type BrokerParts, closeParts, startParts } from "./opening.ts";
+import { type BrokerParts, closeParts, sharedOf, startParts } from "./opening.ts";
 import { publisherOf, type Publishing } from "./traced_publisher.ts";
 import { Retention } from "./retention.ts";
 import { redactedEventsOf, Redactor } from "./redactor.ts";
@@ -112,6 +113,8 @@ export class EventBroker<E = any> extends Broker<E> {
   readonly scheduled: ScheduledEvents;
   /** @internal */
   readonly expiry: ExpiryClock;
+  /** @internal Absent: the state is this broker's own. */
+  readonly shared: SharedCatalog | undefined;
   readonly #eventStore: EventStore;
   readonly #queue: DeadLetterQueue;
   readonly #held: CustomQueue | undefined;
@@ -146,6 +149,9 @@ export class EventBroker<E = any> extends Broker<E> {
     const store = this.store = this.#stores.store;
     const state = this.#state = new GuardedState(options.state ?? new MemoryState());
     const snapshot = state.load();
+    const sharedState = sharedOf(state, store);
+    const shared = this.shared = sharedState &&
+      new SharedCatalog({ shared: sharedState, state, onError });
     const settled = (topic: string) => this.#writer.settled(topic);
     this.topics = new TopicCatalog({
       state,
@@ -155,6 +161,7 @@ export class EventBroker<E = any> extends Broker<E> {
       settled,
       autoCreate: options.autoCreateTopics ?? true,
       topics: snapshot.topics,
+      shared,
     });
     this.gate = new SchemaGate({
       state,
@@ -163,6 +170,7 @@ export class EventBroker<E = any> extends Broker<E> {
       registry: options.schemaRegistry,
       records: snapshot.schemas,
       levels: snapshot.levels,
+      shared,
     });
     this.schemas = this.gate.schemas;
     const { dedupWindow, deadLetterQueue: foreign } = options;
@@ -170,7 +178,8 @@ export class EventBroker<E = any> extends Broker<E> {
       attachCustomQueue(foreign, { subscriptions: () => this.subscriptions, store, onError });
     const redacted = redactedEventsOf(snapshot, options);
     const expiry = this.expiry = new ExpiryClock({ clock, state, onError }, snapshot);
-    const shared = {
+    const context = {
+      shared,
       clock,
       random: options.random ?? Math.random,
       store,
@@ -183,7 +192,7 @@ export class EventBroker<E = any> extends Broker<E> {
     };
     this.ends = new TopicEnds({ store, state, known: options.knownEnds, onError }, snapshot);
     this.subscriptions = new SubscriptionManager({
-      ...shared,
+      ...context,
       floors: new Map(this.ends.lost.map(({ topic, lastSeq }) => [topic, lastSeq])),
       compileFilter: async (text) => (await import("../filter/filter.ts")).compileFilter(text),
       progressed: (topic) => this.retention.progressed(topic),
@@ -192,13 +201,13 @@ export class EventBroker<E = any> extends Broker<E> {
         return new StateLedger(name, state, foreign);
       },
     }, snapshot);
-    this.deadLetters = new DeadLetters(state, this.subscriptions, { ...shared, snapshot });
-    const withQueue = { ...shared, subscriptions: this.subscriptions, queue: foreign };
+    this.deadLetters = new DeadLetters(state, this.subscriptions, { ...context, snapshot });
+    const withQueue = { ...context, subscriptions: this.subscriptions, queue: foreign };
     this.deadLetterLimits = new DeadLetterLimits({ ...withQueue, snapshot });
     this.deadLetterImports = new DeadLetterImporter({ ...withQueue, imports: snapshot.imports });
     this.#queue = foreign ?? new StateDeadLetterQueue(state, this.deadLetters, clock);
     this.#locals = new LocalSubscriptions({
-      ...shared,
+      ...context,
       manager: this.subscriptions,
       ...handlerSettings(options),
       liveOnly: store instanceof ThreeMethodStore,
@@ -215,7 +224,7 @@ export class EventBroker<E = any> extends Broker<E> {
       startup,
       oneAtATime: store instanceof ThreeMethodStore,
     });
-    this.scheduled = new ScheduledEvents({ ...shared, dedupWindow, writer }, snapshot);
+    this.scheduled = new ScheduledEvents({ ...context, dedupWindow, writer }, snapshot);
     this.redactor = new Redactor({ ...withQueue, scheduled: this.scheduled });
     this.#publisher = publisherOf(options, {
       clock,
@@ -243,9 +252,10 @@ export class EventBroker<E = any> extends Broker<E> {
       deadLetters: this.deadLetters,
       queue: this.#queue,
       redactor: this.redactor,
+      shared,
     };
-    const { topics } = snapshot;
-    this.ready = startParts(this.#parts, { startup, schemas: this.schemas, topics });
+    const { gate, topics } = this;
+    this.ready = startParts(this.#parts, { startup, gate, topics, snapshot });
     this.journals.onCommit((commit) => this.#committed(commit));
   }
 

@@ -3,10 +3,11 @@ import type { DeadLetters } from "../dead_letter/dead_letters.ts";
 import type { DeadLetterQueue } from "../dead_letter/queue.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import type { GuardedState } from "../state/guarded_state.ts";
-import type { JsonSchemaRegistry } from "../schema/registry.ts";
-import type { TopicRecord } from "../state/state.ts";
+import type { SharedState } from "../state/shared.ts";
+import type { State, StateSnapshot, TopicRecord } from "../state/state.ts";
 import type { Journals } from "../store/journals.ts";
 import type { JournalStore } from "../store/store.ts";
+import type { TopicCatalog } from "../topic/catalog.ts";
 import type { TopicStores } from "../topic/stores.ts";
 import type { CommitDispatcher } from "./commit_dispatcher.ts";
 import type { Streams } from "./event_stream.ts";
@@ -15,6 +16,8 @@ import type { LocalSubscriptions } from "./local_subscriptions.ts";
 import type { Redactor } from "./redactor.ts";
 import type { Retention } from "./retention.ts";
 import type { ScheduledEvents } from "./scheduled_events.ts";
+import type { SchemaGate } from "./schema_gate.ts";
+import type { SharedCatalog } from "./shared_catalog.ts";
 import type { Startup } from "./startup.ts";
 import type { TopicEnds } from "./topic_ends.ts";
 
@@ -36,26 +39,38 @@ export interface BrokerParts {
   /** Where dead letters go. */
   queue: DeadLetterQueue;
   redactor: Redactor;
+  /** Set if other nodes use the state, too. */
+  shared: SharedCatalog | undefined;
+}
+
+/** What other nodes have to do with a broker; undefined: its state and its events are its own. */
+export function sharedOf(state: State, store: JournalStore): SharedState | undefined {
+  return store.sharesState ? state.shared : undefined;
 }
 
 /** What a start needs besides. */
 export interface Start {
   /** Holds appends back. */
   startup: Startup;
-  schemas: JsonSchemaRegistry;
-  /** Those that are known. */
-  topics: readonly TopicRecord[];
+  gate: SchemaGate;
+  topics: TopicCatalog;
+  /** What the parts were made from. */
+  snapshot: StateSnapshot;
 }
 
 /** Opens the stores; resolves when all that is stored is loaded, and compiled. */
 export function startParts(
   parts: BrokerParts,
-  { startup, schemas, topics }: Start,
+  { startup, gate, topics, snapshot }: Start,
 ): Promise<void> {
-  const { subscriptions, scheduled, deadLetters } = parts;
-  const opened = openStores(parts, topics);
+  const { subscriptions, scheduled, deadLetters, shared } = parts;
+  const stores = openStores(parts, snapshot.topics);
+  // Others may have changed what the snapshot says before this node could hear of it.
+  const opened = shared
+    ? stores.then(() => shared.start(snapshot, { topics, gate, subscriptions }))
+    : stores;
   startup.begin(Promise.all([subscriptions.ready, opened]));
-  const ready = Promise.all([subscriptions.ready, schemas.ready(), opened]).then(() => {});
+  const ready = Promise.all([subscriptions.ready, gate.schemas.ready(), opened]).then(() => {});
   // Callers that wait get the error; without schemas nobody has to wait.
   ready.then(() => (scheduled.start(), deadLetters.jobs.start()), () => {});
   return ready;
@@ -77,6 +92,7 @@ function openStores(
 /** Lets handlers finish, stores what is under way, and closes the store and the state. */
 export async function closeParts(parts: BrokerParts): Promise<void> {
   const { journals, state } = parts;
+  await parts.shared?.close();
   await Promise.all([parts.scheduled.close(), parts.deadLetters.jobs.close()]);
   await parts.writer.close();
   await journals.idle();

@@ -7,13 +7,15 @@ import { audited } from "../state/audited.ts";
 import { ConflictError, EventRefusedError, EvsError, NotFoundError } from "../base/errors.ts";
 import { asCause, thrownText } from "../base/thrown.ts";
 import {
+  type CompiledSchema,
   JsonSchemaRegistry,
   type SchemaPlan,
   type SchemaRegistry,
   type SchemaRequest,
 } from "../schema/registry.ts";
 import { shellQuote } from "../base/shell_quote.ts";
-import type { LevelRecord, SchemaRecord, State, StateChange } from "../state/state.ts";
+import { type CatalogRefresh, decideAgain, newRev, type SchemaRevs } from "../state/stale.ts";
+import type { ChangeOf, LevelRecord, SchemaRecord, State, StateChange } from "../state/state.ts";
 import { didYouMean } from "../base/suggest.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 
@@ -26,7 +28,12 @@ export interface GateContext {
   registry: SchemaRegistry | undefined;
   records: readonly SchemaRecord[];
   levels: readonly LevelRecord[];
+  /** Set if other nodes change the schemas, too. */
+  shared?: CatalogRefresh | undefined;
 }
+
+/** What others have changed of the schemas. */
+export type SchemaCatalogChange = ChangeOf<"schema.put" | "schema.remove" | "schema.level">;
 
 /** The part of an event that is checked. */
 export interface Candidate {
@@ -67,6 +74,11 @@ function verdictOf(registry: SchemaRegistry, candidate: Candidate) {
 export class SchemaGate {
   /** The schemas in the state. */
   readonly schemas: JsonSchemaRegistry;
+  /**
+   * Which state of the schemas payloads are checked by, where several nodes share it: their rev
+   * (core/state/stale.ts). It is never newer than the schemas here.
+   */
+  rev = 0;
   readonly #default: SchemaRegistry;
   #turn: Promise<void> = Promise.resolve();
   readonly #ofTopic = new Map<string, SchemaRegistry>();
@@ -166,7 +178,43 @@ export class SchemaGate {
     requests: readonly SchemaRequest[],
     options: ActOptions & { dryRun?: boolean } = {},
   ): Promise<SchemaPlan[]> {
-    return this.#inTurn(() => this.#register(requests, options));
+    return this.#inTurn(() => this.#decide(() => this.#register(requests, options)));
+  }
+
+  /** What is decided of schemas is decided by all of them, so they are looked at first. */
+  #decide<T>(decide: () => Promise<T>): Promise<T> {
+    const { shared } = this.#context;
+    return shared ? shared.refresh().then(() => decideAgain(shared, decide)) : decide();
+  }
+
+  /** What a change names and stores besides, where others change schemas, too. */
+  #revs(): { revs?: SchemaRevs } {
+    return this.#context.shared ? { revs: { before: this.rev, rev: newRev() } } : {};
+  }
+
+  /**
+   * What other nodes have changed: returns what puts it into force, once it is compiled, so that no
+   * payload meets a schema that is not.
+   */
+  async learning(
+    changes: readonly SchemaCatalogChange[],
+  ): Promise<(changes: readonly SchemaCatalogChange[]) => void> {
+    const put = changes.flatMap((change) => change.op === "schema.put" ? [change.record] : []);
+    const compiled = await this.schemas.compile(put);
+    return (changes) => {
+      for (const change of changes) this.#learn(change, compiled);
+    };
+  }
+
+  #learn(change: SchemaCatalogChange, compiled: readonly CompiledSchema[]): void {
+    if (change.op === "schema.level") {
+      this.schemas.setLevel(change.record.type, change.record.level);
+    } else if (change.op === "schema.remove") this.schemas.remove(change.type, change.version);
+    else {
+      const { record } = change;
+      const entry = compiled.find((one) => one.record === record);
+      this.schemas.learn([entry ?? { record, validator: undefined }]);
+    }
   }
 
   #inTurn<T>(change: () => Promise<T>): Promise<T> {
@@ -181,24 +229,26 @@ export class SchemaGate {
   ): Promise<SchemaPlan[]> {
     const plans = await this.schemas.plan(requests);
     if (dryRun) return plans;
+    const revs = this.#revs();
     const changes = plans.flatMap(({ record, created, compatibility: level }): StateChange[] => {
       const { type, version } = record;
       const isLevel = level !== this.schemas.level(type);
       const details = { type, version, compatibility: isLevel ? level : undefined };
       return [
-        ...created ? [{ op: "schema.put", record } as const] : [],
-        ...isLevel ? [{ op: "schema.level", record: { type, level } } as const] : [],
+        ...created ? [{ op: "schema.put", record, ...revs } as const] : [],
+        ...isLevel ? [{ op: "schema.level", record: { type, level }, ...revs } as const] : [],
         ...created || isLevel ? audited(act, { act: "schema.register", details }) : [],
       ];
     });
     await this.#context.state.commit(changes);
     this.schemas.take(plans);
+    if (revs.revs && changes.length > 0) this.rev = revs.revs.rev;
     return plans;
   }
 
   /** Removes a schema; durable when it resolves. In turn with the others: two may be the last two. */
   remove(type: string, version: string, options: ActOptions = {}): Promise<void> {
-    return this.#inTurn(() => this.#remove(type, version, options));
+    return this.#inTurn(() => this.#decide(() => this.#remove(type, version, options)));
   }
 
   async #remove(type: string, version: string, { act }: ActOptions): Promise<void> {
@@ -210,12 +260,15 @@ export class SchemaGate {
       });
     }
     this.#assertNotRequired(type);
+    const revs = this.#revs();
     await this.#context.state.commit([
-      { op: "schema.remove", type, version },
+      { op: "schema.remove", type, version, ...revs },
       ...audited(act, { act: "schema.remove", details: { type, version } }),
     ]);
     this.schemas.remove(type, version);
+    if (revs.revs) this.rev = revs.revs.rev;
   }
+
   /**
    * Without its last schema, a topic with `schema: require` would refuse every event of the type.
    */

@@ -10,7 +10,9 @@ import type {
 import { ConflictError, NotFoundError } from "../base/errors.ts";
 import { isPromise, type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import type { ActOptions } from "../event/audit.ts";
+import { canonicalJson } from "../json/json_object.ts";
 import { auditedSubscription } from "../state/audited.ts";
+import { type BeforeRev, decideAgain, newRev } from "../state/stale.ts";
 import type {
   StateChange,
   StateSnapshot,
@@ -61,10 +63,7 @@ export class SubscriptionManager extends LeaseRequests {
     }
     for (const record of snapshot.subscriptions) {
       const start = startOf(record.name, snapshot, { ...context, repairs });
-      const driver = this.#add(record, start);
-      for (const topic of context.topics.match(record.topic)) driver.addTopic(topic, 1);
-      driver.look();
-      this.useFilter(driver);
+      this.#begin(record, start);
       this.#timedPauses.set(record.name, record.pausedUntil);
     }
     this.ready = repairs.length > 0 ? context.state.commit(repairs) : Promise.resolve();
@@ -119,10 +118,18 @@ export class SubscriptionManager extends LeaseRequests {
   }
 
   /** Creates a subscription, or attaches to an existing one. */
-  async put(
+  put(
     name: string,
     request: SubscriptionRequest,
     options: ActOptions = {},
+  ): Promise<SubscriptionInfo> {
+    return decideAgain(this.#context.shared, () => this.#put(name, request, options));
+  }
+
+  async #put(
+    name: string,
+    request: SubscriptionRequest,
+    options: ActOptions,
   ): Promise<SubscriptionInfo> {
     assertSubscriptionName(name);
     assertTopicPattern(request.topic);
@@ -157,16 +164,23 @@ export class SubscriptionManager extends LeaseRequests {
       settings: { ...defaultSettings, ...settings },
       paused: false,
       createdAt: this.#context.clock.now(),
+      ...this.#revOf(),
     };
     const starts = resolveIn(this.#context, this.#context.topics.match(record.topic), offset);
     const cursors = (isPromise(starts) ? await starts : starts)
       .map(({ topic, seq }) => ({ subscription: name, topic, next: seq }));
     await this.#context.state.commit([
-      { op: "subscription.put", record },
+      { op: "subscription.put", record, ...(record.rev === undefined ? {} : { before: "none" }) },
       ...cursors.map((cursor): StateChange => ({ op: "cursor.put", record: cursor })),
       ...auditedSubscription("subscription.create", record, { act }),
     ]);
-    const driver = this.#add(record, { cursors, done: [], missed: [], retries: [] });
+    // Where others share the state, this may have been learned by now, like what they make.
+    if (this.#drivers.get(name)) return;
+    this.#begin(record, { cursors, done: [], missed: [], retries: [] });
+  }
+
+  #begin(record: SubscriptionRecord, start: Omit<QueueStart, "name" | "settings">): void {
+    const driver = this.#add(record, start);
     for (const topic of this.#context.topics.match(record.topic)) driver.addTopic(topic, 1);
     driver.look();
     this.useFilter(driver);
@@ -208,16 +222,58 @@ export class SubscriptionManager extends LeaseRequests {
     change: (record: SubscriptionRecord) => SubscriptionRecord,
     also: readonly StateChange[],
   ): Promise<void> {
-    await driver.plan(() => {
-      const record = change(driver.record);
-      return {
-        changes: [{ op: "subscription.put", record }, ...also],
-        result: undefined,
-        dead: [],
-        apply: () => driver.become(record),
-        rollback: () => {},
-      };
-    });
+    await decideAgain(this.#context.shared, () =>
+      driver.plan(() => {
+        const before = driver.record;
+        const record = { ...change(before), ...this.#revOf() };
+        return {
+          changes: [{ op: "subscription.put", record, ...this.#beforeOf(before) }, ...also],
+          result: undefined,
+          dead: [],
+          apply: () => driver.become(record),
+          rollback: () => {},
+        };
+      }));
+  }
+
+  /** What a record that is stored has besides, where others store some, too. */
+  #revOf(): Pick<SubscriptionRecord, "rev"> {
+    return this.#context.shared ? { rev: newRev() } : {};
+  }
+
+  /** What a change of a record names, where others change it, too. */
+  #beforeOf({ rev = 0 }: SubscriptionRecord): { before?: BeforeRev } {
+    return this.#context.shared ? { before: rev } : {};
+  }
+
+  /** Another node has made or changed a subscription. */
+  learn(record: SubscriptionRecord): void {
+    const driver = this.#drivers.get(record.name);
+    if (!driver) this.#begin(record, { cursors: [], done: [], missed: [], retries: [] });
+    else if (driver.record.rev !== record.rev) {
+      const { settings } = driver.record;
+      // Other settings have all be read again, so what is equal stays.
+      const isSame = canonicalJson(settings) === canonicalJson(record.settings);
+      driver.become(isSame ? { ...record, settings } : record);
+      if (!isSame) this.useFilter(driver);
+    }
+    this.#timedPauses.set(record.name, record.pausedUntil);
+  }
+
+  /** Another node has removed a subscription. */
+  forget(name: string): void {
+    const driver = this.#drivers.get(name);
+    if (!driver) return;
+    this.#timedPauses.set(name, undefined);
+    this.dropDriver(driver);
+    driver.discard();
+    this.#closeRemoved(driver).catch((error) => this.#context.onError(error, `closing ${name}`));
+  }
+
+  async #closeRemoved(driver: SubscriptionDriver): Promise<void> {
+    const { name, topic } = driver.record;
+    this.#context.topics.match(topic).forEach(this.#context.progressed);
+    await driver.close(new NotFoundError("subscription", `the subscription ${name} was removed`));
   }
 
   /** All of them, as they are once their dead letters are counted. */
@@ -244,23 +300,21 @@ export class SubscriptionManager extends LeaseRequests {
   async remove(name: string, options: ActOptions = {}): Promise<void> {
     const driver = this.require(name);
     this.#timedPauses.set(name, undefined);
-    await driver.plan(() => ({
-      changes: [
-        { op: "subscription.remove", name },
-        ...auditedSubscription("subscription.remove", driver.record, options),
-      ],
-      result: undefined,
-      dead: [],
-      apply: () => {
-        this.dropDriver(driver);
-        driver.discard();
-      },
-      rollback: () => {},
-    }));
-    this.#context.topics.match(driver.record.topic).forEach(this.#context.progressed);
-    await driver.close(
-      new NotFoundError("subscription", `the subscription ${name} was removed`),
-    );
+    await decideAgain(this.#context.shared, () =>
+      driver.plan(() => ({
+        changes: [
+          { op: "subscription.remove", name, ...this.#beforeOf(driver.record) },
+          ...auditedSubscription("subscription.remove", driver.record, options),
+        ],
+        result: undefined,
+        dead: [],
+        apply: () => {
+          this.dropDriver(driver);
+          driver.discard();
+        },
+        rollback: () => {},
+      })));
+    await this.#closeRemoved(driver);
   }
 
   /** Stops delivery until `resume`, or for `forMs`. Only a person can change a person's pause. */
@@ -290,21 +344,24 @@ export class SubscriptionManager extends LeaseRequests {
 
   async resume(name: string, options: ActOptions = {}): Promise<SubscriptionInfo> {
     const driver = this.require(name);
-    if (driver.record.paused) {
-      this.#timedPauses.set(name, undefined);
-      const also = auditedSubscription("subscription.resume", driver.record, options);
-      await this.#change(driver, unpaused, also);
-    }
+    if (driver.record.paused) await this.#resume(driver, options);
     return this.info(name);
+  }
+
+  #resume(driver: SubscriptionDriver, options: ActOptions): Promise<void> {
+    this.#timedPauses.set(driver.record.name, undefined);
+    const also = auditedSubscription("subscription.resume", driver.record, options);
+    return this.#change(driver, unpaused, also);
   }
 
   /** Ends a timed pause, unless it was changed meanwhile. */
   async #endPause(name: string): Promise<void> {
-    const record = this.#drivers.get(name)?.record;
-    if (!record?.paused || record.pausedUntil === undefined) return;
+    const driver = this.#drivers.get(name);
+    if (!driver?.record.paused || driver.record.pausedUntil === undefined) return;
     try {
-      await this.resume(name);
+      await this.#resume(driver, {});
     } catch (error) {
+      if (this.#drivers.get(name) !== driver) return; // it was removed, or the broker is closed
       this.#context.onError(error, `resuming ${name}`);
       this.#timedPauses.set(name, this.#context.clock.now() + AGAIN_MS);
     }

@@ -2,6 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Event } from "../event/event.ts";
 import type { RedactedEvents } from "../state/redactions.ts";
+import type { CatalogRefresh } from "../state/stale.ts";
 import type { State } from "../state/state.ts";
 import type { JournalStore } from "../store/store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
@@ -15,6 +16,8 @@ export interface ManagerContext {
   random: () => number;
   store: JournalStore;
   state: State;
+  /** Set if other nodes change subscriptions, too. */
+  shared?: CatalogRefresh | undefined;
   topics: TopicCatalog;
   meters: EventTimes;
   expiry?: DriverContext["expiry"];

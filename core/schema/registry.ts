@@ -57,8 +57,10 @@ export interface SchemaRegistry {
   remove(type: string, version: string): boolean;
 }
 
-interface Entry {
+/** A schema, and what checks payloads by it. */
+export interface CompiledSchema {
   record: SchemaRecord;
+  /** Absent: it is not compiled yet, or cannot be. */
   validator: Validator | undefined;
 }
 
@@ -110,10 +112,10 @@ const UNCHECKED = "1.0";
  */
 export class JsonSchemaRegistry implements SchemaRegistry {
   /** Type to version to schema. */
-  readonly #types = new Map<string, Map<string, Entry>>();
+  readonly #types = new Map<string, Map<string, CompiledSchema>>();
   readonly #latest = new Map<string, string>();
   readonly #levels = new Map<string, CompatibilityLevel>();
-  readonly #pending = new Set<Entry>();
+  readonly #pending = new Set<CompiledSchema>();
   readonly #now: () => number;
 
   /** Creates an empty registry. `now`: Unix ms, for `registeredAt`. */
@@ -248,9 +250,9 @@ export class JsonSchemaRegistry implements SchemaRegistry {
   }
 
   /** Undefined if the identical schema is already registered. */
-  #add(type: string, version: string, schema: string): Entry | undefined {
+  #add(type: string, version: string, schema: string): CompiledSchema | undefined {
     if (this.#isThere(type, { version, schema })) return undefined;
-    const entry: Entry = {
+    const entry: CompiledSchema = {
       record: { type, version, schema, registeredAt: this.#now() },
       validator: undefined,
     };
@@ -262,7 +264,7 @@ export class JsonSchemaRegistry implements SchemaRegistry {
    * True if the identical schema exists. A different one under this version throws `ConflictError`.
    */
   #isThere(type: string, { version, schema }: { version: string; schema: string }): boolean {
-    const versions = this.#types.get(type) ?? new Map<string, Entry>();
+    const versions = this.#types.get(type) ?? new Map<string, CompiledSchema>();
     const there = versions.get(version);
     if (there === undefined) return false;
     if (there.record.schema === schema) return true;
@@ -274,9 +276,9 @@ export class JsonSchemaRegistry implements SchemaRegistry {
     });
   }
 
-  #put(entry: Entry): void {
+  #put(entry: CompiledSchema): void {
     const { type, version } = entry.record;
-    const versions = this.#types.get(type) ?? new Map<string, Entry>();
+    const versions = this.#types.get(type) ?? new Map<string, CompiledSchema>();
     versions.set(version, entry);
     this.#types.set(type, versions);
     if (!entry.validator) this.#pending.add(entry);
@@ -287,6 +289,30 @@ export class JsonSchemaRegistry implements SchemaRegistry {
   load(records: readonly SchemaRecord[], levels: readonly LevelRecord[] = []): void {
     for (const record of records) this.#put({ record, validator: undefined });
     for (const { type, level } of levels) this.setLevel(type, level);
+  }
+
+  /**
+   * Compiles records that others have stored, without registering them.
+   * @internal
+   */
+  async compile(records: readonly SchemaRecord[]): Promise<CompiledSchema[]> {
+    if (records.length === 0) return [];
+    const compile = await loadCompiler();
+    return records.map((record) => {
+      try {
+        return { record, validator: compile(parseSchema(record.schema)) };
+      } catch {
+        return { record, validator: undefined }; // `ready` will say why
+      }
+    });
+  }
+
+  /**
+   * Registers what was compiled.
+   * @internal
+   */
+  learn(compiled: readonly CompiledSchema[]): void {
+    for (const entry of compiled) this.#put(entry);
   }
 
   /** True if everything registered has been compiled. */

@@ -277,6 +277,14 @@ export interface JournalStore extends EventStore, EventReader {
   /** Deletes a topic's events; its last seq stays known. */
   removeTopic(topic: string): Promise<void>;
   /**
+   * The state has removed the events of a topic, in the transaction that removed the topic: the
+   * store looks where the topic begins now, and deletes what is left of them in its own time.
+   * @internal
+   */
+  removedElsewhere?(topic: string): Promise<void>;
+  /** @internal True if a state in the same database may be shared with other processes. */
+  readonly sharesState?: boolean;
+  /**
    * Tells the store with false that its space reserve is about to be released for a deletion, and
    * with true that it may be kept again. Absent if the store needs no reserve.
    * @internal

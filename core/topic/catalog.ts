@@ -5,10 +5,11 @@
  */
 import type { TopicInfo } from "../protocol/protocol.ts";
 import type { Clock } from "../base/clock.ts";
-import { ConflictError, NotFoundError } from "../base/errors.ts";
+import { ConflictError, NotFoundError, UnsupportedError } from "../base/errors.ts";
 import type { ActOptions } from "../event/audit.ts";
 import { audited } from "../state/audited.ts";
-import type { State, TopicRecord } from "../state/state.ts";
+import { type BeforeRev, type CatalogRefresh, decideAgain, newRev } from "../state/stale.ts";
+import type { State, StateChange, TopicRecord } from "../state/state.ts";
 import type { JournalStore } from "../store/store.ts";
 import { TopicLocks } from "./locks.ts";
 import type { TopicStores } from "./stores.ts";
@@ -32,6 +33,8 @@ export interface CatalogContext {
   /** Whether publishing may create a topic. */
   autoCreate: boolean;
   topics: readonly TopicRecord[];
+  /** Set if other nodes change the topics, too. */
+  shared?: CatalogRefresh | undefined;
 }
 
 /** The topics and their options. */
@@ -46,15 +49,17 @@ export class TopicCatalog {
   readonly #updates = new Map<string, Promise<void>>();
   readonly #listeners = new Set<(record: TopicRecord) => void>();
   readonly #removed = new Set<(name: string) => void>();
+  /** Records that other nodes have stored. */
+  readonly #learned = new WeakSet<TopicRecord>();
 
   constructor(context: CatalogContext) {
     this.#context = context;
     // Records that share an options object also share the resolved options.
     let before: { given: TopicOptions; settled: TopicOptions } | undefined;
     for (const record of context.topics) {
-      const { name, options: given, createdAt } = record;
+      const { name, options: given } = record;
       if (before?.given === given) {
-        this.#topics.set(name, { name, options: before.settled, createdAt });
+        this.#topics.set(name, { ...record, options: before.settled });
         continue;
       }
       const settled = this.#settled(record);
@@ -117,7 +122,10 @@ export class TopicCatalog {
       // Without a pause: somebody who publishes might make it in between.
       const pending = this.pending(name);
       const there = pending ? await pending : this.#topics.get(name);
-      if (!there) return { record: await this.define(name, options, how), created: true };
+      if (!there) {
+        const record = await this.define(name, options, how);
+        return { record, created: !this.#learned.has(record) };
+      }
       this.assertAgrees(name, options);
       return { record: there, created: false };
     });
@@ -142,35 +150,99 @@ export class TopicCatalog {
 
   /**
    * Creates a topic that does not exist. It is in force at once, and durable when the promise
-   * resolves.
+   * resolves; with the topic of another node that was faster, if that agrees.
    */
   define(
     name: string,
     options: Partial<TopicOptions> = {},
     { act }: ActOptions = {},
   ): Promise<TopicRecord> {
-    const { state, clock, places } = this.#context;
+    const { state, clock, places, shared } = this.#context;
     const record = this.#settled({
       name: assertTopicName(name),
       options: { ...defaultTopicOptions, ...checkTopicOptions(defined(options)) },
       createdAt: clock.now(),
+      ...this.#revOf(),
     });
-    places.check(name, record.options);
+    this.#check(record);
     this.#topics.set(name, record);
     const also = audited(act, { act: "topic.create", topic: name, details: { options } });
     const commit = () => state.commit([{ op: "topic.put", record }, ...also]);
     const opening = places.open(record.options.store);
-    const stored = (opening ? opening.then(commit) : commit()).then(() => record);
+    const stored = shared
+      ? this.#defineShared(record, { options, also, opening })
+      : (opening ? opening.then(commit) : commit()).then(() => record);
     // Registered first, so it runs right before the reactions of those who wait: they all continue
     // before anyone else can find the topic no longer pending. They also get to see a failure; if
     // nobody waits, nobody needs to.
     stored.then(() => this.#pending.delete(name), () => {
       this.#pending.delete(name);
-      this.#topics.delete(name);
+      if (this.#topics.get(name) === record) this.#topics.delete(name);
     });
     this.#pending.set(name, stored);
     for (const listener of this.#listeners) listener(record);
     return stored;
+  }
+
+  /** Stores a topic, unless another node makes it first. */
+  async #defineShared(
+    record: TopicRecord,
+    { options, also, opening }: {
+      options: Partial<TopicOptions>;
+      also: readonly StateChange[];
+      opening: Promise<void> | undefined;
+    },
+  ): Promise<TopicRecord> {
+    const { state, shared } = this.#context;
+    const { name, rev } = record;
+    await opening;
+    return await decideAgain(shared, async () => {
+      const there = this.#topics.get(name);
+      if (there !== undefined && there.rev !== rev) {
+        this.assertAgrees(name, options);
+        return there;
+      }
+      this.#topics.set(name, record);
+      await state.commit([{ op: "topic.put", record, before: "none" }, ...also]);
+      return record;
+    });
+  }
+
+  /** Another node has made or changed a topic. */
+  learn(given: TopicRecord): void {
+    const record = this.#settled(given);
+    const there = this.#topics.get(record.name);
+    if (there?.rev === record.rev) return;
+    this.#learned.add(record);
+    this.#topics.set(record.name, record);
+    if (there === undefined) { for (const listener of this.#listeners) listener(record); }
+  }
+
+  /** Another node has removed a topic. */
+  forget(name: string): void {
+    if (!this.#topics.delete(name)) return;
+    for (const listener of this.#removed) listener(name);
+  }
+
+  #check({ name, options }: TopicRecord): void {
+    const { places, shared } = this.#context;
+    places.check(name, options);
+    if (shared && !options.persistent) throw localOnly(name);
+  }
+
+  /** Another node may just have made it. */
+  #lookFor(name: string): Promise<void> | undefined {
+    return this.#topics.has(name) ? undefined : this.#context.shared?.refresh();
+  }
+
+  /** What a record that is stored has besides, where others store some, too. */
+  #revOf(): Pick<TopicRecord, "rev"> {
+    return this.#context.shared ? { rev: newRev() } : {};
+  }
+
+  /** What a change of a record names, where others change it, too. */
+  #beforeOf({ rev = 0 }: TopicRecord): { before?: BeforeRev } {
+    return this.#context.shared ? { before: rev } : {};
   }
 
   /** The topic, while it is not yet durable. */
@@ -214,7 +286,11 @@ export class TopicCatalog {
     options: Partial<TopicOptions>,
     how: ActOptions = {},
   ): Promise<TopicRecord> {
-    return this.locks.share(name, () => this.#inTurn(name, () => this.#update(name, options, how)));
+    const update = () => this.#update(name, options, how);
+    return this.locks.share(
+      name,
+      () => this.#inTurn(name, () => decideAgain(this.#context.shared, update)),
+    );
   }
 
   /** One change at a time: each leaves what it does not change as the one before has left it. */
@@ -236,6 +312,8 @@ export class TopicCatalog {
     { act }: ActOptions,
   ): Promise<TopicRecord> {
     await this.#pending.get(name);
+    const looking = this.#lookFor(name);
+    if (looking) await looking;
     const before = this.require(name);
     const changed = wanted(options);
     if (changed.store !== undefined && changed.store !== before.options.store) {
@@ -249,10 +327,10 @@ export class TopicCatalog {
         },
       );
     }
-    const record = { ...before, options: { ...before.options, ...changed } };
-    this.#context.places.check(name, record.options);
+    const record = { ...before, options: { ...before.options, ...changed }, ...this.#revOf() };
+    this.#check(record);
     await this.#context.state.commit([
-      { op: "topic.put", record },
+      { op: "topic.put", record, ...this.#beforeOf(before) },
       ...audited(act, { act: "topic.update", topic: name, details: { options: changed } }),
     ]);
     if (this.#topics.has(name)) this.#topics.set(name, record);
@@ -266,8 +344,32 @@ export class TopicCatalog {
    */
   async remove(name: string, how: ActOptions = {}): Promise<void> {
     await this.#pending.get(name);
+    const { shared } = this.#context;
+    const looking = this.#lookFor(name);
+    if (looking) await looking;
     this.require(name);
-    await this.locks.exclusive(name, () => this.#remove(name, how));
+    await this.locks.exclusive(
+      name,
+      () =>
+        shared ? decideAgain(shared, () => this.#removeShared(name, how)) : this.#remove(name, how),
+    );
+  }
+
+  /**
+   * Everything in one transaction: otherwise another node could store an event in between, and
+   * acknowledge it, which would then be removed.
+   */
+  async #removeShared(name: string, { act }: ActOptions): Promise<void> {
+    const { settled, state, store } = this.#context;
+    await settled(name);
+    await store.refresh?.([name]);
+    const { events, lastSeq } = this.info(name);
+    await state.commit([
+      { op: "topic.remove", name, events: true, ...this.#beforeOf(this.require(name)) },
+      ...audited(act, { act: "topic.remove", topic: name, details: { events, lastSeq } }),
+    ]);
+    this.forget(name);
+    await store.removedElsewhere?.(name);
   }
 
   async #remove(name: string, { act }: ActOptions): Promise<void> {
@@ -279,8 +381,7 @@ export class TopicCatalog {
       { op: "topic.remove", name },
       ...audited(act, { act: "topic.remove", topic: name, details: { events, lastSeq } }),
     ]);
-    this.#topics.delete(name);
-    for (const listener of this.#removed) listener(name);
+    this.forget(name);
   }
 
   /**
@@ -335,4 +436,15 @@ function differences(have: TopicOptions, want: Partial<TopicOptions>): string[] 
   return Object.entries(want)
     .filter(([field, value]) => have[field as keyof TopicOptions] !== value)
     .map(([field]) => field);
+}
+
+function localOnly(topic: string): UnsupportedError {
+  return new UnsupportedError(
+    `${topic} would not store its events, which the other nodes could not see then`,
+    {
+      code: "topic/local-only",
+      hint: "leave out --ephemeral (persistent: false), and limit the topic: --max-events 1000",
+      details: { topic },
+    },
+  );
 }

@@ -1,0 +1,261 @@
+/**
+ * Two brokers on one state: what one of them changes of topics, subscriptions and schemas is in
+ * force on the other, and of what both change at the same moment nothing is lost.
+ */
+import assert from "node:assert/strict";
+import fc from "../../packages/fast_check.ts";
+import { EventBroker } from "../../../mod.ts";
+import type { EvsError } from "../../../core/base/errors.ts";
+import { dose } from "../../helpers/dose.ts";
+import { randomFrom } from "../../helpers/flip.ts";
+import { nextTurn } from "../../helpers/late_state.ts";
+import { assertSeeded } from "../../helpers/seed.ts";
+import { SharedMemory } from "../../helpers/shared_catalog_state.ts";
+
+const FILE = "tests/core/broker/shared_catalog_test.ts";
+const NUMBER = JSON.stringify({ type: "number" });
+const STRING = JSON.stringify({ type: "string" });
+
+/** Brokers on one state; errors that nobody gets fail the test when they are disposed of. */
+async function nodes(count = 2) {
+  const shared = new SharedMemory();
+  const errors: unknown[] = [];
+  const make = () =>
+    new EventBroker({
+      state: shared.node(),
+      eventStore: shared.events,
+      onError: (error) => errors.push(error),
+    });
+  const brokers = Array.from({ length: count }, make);
+  await Promise.all(brokers.map(({ ready }) => ready));
+  const [a, b] = brokers as [EventBroker, EventBroker];
+  return {
+    shared,
+    brokers,
+    errors,
+    a,
+    b,
+    make,
+    async [Symbol.asyncDispose]() {
+      await Promise.all(brokers.map((broker) => broker.close()));
+      assert.deepEqual(errors, []);
+    },
+  };
+}
+
+/** Waits for a condition, turn by turn. */
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await nextTurn();
+}
+
+const codeOf = (promise: Promise<unknown>) =>
+  promise.then(() => "fine", (error: EvsError) => error.code);
+
+Deno.test("a topic that one broker makes, changes and removes is that of the other", async () => {
+  await using test = await nodes();
+  const { a, b } = test;
+  await a.topics.create("t", { maxEvents: 10 });
+  await until(() => b.topics.get("t")?.options.maxEvents === 10);
+  await b.topics.update("t", { maxEvents: 20 });
+  await until(() => a.topics.get("t")?.options.maxEvents === 20);
+  assert.equal((await b.publish("t", "x", 1)).seq, 1);
+  await a.topics.remove("t");
+  await until(() => b.topics.get("t") === undefined);
+  await b.topics.create("t", { maxEvents: 30 });
+  await until(() => a.topics.get("t")?.options.maxEvents === 30);
+  assert.equal((await a.publish("t", "x", 1)).seq, 2, "numbers go on");
+});
+
+Deno.test("of two that make one topic with other options, one gets a conflict", async () => {
+  await using test = await nodes();
+  const { a, b } = test;
+  const made = [a.topics.create("t", { maxEvents: 1 }), b.topics.create("t", { maxEvents: 2 })];
+  const codes = await Promise.all(made.map(codeOf));
+  assert.deepEqual(codes.sort(), ["fine", "topic/exists"]);
+  const same = await Promise.all([a, b].map(({ topics }) => topics.create("u", { maxEvents: 3 })));
+  assert.deepEqual(same.map(({ created }) => created).sort(), [false, true]);
+  const [options, ...others] = [a, b].map(({ topics }) => topics.require("t").options);
+  assert.deepEqual(others, [options]);
+});
+
+Deno.test("a publish that makes a topic takes the one that another broker is making", async () => {
+  await using test = await nodes();
+  const { a, b } = test;
+  const [made, event] = await Promise.all([
+    a.topics.create("t", { schema: "require" }).catch((error: EvsError) => error.code),
+    b.publish("t", "x", 1).catch((error: EvsError) => error.code),
+  ]);
+  // One of them was first: either the publish made the topic, or it met the other's.
+  if (made === "topic/exists") assert.equal((event as { seq: number }).seq, 1);
+  else assert.equal(b.topics.require("t").options.schema, "require");
+});
+
+Deno.test("changes of one topic on both at the same moment are both kept", async () => {
+  await using test = await nodes();
+  const { a, b } = test;
+  await a.topics.create("t");
+  await Promise.all([
+    a.topics.update("t", { maxEvents: 5 }),
+    b.topics.update("t", { maxBytes: 500 }),
+  ]);
+  for (const { topics } of [a, b]) {
+    await until(() => topics.require("t").options.maxBytes === 500);
+    await until(() => topics.require("t").options.maxEvents === 5);
+  }
+});
+
+Deno.test("a subscription of one broker is paused, changed and removed by the other", async () => {
+  await using test = await nodes();
+  const { a, b } = test;
+  await a.subscriptions.put("s", { topic: "t" });
+  await until(() => b.subscriptions.has("s"));
+  await b.subscriptions.pause("s", { reason: "why" });
+  await until(() => a.subscriptions.require("s").record.paused);
+  assert.equal(a.subscriptions.require("s").record.pauseReason, "why");
+  await Promise.all([
+    a.subscriptions.resume("s"),
+    b.subscriptions.put("s", { topic: "t", settings: { maxRetries: 9 }, update: true }),
+  ]);
+  for (const { subscriptions } of [a, b]) {
+    const { record } = subscriptions.require("s");
+    await until(() => subscriptions.require("s").record.settings.maxRetries === 9);
+    await until(() => !subscriptions.require("s").record.paused);
+    assert.equal(record.topic, "t");
+  }
+  await a.subscriptions.remove("s");
+  await until(() => !b.subscriptions.has("s"));
+});
+
+Deno.test("a subscription that both make at the same moment is made once", async () => {
+  await using test = await nodes();
+  const made = await Promise.all(
+    test.brokers.map(({ subscriptions }) => subscriptions.put("s", { topic: "t" })),
+  );
+  assert.deepEqual(made.map(({ created }) => created).sort(), [false, true]);
+  const other = test.b.subscriptions.put("s", { topic: "u" });
+  assert.equal(await codeOf(other), "subscription/exists");
+});
+
+Deno.test("a timed pause ends once, whichever broker's clock is first", async () => {
+  await using test = await nodes();
+  const { a, b, shared } = test;
+  await a.subscriptions.put("s", { topic: "t" });
+  await a.subscriptions.pause("s", { forMs: 20 });
+  for (const { subscriptions } of [a, b]) {
+    await until(() => subscriptions.has("s") && !subscriptions.require("s").record.paused);
+  }
+  assert.equal(shared.catalog().subscriptions[0]!.paused, false);
+});
+
+Deno.test("a schema that one broker registers is checked by the other", async () => {
+  await using test = await nodes();
+  const { a, b } = test;
+  await a.registerSchema("x", { type: "number" });
+  await until(() => b.schemas.has("x"));
+  assert.equal(await codeOf(b.publish("t", "x", "no number")), "event/schema-violation");
+  const both = [a, b].map(({ gate }, i) =>
+    gate.register([{ type: "y", schema: i === 0 ? NUMBER : STRING, compatibility: "full" }])
+  );
+  const codes = await Promise.all(both.map(codeOf));
+  assert.deepEqual(codes.sort(), ["fine", "schema/incompatible"], "the second meets the first");
+  await a.gate.remove("x", "1.0");
+  await until(() => !b.schemas.has("x"));
+});
+
+Deno.test("refresh begins to read after it was called, whatever is under way", async () => {
+  await using test = await nodes();
+  const { a, b, shared } = test;
+  const go = shared.hold("wake");
+  const early = b.topics.update("u", {}).catch(() => {}); // looks for a topic that nobody has
+  await a.topics.create("t");
+  // Not known: nobody has told.
+  await b.topics.update("t", { maxEvents: 7 });
+  assert.equal(b.topics.require("t").options.maxEvents, 7);
+  await early;
+  go();
+});
+
+Deno.test("what a broker stores while it reads the catalog stays", async () => {
+  await using test = await nodes();
+  const { a, b, shared } = test;
+  const go = shared.hold("catalog");
+  await b.topics.create("t");
+  await a.topics.create("u");
+  await a.subscriptions.put("s", { topic: "u" });
+  go();
+  await until(() => a.topics.get("t") !== undefined);
+  assert.ok(a.topics.get("u"));
+  assert.ok(a.subscriptions.has("s"));
+});
+
+/** One act of the property below; errors of conflicts are as good as success. */
+const ACTS: ((broker: EventBroker, number: number) => Promise<unknown>)[] = [
+  ({ topics }, n) => topics.create(`t${n % 2}`, { maxEvents: n }),
+  ({ topics }, n) => topics.update(`t${n % 2}`, n < 5 ? { maxEvents: n } : { maxBytes: n }),
+  ({ topics }, n) => topics.remove(`t${n % 2}`),
+  (broker, n) => broker.publish(`t${n % 2}`, "x", n),
+  ({ subscriptions }, n) => subscriptions.put(`s${n % 2}`, { topic: "*" }),
+  ({ subscriptions }, n) => subscriptions.pause(`s${n % 2}`, { reason: String(n) }),
+  ({ subscriptions }, n) => subscriptions.resume(`s${n % 2}`),
+  ({ subscriptions }, n) =>
+    subscriptions.put(`s${n % 2}`, { topic: "*", settings: { maxRetries: n }, update: true }),
+  ({ subscriptions }, n) => subscriptions.remove(`s${n % 2}`),
+  ({ gate }, n) => gate.register([{ type: `y${n % 2}`, schema: n < 5 ? NUMBER : STRING }]),
+  ({ gate }, n) =>
+    gate.register([{ type: `y${n % 2}`, schema: NUMBER, compatibility: n < 5 ? "full" : "none" }]),
+  ({ gate }, n) => gate.remove(`y${n % 2}`, `${1 + n % 3}.0`),
+];
+
+/** What a broker knows. */
+function knownTo({ topics, subscriptions, schemas, gate }: EventBroker) {
+  return {
+    topics: topics.list().map(({ name, options, rev }) => ({ name, options, rev })),
+    subscriptions: subscriptions.all().map(({ record }) => record),
+    schemas: schemas.list().map(({ type, version, schema }) => ({ type, version, schema })),
+    levels: schemas.levels().sort((one, other) => one.type < other.type ? -1 : 1),
+    schemasRev: gate.rev,
+  };
+}
+
+function stored(shared: SharedMemory) {
+  const { topics, subscriptions, schemas, levels, schemasRev } = shared.catalog();
+  const byName = (one: { name: string }, other: { name: string }) => one.name < other.name ? -1 : 1;
+  return {
+    topics: topics.sort(byName).map(({ name, options, rev }) => ({ name, options, rev })),
+    subscriptions: subscriptions.sort(byName),
+    schemas: schemas.map(({ type, version, schema }) => ({ type, version, schema }))
+      .sort((one, other) =>
+        `${one.type} ${one.version}` < `${other.type} ${other.version}` ? -1 : 1
+      ),
+    levels: levels.sort((one, other) => one.type < other.type ? -1 : 1),
+    schemasRev,
+  };
+}
+
+const EXPECTED = /^(?:topic|subscription|schema|state)\//;
+
+Deno.test("three brokers know what the state says, whatever they did at the same moment", () =>
+  assertSeeded(
+    fc.asyncProperty(
+      fc.integer(),
+      fc.array(fc.tuple(fc.nat(2), fc.nat(ACTS.length - 1), fc.nat(9)), {
+        minLength: 1,
+        maxLength: 25,
+      }),
+      async (seed, acts) => {
+        await using test = await nodes(3);
+        const random = randomFrom(seed);
+        test.shared.turns = () => random(3);
+        const done: Promise<unknown>[] = [];
+        for (const [node, act, number] of acts) {
+          const made = Promise.try(() => ACTS[act]!(test.brokers[node]!, number));
+          done.push(made.catch((error: EvsError) => assert.match(error.code, EXPECTED)));
+          for (let turns = random(3); turns > 0; turns--) await nextTurn();
+        }
+        await Promise.all(done);
+        for (const broker of test.brokers) await broker.shared!.refresh();
+        for (const broker of test.brokers) assert.deepEqual(knownTo(broker), stored(test.shared));
+      },
+    ),
+    { numRuns: dose(25), file: FILE },
+  ));

@@ -1,0 +1,163 @@
+/**
+ * A state and a store that several brokers share, in memory: what of them is about the catalog.
+ * Commits, looks at the catalog and wake-ups take some turns each, as many as a test draws, and a
+ * test can hold them. Parts of subscriptions are not shared out: each broker has all of them.
+ */
+import { systemClock } from "../../core/base/clock.ts";
+import type { SharedCatalogSnapshot } from "../../core/state/catalog_diff.ts";
+import { type Coordinator, LOCAL, type PartRows } from "../../core/state/coordinator.ts";
+import { MemoryState } from "../../core/state/memory.ts";
+import type { SharedState } from "../../core/state/shared.ts";
+import { type BeforeRev, type SchemaRevs, StaleError } from "../../core/state/stale.ts";
+import type { State, StateChange } from "../../core/state/state.ts";
+import { MemoryEventStore } from "../../core/store/memory.ts";
+import type { Appended } from "../../core/store/store.ts";
+import { nextTurn } from "./late_state.ts";
+
+/** What takes time. */
+export type Step = "commit" | "catalog" | "wake";
+
+/** What a database has. */
+export class SharedMemory {
+  readonly #memory = new MemoryState();
+  readonly #listeners = new Set<() => void>();
+  readonly events: SharedEvents = new SharedEvents();
+  #schemasRev = 0;
+  /** Turns of the event loop that a step takes, before and after it is done. */
+  turns: (step: Step) => number = () => 1;
+  /** Held steps wait for this. */
+  readonly holds = new Map<Step, Promise<void>>();
+
+  /** A state for one broker. */
+  node(): State {
+    return nodeOf(this, this.#memory);
+  }
+
+  /** Lets steps of a kind wait; returns what lets them go on. */
+  hold(step: Step): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.holds.set(step, promise);
+    return () => {
+      this.holds.delete(step);
+      resolve();
+    };
+  }
+
+  /** Takes the time of a step. */
+  async take(step: Step): Promise<void> {
+    for (let left = this.turns(step); left > 0; left--) await nextTurn();
+    await this.holds.get(step);
+  }
+
+  /** What is stored now. */
+  catalog(): SharedCatalogSnapshot {
+    return { ...this.#memory.load(), schemasRev: this.#schemasRev };
+  }
+
+  /** Stores all of it, or nothing: in one turn, like a transaction. */
+  async store(changes: readonly StateChange[]): Promise<void> {
+    if (this.#isStale(changes)) throw new StaleError();
+    const stored = this.#memory.commit(changes);
+    for (const change of changes) {
+      const revs = revsOf(change);
+      if (revs) this.#schemasRev = revs.rev;
+      if (change.op === "topic.remove" && change.events) void this.events.removeTopic(change.name);
+    }
+    await stored;
+    for (const listener of this.#listeners) void this.take("wake").then(listener);
+  }
+
+  #isStale(changes: readonly StateChange[]): boolean {
+    const { topics, subscriptions } = this.#memory.load();
+    return changes.some((change) => {
+      const revs = revsOf(change);
+      if (revs) return revs.before !== this.#schemasRev;
+      if (change.op === "topic.put") return isOther(topics, change.record.name, change.before);
+      if (change.op === "topic.remove") return isOther(topics, change.name, change.before);
+      if (change.op === "subscription.put") {
+        return isOther(subscriptions, change.record.name, change.before);
+      }
+      return change.op === "subscription.remove" &&
+        isOther(subscriptions, change.name, change.before);
+    });
+  }
+
+  /** Calls a listener after each commit. */
+  listen(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+}
+
+function revsOf(change: StateChange): SchemaRevs | undefined {
+  return "revs" in change ? change.revs : undefined;
+}
+
+function isOther(
+  records: readonly { name: string; rev?: number }[],
+  name: string,
+  before: BeforeRev | undefined,
+): boolean {
+  if (before === undefined) return false;
+  const there = records.find((one) => one.name === name);
+  return before === "none" ? there !== undefined : there?.rev !== before;
+}
+
+/** A state for one broker: reads what all have. */
+function nodeOf(shared: SharedMemory, memory: MemoryState): State {
+  const own: Pick<State, "load" | "commit" | "close"> & { shared: SharedState } = {
+    shared: {
+      clock: systemClock,
+      coordinator: (): Coordinator => LOCAL,
+      loadQueue: (): Promise<PartRows> => Promise.reject(new Error("parts are not shared out")),
+      onCatalog: (listener) => shared.listen(listener),
+      async catalog() {
+        await shared.take("catalog");
+        const catalog = shared.catalog();
+        await shared.take("catalog");
+        return catalog;
+      },
+    },
+    load: () => memory.load(),
+    async commit(changes) {
+      await shared.take("commit");
+      await shared.store(changes);
+      await shared.take("commit");
+    },
+    close: () => Promise.resolve(),
+  };
+  return new Proxy(memory as State, {
+    get(target, name) {
+      if (name in own) return Reflect.get(own, name);
+      const value = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+/** Events that all brokers see. */
+export class SharedEvents extends MemoryEventStore {
+  readonly sharesState = true;
+  readonly #listeners = new Set<(appended: Appended) => void>();
+
+  onAppended(listener: (appended: Appended) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  override async append(...args: Parameters<MemoryEventStore["append"]>) {
+    const outcomes = await super.append(...args);
+    for (const [i, outcome] of outcomes.entries()) {
+      if (!outcome.ok || outcome.count === 0) continue;
+      const { topic } = args[0][i]!;
+      const { firstSeq, lastSeq } = outcome;
+      for (const listener of this.#listeners) listener({ topic, firstSeq, lastSeq });
+    }
+    return outcomes;
+  }
+
+  /** One broker that is closed leaves them to the others. */
+  override close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
