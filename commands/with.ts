@@ -1,6 +1,6 @@
 /** `evs with`: a private daemon for the duration of one command. */
 import { ExitCode, InvalidArgumentError } from "../core/base/errors.ts";
-import { type LaunchFlags, launchFlags } from "./daemon/flags.ts";
+import { type LaunchFlags, launchFlags, localStoreFlag } from "./daemon/flags.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { plainText, verb } from "./cli/define.ts";
 
@@ -14,7 +14,7 @@ export const route = verb<LaunchFlags, string[]>({
   ],
   usage: ["[--store sqlite|file|memory] [--durability always|os|interval:DURATION] -- COMMAND…"],
   parameters: {
-    flags: launchFlags,
+    flags: { ...launchFlags, store: localStoreFlag },
     positional: {
       kind: "array",
       parameter: {

@@ -8,12 +8,19 @@ import { didYouMean } from "../core/base/suggest.ts";
 import { type Durability, parseDurability } from "../core/event/durability.ts";
 import { DEFAULT_SPOOL_BYTES, DEFAULT_SPOOL_EVENTS } from "../core/event/limits.ts";
 import type { StoreKind } from "../core/event/topic_options.ts";
+import { isDatabaseUrl } from "../core/protocol/database_url.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 import { isJsonObject } from "../core/json/json_object.ts";
 
 /** Every setting, resolved. Sizes in bytes, durations in ms. */
 export interface Config {
-  store: StoreKind;
+  store: StoreKind | "postgres";
+  /** The URL of the database, without a password, if the store is PostgreSQL; otherwise empty. */
+  database: string;
+  /** From the config file, which only its owner reads; empty: none there. */
+  databasePassword: string;
+  /** A file with certificates that the database server's is checked against; empty: the system's. */
+  databaseCa: string;
   durability: Durability;
   maxEventBytes: number;
   dedupWindow: number;
@@ -43,6 +50,9 @@ export interface Config {
 /** The defaults. */
 export const defaultConfig: Readonly<Config> = {
   store: "sqlite",
+  database: "",
+  databasePassword: "",
+  databaseCa: "",
   durability: "always",
   maxEventBytes: 1024 * 1024,
   dedupWindow: 86_400_000,
@@ -68,7 +78,9 @@ type Reader = (value: unknown, key: string) => Partial<Config>;
 
 /** Keys of the config file, `section.key`. */
 const KEYS: Record<string, Reader> = {
-  store: (value, key) => ({ store: oneOf(value, key, STORES) }),
+  store: (value, key) => storeIn(value, key),
+  "postgres.password": (value, key) => ({ databasePassword: secret(value, key) }),
+  "postgres.ca": (value, key) => ({ databaseCa: absolutePath(text(value, key), key) }),
   durability: (value, key) => ({ durability: parseDurability(text(value, key)) }),
   max_event_bytes: (value, key) => ({
     maxEventBytes: within(size(value, key), key, [1024, 256 * 1024 * 1024]),
@@ -108,8 +120,9 @@ const LONGEST_CONFIG = 1024 * 1024;
 /** Reads the config file; a missing file is empty. */
 export async function loadConfig(path: string): Promise<Partial<Config>> {
   let source: string;
+  let info: Deno.FileInfo;
   try {
-    const { isFile, size } = await Deno.stat(path);
+    const { isFile, size } = info = await Deno.stat(path);
     // Reading a pipe could block forever, and a device may have no end.
     if (path !== "/dev/null" && (!isFile || size > LONGEST_CONFIG)) {
       throw new InvalidArgumentError(
@@ -124,7 +137,19 @@ export async function loadConfig(path: string): Promise<Partial<Config>> {
     if (error instanceof Deno.errors.NotFound) return {};
     throw error;
   }
-  return await parseConfig(source, path);
+  const config = await parseConfig(source, path);
+  if (config.databasePassword) assertOwnersAlone(path, info);
+  return config;
+}
+
+function assertOwnersAlone(path: string, { mode }: Deno.FileInfo): void {
+  if (((mode ?? 0) & 0o077) === 0) return;
+  throw new InvalidArgumentError(
+    `${path} has a password in it, and others may read it (mode ${
+      ((mode ?? 0) & 0o777).toString(8)
+    })`,
+    { code: "config/invalid", hint: `chmod 600 ${path}` },
+  );
 }
 
 /**
@@ -254,7 +279,25 @@ function firstLine(message: string): string {
   return message.split("\n")[0]!;
 }
 
-/** Parses the name of a store from the command line. */
-export function parseStore(value: string): Config["store"] {
-  return oneOf(value, "store", STORES);
+/** Parses the name of a store, or the URL of a database, from the command line. */
+export function parseStore(value: string): Pick<Config, "store" | "database"> {
+  return storeIn(value, "store");
+}
+
+function storeIn(value: unknown, key: string): Pick<Config, "store" | "database"> {
+  if (typeof value !== "string" || !value.includes("://")) {
+    return { store: oneOf(value, key, STORES), database: "" };
+  }
+  if (isDatabaseUrl(value)) return { store: "postgres", database: value };
+  // Not quoted: there may be a password in it.
+  throw new InvalidArgumentError(
+    `${key} is ${STORES.join(" or ")}, or a URL that begins with postgres://`,
+    { hint: "postgres://USER@HOST:5432/DATABASE", details: { key } },
+  );
+}
+
+/** A text that no error quotes. */
+function secret(value: unknown, key: string): string {
+  if (typeof value === "string") return value;
+  throw new InvalidArgumentError(`${key} is a string`, { details: { key } });
 }

@@ -5,14 +5,15 @@
  */
 import "./modules.ts";
 import { defined } from "../core/base/defined.ts";
-import { EvsError, InvalidArgumentError } from "../core/base/errors.ts";
+import { DataDirError, EvsError, InvalidArgumentError } from "../core/base/errors.ts";
 import { osError } from "../core/base/os_error.ts";
 import { VERSION } from "../core/base/version.ts";
 import { parseDurability } from "../core/event/durability.ts";
 import { type Config, defaultConfig, loadConfig, parseStore } from "./config.ts";
 import { type Holder } from "../core/protocol/holder.ts";
 import { withdraw } from "./announcement.ts";
-import { dataDirAt, prepareDataDir } from "./data_dir.ts";
+import { readDatabaseMark } from "../core/data_dir/database_mark.ts";
+import { type DataDir, dataDirAt, prepareDataDir } from "./data_dir.ts";
 import { Services } from "./services.ts";
 import { type HeldLock, lockDataDir, takeOverDataDir } from "./lock.ts";
 import { openLog } from "./log.ts";
@@ -26,7 +27,8 @@ import { openSpool } from "./spool/open.ts";
 import { socketGroupOf } from "./socket_group.ts";
 import { SCRIPTS, Threads } from "./threads.ts";
 import { onUncaught, onWarning } from "./uncaught.ts";
-import { findDataDir } from "./whole.ts";
+import type { Database } from "./open_shared.ts";
+import { findDataDir, type FoundDataDir } from "./whole.ts";
 
 /** A drain that takes longer is cut short (contract row 19), ms. */
 const DRAIN_DEADLINE = 4000;
@@ -41,6 +43,8 @@ interface Arguments {
   /** As they were given, for a later restart. */
   given: Pick<Holder, "store" | "durability">;
   untilStdinCloses: boolean;
+  /** A file with passwords, for a database. */
+  passfile: string | undefined;
   /** Waits for the daemon that holds the data dir, and replaces it. */
   takeOver: boolean;
 }
@@ -52,6 +56,7 @@ const OPTIONS = [
   "--store",
   "--durability",
   "--socket-gid",
+  "--passfile",
 ];
 
 /** Parses the daemon's command line, which core/client/launch.ts builds. */
@@ -89,8 +94,9 @@ export function parseArguments(args: readonly string[]): Arguments {
     config: need("--config"),
     socketGid: socketGid === undefined ? undefined : Number(socketGid),
     given: { store, durability },
+    passfile: values.get("--passfile"),
     overrides: defined({
-      store: store === undefined ? undefined : parseStore(store),
+      ...(store === undefined ? {} : parseStore(store)),
       durability: durability === undefined ? undefined : parseDurability(durability),
     }),
     untilStdinCloses: switches.has("--until-stdin-closes"),
@@ -105,18 +111,18 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   const { dataDir: path, socket } = asked;
   const config = await configOf(asked);
   const group = socketGroupOf(config, asked);
-  prepareDataDir(path);
+  const stop = Promise.withResolvers<{ reason: string; code: number }>();
+  const database = await databaseOf(config, asked, (reason) => stop.resolve({ reason, code: 1 }));
   const dataLock = await holdDataDir(asked);
   const dataDir = dataDirAt(path);
-  const found = findDataDir(dataDir);
-  const threads = beginThreads(storeKinds(dataDir, config, found.marks?.files));
-  const reserve = reserveOf(asked);
+  const found = database?.prepare(dataDir) ?? findLocal(dataDir);
+  const threads = beginThreads(found, { dataDir, config });
+  const reserve = database === undefined ? reserveOf(asked) : undefined;
   const held = reserve?.lendIfFull() ?? 0;
   const log = openLog(dataDir.logFolder, { ...config, spare: () => reserve?.spare() ?? false });
   const holder = holderOf(asked);
   const keeper = new SocketKeeper({ holder, log, group });
   await keeper.take();
-  const stop = Promise.withResolvers<{ reason: string; code: number }>();
   const services = await Services.open({
     dataDir,
     socket,
@@ -126,7 +132,8 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
     found,
     threads,
     reserve,
-    permissions: () => permissionsInForce({ ...asked, ...config }),
+    database,
+    permissions: () => permissionsInForce({ ...asked, ...config, database: database?.access }),
     shutdown: (reason) => stop.resolve({ reason, code: 0 }),
     fail: (reason) => stop.resolve({ reason, code: 1 }),
   });
@@ -136,7 +143,7 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   await takeInSpool(services, onHangup);
   const server = await listen(services, routes);
   keeper.listening();
-  await giveUpPermissions();
+  await giveUpPermissions(config);
   onSignals((signal) => stop.resolve({ reason: signal, code: 0 }));
   onHangup.push(() => void keeper.lookAfter(() => server.listenAnew()));
   if (asked.untilStdinCloses) {
@@ -171,7 +178,9 @@ function logReady(
   log.logger.info("ready", { version: VERSION, pid, socket, dataDir, store, durability });
 }
 
+/** Makes the data dir if there is none, and locks it. */
 async function holdDataDir({ dataDir, takeOver }: Arguments): Promise<HeldLock> {
+  prepareDataDir(dataDir);
   if (!takeOver) return lockDataDir(dataDir);
   return await takeOverDataDir(dataDir, () => tell({ waiting: true, pid: Deno.pid }));
 }
@@ -182,13 +191,40 @@ function reserveOf({ dataDir, untilStdinCloses }: Arguments): SpaceReserve | und
   return new SpaceReserve(dataDirAt(dataDir).reserve, { size: RESERVE });
 }
 
+/** Reaches the database, if the store is one: what is wrong with it is told before anything else. */
+async function databaseOf(
+  config: Config,
+  { passfile, takeOver }: Arguments,
+  stop: (reason: string) => void,
+): Promise<Database | undefined> {
+  if (config.store !== "postgres") return undefined;
+  const { Database } = await import("./open_shared.ts");
+  const onLost = (error: unknown) => stop(error instanceof Error ? error.message : String(error));
+  return await Database.reach(config, { passfile, takeOver, onLost });
+}
+
+/** Checks a data dir that is to have the events and the state. */
+function findLocal(dataDir: DataDir): FoundDataDir {
+  const database = readDatabaseMark(dataDir.path);
+  if (database === undefined) return findDataDir(dataDir);
+  throw new DataDirError(
+    "datadir/other-store",
+    `the data dir ${dataDir.path} belongs to the database ${database}, which has its events`,
+    { hint: `add --store ${database}, or choose another data dir with EVS_DATA_DIR` },
+  );
+}
+
 /**
  * The threads load their code while the files are being checked. It is read once more, for threads
- * that are started later.
+ * that are started later. With a database there are none.
  */
-function beginThreads(kinds: ReturnType<typeof storeKinds>): Threads {
+function beginThreads(
+  { marks }: FoundDataDir,
+  { dataDir, config }: { dataDir: DataDir; config: Config },
+): Threads {
   const threads = new Threads();
-  for (const kind of kinds) {
+  if (config.store === "postgres") return threads;
+  for (const kind of storeKinds(dataDir, { store: config.store }, marks?.files)) {
     if (kind !== "memory") threads.begin(SCRIPTS[kind]);
   }
   threads.begin(SCRIPTS.state);
@@ -204,7 +240,7 @@ async function takeInSpool(services: Services, onHangup: (() => void)[]): Promis
 }
 
 async function drain(server: Server, services: Services): Promise<void> {
-  services.draining = true;
+  services.beginDrain();
   try {
     // Closing the server removes the socket.
     await server.drain(AbortSignal.timeout(DRAIN_DEADLINE));

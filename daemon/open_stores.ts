@@ -17,7 +17,7 @@ import type { SpaceReserve } from "./space_reserve.ts";
 import { SCRIPTS, type Threads } from "./threads.ts";
 import type { FoundDataDir } from "./whole.ts";
 
-/** The options for opening the stores. */
+/** The options for opening the stores: none of them is a database. */
 export interface OpenStoresOptions {
   dataDir: DataDir;
   config: Config;
@@ -32,7 +32,7 @@ export interface OpenStoresOptions {
 /** The kinds of store to open: the default one and every other that may have events. */
 export function storeKinds(
   dataDir: Pick<DataDir, "events" | "eventFolder">,
-  config: Config,
+  config: { store: StoreKind },
   known: readonly string[] = [],
 ): Set<StoreKind> {
   const kinds = new Set<StoreKind>([config.store]);
@@ -45,9 +45,10 @@ export function storeKinds(
 /** Opens the default store (`opened[0]`) and every other that may have events. */
 export async function openStores(options: OpenStoresOptions): Promise<StoreShelf> {
   const { dataDir, config } = options;
+  const store = config.store as StoreKind; // whoever has a database opens no other store
   const open = (kind: StoreKind) => openStore(kind, options);
   const opened = await Promise.all(
-    [...storeKinds(dataDir, config, options.found.marks?.files)].map(open),
+    [...storeKinds(dataDir, { store }, options.found.marks?.files)].map(open),
   );
   return { durability: config.durability, opened, open };
 }

@@ -1,9 +1,10 @@
 /** The broker and its stores as the daemon hosts them: opened in order, closed in reverse. */
 import { CannotStoreError } from "../core/base/errors.ts";
-import { EventBroker } from "../core/broker/event_broker.ts";
+import type { EventBroker } from "../core/broker/event_broker.ts";
+import type { MaybePromise } from "../core/base/maybe_promise.ts";
 import { systemClock } from "../core/base/clock.ts";
 import { IdSource } from "../core/event/id.ts";
-import { WorkerState } from "../core/state/worker_state.ts";
+import type { State } from "../core/state/state.ts";
 import type { SpoolStatus } from "../core/protocol/status.ts";
 import { damageText } from "../core/store/damage.ts";
 import {
@@ -13,6 +14,8 @@ import {
 } from "../core/store/quarantine.ts";
 import type { Config } from "./config.ts";
 import type { DataDir } from "./data_dir.ts";
+import type { DatabaseReach } from "./database_reach.ts";
+import { type DeadCounts, deadCountsOf } from "./dead_counts.ts";
 import { DiskSpace } from "./disk_space.ts";
 import { HistoryFile } from "../core/history/history_file.ts";
 import { HeldBackLog } from "./held_back_log.ts";
@@ -21,13 +24,13 @@ import { HistoryKeeper } from "./history.ts";
 import { HistorySource } from "./history_source.ts";
 import { Metrics } from "./metrics.ts";
 import { collectWhenIdle } from "./memory/collect_when_idle.ts";
-import { recoverTopics } from "./recover.ts";
-import { openStores } from "./open_stores.ts";
+import { openLocal } from "./open_local.ts";
+import type { Database } from "./open_shared.ts";
 import type { SocketGroup } from "./socket_group.ts";
 import { SpaceReserve } from "./space_reserve.ts";
-import { SCRIPTS, type Threads } from "./threads.ts";
+import type { Threads } from "./threads.ts";
 import { RetentionTimer } from "./retention_timer.ts";
-import { type FoundDataDir, keepWhole, startFailed, type WholeDataDir } from "./whole.ts";
+import type { FoundDataDir } from "./whole.ts";
 import { SummedLog } from "./summed_log.ts";
 import { type UnnamedSource, UnnamedSubscriptions } from "./unnamed.ts";
 
@@ -54,13 +57,36 @@ export interface ServicesOptions {
   permissions: () => string[];
   /** The space reserved for a full disk; absent: none. */
   reserve?: SpaceReserve | undefined;
+  /** Where events and the state are, if not in the data dir. */
+  database?: Database | undefined;
+}
+
+/** A broker, and what belongs to it. */
+export interface OpenedBroker {
+  broker: EventBroker;
+  state: Pick<State, "audit">;
+  whole: WholeData;
+  /** What was recovered at the start. */
+  recovered?: string | undefined;
+  /** Absent: nothing of it is elsewhere. */
+  reach?: DatabaseReach;
+}
+
+/** What a broker stores in, as a whole. */
+export interface WholeData {
+  /** Descriptions of what is no longer there while the daemon runs. */
+  takenAway(): string[];
+  /** The daemon ends soon: from now on nothing waits for a database that is away. */
+  hurry?(): void;
+  /** Closes the broker. */
+  close(): Promise<void>;
 }
 
 /** What the routes work with. */
 export class Services {
   readonly broker: EventBroker;
   /** For what is read from it alone: only the broker changes it. */
-  readonly state: Pick<WorkerState, "audit">;
+  readonly state: Pick<State, "audit">;
   readonly config: Config;
   readonly dataDir: string;
   readonly socket: string;
@@ -73,8 +99,9 @@ export class Services {
   readonly permissions: () => string[];
   readonly shutdown: (reason: string) => void;
   readonly #fail: (reason: string) => void;
-  readonly #whole: WholeDataDir;
+  readonly #whole: WholeData;
   readonly #reserve: SpaceReserve | undefined;
+  readonly #reach: DatabaseReach | undefined;
   readonly retention: RetentionTimer;
   /** What was recovered at the start. */
   readonly #recovered: string[];
@@ -103,18 +130,13 @@ export class Services {
     }
     | undefined;
 
-  private constructor(
-    broker: EventBroker,
-    options: ServicesOptions & {
-      state: WorkerState;
-      whole: WholeDataDir;
-      recovered?: string | undefined;
-    },
-  ) {
+  private constructor(options: ServicesOptions & OpenedBroker) {
+    const { broker } = options;
     this.broker = broker;
     this.state = options.state;
     this.#whole = options.whole;
     this.#reserve = options.reserve;
+    this.#reach = options.reach;
     this.config = options.config;
     this.dataDir = options.dataDir.path;
     this.socket = options.socket;
@@ -173,49 +195,19 @@ export class Services {
 
   /** Opens the databases and the broker on them. */
   static async open(options: ServicesOptions): Promise<Services> {
-    const { dataDir, config, log, threads } = options;
-    let changed = () => {};
-    const [stores, state] = await Promise.all([
-      openStores(options),
-      WorkerState.open(dataDir.state, {
-        script: SCRIPTS.state,
-        worker: await threads.take(SCRIPTS.state),
-        again: () => threads.program(SCRIPTS.state),
-        onCommit: () => changed(),
-      }),
-    ]).catch((error) => {
-      noteFailedStart(options);
-      throw error;
-    });
+    const { log, database } = options;
     let early = 0;
+    let changed = () => {};
     let tell = (error: unknown, context: string) => {
       early++;
       log.logger.error("failed while starting: {context}", { context, error });
     };
-    const broker = new EventBroker({
-      eventStore: stores.opened[0]!,
-      stores: stores,
-      state,
-      autoCreateTopics: config.autoCreateTopics,
-      maxEventBytes: config.maxEventBytes,
-      dedupWindow: config.dedupWindow,
-      knownEnds: Array.from(
-        options.found.marks?.ends ?? [],
-        ([topic, lastSeq]) => ({ topic, lastSeq }),
-      ),
-      onError: (error, context) => tell(error, context),
-    });
-    // Schemas are compiled before the first event needs them.
-    await broker.ready;
-    const recovered = await recoverTopics(broker);
-    if (recovered !== undefined) log.logger.error("recovery: {what}", { what: recovered });
-    const whole = await keepWhole(options.found, {
-      dataDir,
-      broker,
-      state,
-      onError: (error) => tell(error, "what the data dir holds could not be written down"),
-    });
-    const services = new Services(broker, { ...options, state, whole, recovered });
+    const hooks = {
+      changed: () => changed(),
+      onError: (error: unknown, context: string) => tell(error, context),
+    };
+    const opened = await (database?.open(options, hooks) ?? openLocal(options, hooks));
+    const services = new Services({ ...options, ...opened });
     services.metrics.errors += early;
     changed = () => services.history.note();
     tell = (error, context) => services.unexpected(error, context);
@@ -304,10 +296,17 @@ export class Services {
     this.#fail(reason);
   }
 
+  /**
+   * Counts the dead letters, and brings up to date what other processes may have changed: before
+   * anything is told of the daemon as a whole.
+   */
+  look(): MaybePromise<DeadCounts> {
+    return this.#reach?.look() ?? deadCountsOf(this.broker);
+  }
+
   /** Why the daemon is not healthy, for people. */
   problems(): string[] {
-    const full = this.disk.problem();
-    const problems: string[] = full === undefined ? [] : [full];
+    const problems = [this.disk.problem(), this.#reach?.problem].filter((one) => one !== undefined);
     const { failed } = this.broker;
     if (failed !== undefined) {
       problems.push(
@@ -343,6 +342,12 @@ export class Services {
     return problems;
   }
 
+  /** The daemon ends soon. */
+  beginDrain(): void {
+    this.draining = true;
+    this.#whole.hurry?.();
+  }
+
   /** Finishes what is in progress, then closes the databases. */
   async close(): Promise<void> {
     this.rest.stop();
@@ -356,15 +361,6 @@ export class Services {
     const held = this.#reserve?.lendIfFull() ?? 0;
     await this.#whole.close();
     this.#reserve?.takeBack(held);
-  }
-}
-
-/** What made it fail is told by its caller: a failed write here only leaves the record as it was. */
-function noteFailedStart({ dataDir, found, log }: ServicesOptions): void {
-  try {
-    startFailed(dataDir, found);
-  } catch (error) {
-    log.logger.error("failed while starting: {context}", { context: "the watermarks", error });
   }
 }
 

@@ -4,10 +4,11 @@ import { defined } from "../../core/base/defined.ts";
 import type { FlagParametersForType } from "@stricli/core";
 import type { LaunchOptions } from "../../core/client/launch.ts";
 import type { Paths } from "../../core/protocol/paths.ts";
+import { InvalidArgumentError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
 
 export type LaunchFlags = {
-  store?: "sqlite" | "file" | "memory";
+  store?: string;
   durability?: string;
   force?: boolean;
 };
@@ -24,13 +25,31 @@ export const durabilityFlag = {
   optional: true,
 } as const;
 
-export const launchFlags: FlagParametersForType<LaunchFlags, EvsContext> = {
-  store: {
-    kind: "enum",
-    values: ["sqlite", "file", "memory"],
-    brief: "Where events are stored; default sqlite",
-    optional: true,
+/** `--store` of a daemon that goes away with everything it stored. */
+export const localStoreFlag = {
+  kind: "enum",
+  values: ["sqlite", "file", "memory"],
+  brief: "Where events are stored; default sqlite",
+  optional: true,
+} as const;
+
+/** `--store` as typed. No error quotes a URL: there may be a password in it. */
+const storeFlag = {
+  kind: "parsed",
+  parse(input: string): string {
+    if (input.includes("://") || localStoreFlag.values.some((kind) => kind === input)) return input;
+    throw new InvalidArgumentError(
+      `a store is ${localStoreFlag.values.join(", ")}, or the URL of a PostgreSQL database`,
+      { hint: "postgres://USER@HOST:5432/DATABASE" },
+    );
   },
+  brief: "Where events are stored; a database keeps all else, too; default sqlite",
+  placeholder: "sqlite|file|memory|postgres://…",
+  optional: true,
+} as const;
+
+export const launchFlags: FlagParametersForType<LaunchFlags, EvsContext> = {
+  store: storeFlag,
   durability: durabilityFlag,
   force: {
     kind: "boolean",

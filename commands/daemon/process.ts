@@ -9,6 +9,7 @@ import { formatBytes } from "../../core/base/units.ts";
 import { settleRestore } from "../../core/data_dir/cut_restore.ts";
 import { missingPackage } from "../../core/base/missing_package.ts";
 import { spoolSettings } from "../spool/settings.ts";
+import { databaseAccess } from "./database.ts";
 import { socketGroupId } from "./socket_group.ts";
 
 /** A running daemon. */
@@ -40,13 +41,19 @@ export interface DaemonStartOptions {
  */
 export async function startDaemon(options: DaemonStartOptions): Promise<StartedDaemon> {
   const { launch, signal } = options;
+  const database = await databaseAccess(launch);
   // The daemon itself sees nothing outside its data dir.
   const settled = settleRestore(launch.dataDir);
   if (settled !== undefined) options.say?.(settled);
   for (const words of surroundings(launch)) options.say?.(words);
   const socketGid = await socketGroupId(launch.config);
   const { folder: spoolFolder } = await spoolSettings(launch.config);
-  const { program, args, env } = daemonCommand({ ...launch, socketGid, spoolFolder });
+  const { program, args, env } = daemonCommand({
+    ...launch,
+    socketGid,
+    spoolFolder,
+    database,
+  });
   const command = new Deno.Command(program, {
     args,
     env,

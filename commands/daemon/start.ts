@@ -1,6 +1,7 @@
 /** `evs daemon start`: a daemon in the background. */
 import { holding } from "../../core/client/daemon_process.ts";
 import type { LaunchOptions } from "../../core/client/launch.ts";
+import { isDatabaseUrl } from "../../core/protocol/database_url.ts";
 import type { StatusReply } from "../../core/protocol/status.ts";
 import { parseDurability } from "../../core/event/durability.ts";
 import type { EvsContext } from "../cli/context.ts";
@@ -66,7 +67,7 @@ export function notTaken(
   running: Pick<StatusReply, "store" | "durability">,
 ): string[] {
   const asked = {
-    store,
+    store: store !== undefined && isDatabaseUrl(store) ? "postgres" : store,
     durability: durability === undefined ? undefined : parseDurability(durability),
   };
   return (["store", "durability"] as const)

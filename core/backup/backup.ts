@@ -7,8 +7,9 @@
  * relies on them. The copy is verified before it becomes the backup.
  */
 import { exists, lstat } from "../base/if_there.ts";
-import { CannotStoreError, ConflictError, DataDirError } from "../base/errors.ts";
+import { CannotStoreError, ConflictError, DataDirError, UnsupportedError } from "../base/errors.ts";
 import { osReason } from "../base/os_error.ts";
+import { readDatabaseMark } from "../data_dir/database_mark.ts";
 import { settleRestore, syncFolder } from "../data_dir/cut_restore.ts";
 import { makeStaging, removeLeftBehind, type Staging } from "../data_dir/staging.ts";
 import { folderOf } from "../protocol/paths.ts";
@@ -71,6 +72,7 @@ async function backUp(
   staging: string,
   { dataDir, file, now }: BackupOptions,
 ): Promise<Manifest> {
+  refuseDatabase(dataDir);
   const paths = await copyAll(dataDir, staging);
   if (paths.length === 0) {
     throw new DataDirError("datadir/missing", `there is nothing to back up in ${dataDir}`, {
@@ -97,6 +99,16 @@ async function backUp(
     syncName(file);
   } else writeArchive(file.out, staging, manifest);
   return manifest;
+}
+
+/** Where the events are in a database, that is what has to be backed up. */
+function refuseDatabase(dataDir: string): void {
+  const database = readDatabaseMark(dataDir);
+  if (database === undefined) return;
+  throw new UnsupportedError(
+    `everything of ${dataDir} is in the database ${database}, which evs backup does not copy yet`,
+    { code: "backup/database", hint: `pg_dump --schema evs --file evs.sql ${database}` },
+  );
 }
 
 /** What file systems without such a sync answer, and folders that may be written and not read. */

@@ -358,7 +358,8 @@ export class DataDirError extends EvsError {
       | "datadir/missing"
       | "datadir/taken-away"
       | "datadir/unreadable"
-      | "datadir/events-gone",
+      | "datadir/events-gone"
+      | "datadir/other-store",
     message: string,
     options: ErrorOptions = {},
   ) {

@@ -1,10 +1,11 @@
 /**
  * How the daemon is started: the one place that knows its exact permissions (contract row 23). No
  * TCP, no subprocess, no FFI, no environment: it can reach only its own source, the data dir, the
- * socket's folder and the config.
+ * socket's folder and the config. With its events in a database, it can reach that, too.
  */
 import { InvalidArgumentError } from "../base/errors.ts";
 import { BUNDLED, programFile, programFolder } from "../base/program.ts";
+import { PASSWORD_VARIABLE } from "../protocol/database_url.ts";
 import { folderOf, withRealPaths } from "../protocol/paths.ts";
 
 /** How to start a daemon. */
@@ -18,12 +19,26 @@ export interface LaunchOptions {
   socketGid?: number;
   /** The folder of the spool that the config file names, if it names one. */
   spoolFolder?: string | undefined;
+  /** Absent: the store is no database. */
+  database?: DatabaseAccess | undefined;
   /** Waits for the daemon that has the data dir, and takes its place. */
   takeOver?: boolean;
   /** Also on a network file system. */
   force?: boolean;
   /** Ends the daemon when its standard input closes: for one that must not outlive its parent. */
   untilStdinCloses?: boolean;
+}
+
+/** What a daemon may use to reach its database. */
+export interface DatabaseAccess {
+  /** What it connects to: `HOST:PORT`, or `unix:PATH`. */
+  net: string;
+  /** The Unix socket of the database's server. */
+  socket?: string;
+  /** The file with passwords that the environment names. */
+  passfile?: string;
+  /** The file with certificates that the config file names. */
+  ca?: string;
 }
 
 /** A program, its arguments, and additions to its environment, for `Deno.Command`. */
@@ -66,6 +81,12 @@ const LOCKED = BUNDLED
   ? ["--no-config", "--no-lock"]
   : [`--lock=${programFolder()}/deno.lock`, "--frozen"];
 
+/**
+ * With a database: the variable with its password, which is given up once it has been read. The
+ * driver asks for many others, and is told that there are none.
+ */
+const ENVIRONMENT_OF_DATABASE = [`--allow-env=${PASSWORD_VARIABLE}`, "--ignore-env"];
+
 /** The daemon's program. */
 const MAIN = decodeURIComponent(programFile("daemon/main.ts").pathname);
 
@@ -74,16 +95,17 @@ export function permissionFlags(options: LaunchOptions): string[] {
   const { dataDir, socket, config, spoolFolder } = options;
   const folder = folderOf(socket);
   const spool = spoolFolder === undefined ? [] : [spoolFolder];
+  const { net, socket: server, passfile, ca } = options.database ?? {};
+  const given = (...names: (string | undefined)[]) => names.filter((name) => name !== undefined);
+  const list = (names: string[]) => names.map(assertNoComma).join(",");
+  const read = [dataDir, folder, config, programFolder(), ...spool, ...given(server, passfile, ca)];
   return [
     "--no-prompt",
-    `--allow-net=unix:${assertNoComma(socket)}`,
-    `--allow-read=${
-      withRealPaths([dataDir, folder, config, programFolder(), ...spool]).map(assertNoComma).join(
-        ",",
-      )
-    }`,
-    `--allow-write=${withRealPaths([dataDir, folder, ...spool]).map(assertNoComma).join(",")}`,
+    `--allow-net=${list([`unix:${socket}`, ...given(net)])}`,
+    `--allow-read=${list(withRealPaths(read))}`,
+    `--allow-write=${list(withRealPaths([dataDir, folder, ...spool, ...given(server)]))}`,
     "--allow-sys=uid,statfs",
+    ...(options.database === undefined ? [] : ENVIRONMENT_OF_DATABASE),
   ];
 }
 
@@ -101,6 +123,7 @@ export function daemonCommand(options: LaunchOptions): Launch {
     ...(options.store === undefined ? [] : ["--store", options.store]),
     ...(options.durability === undefined ? [] : ["--durability", options.durability]),
     ...(options.socketGid === undefined ? [] : ["--socket-gid", String(options.socketGid)]),
+    ...(options.database?.passfile === undefined ? [] : ["--passfile", options.database.passfile]),
     ...(options.takeOver ? ["--take-over"] : []),
     ...(options.untilStdinCloses ? ["--until-stdin-closes"] : []),
   ];

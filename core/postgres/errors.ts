@@ -60,7 +60,7 @@ const REFUSED: Record<string, { code: string; why: string; hint: string }> = {
   "28P01": {
     code: "postgres/authentication",
     why: "refused the password",
-    hint: "check the user and the password; the server's log says more",
+    hint: "check the user and the password (EVS_POSTGRES_PASSWORD); the server's log says more",
   },
   "28000": {
     code: "postgres/authentication",
@@ -85,6 +85,8 @@ const AWAY_STATES = /^(08...|57P0[1-5]|57014|55P03|25006|25P0[34]|53[023]00|5340
 const AWAY_CODES =
   /^(E(CONN(REFUSED|RESET|ABORTED)|NOTFOUND|AI_AGAIN|TIMEDOUT|PIPE|HOSTUNREACH|NETUNREACH|NOENT|ACCES))$/;
 const LOST = /^(Connection terminated|Client has encountered|timeout expired|the connection)/;
+/** What the driver says when the server asks for a password and there is none. */
+const NO_PASSWORD = /client password must be a( non-empty)? string/;
 const TLS = /certificate|TLS|SSL|self[- ]signed|altname/i;
 
 /** True if the connection is gone, or was never made. */
@@ -100,7 +102,7 @@ export function asPostgresError(thrown: unknown, target: DatabaseTarget): EvsErr
   const { code = "", message = thrownText(thrown) } = thrown as DriverError;
   const where = `PostgreSQL at ${placeOf(target)}`;
   const said = withoutPassword(message, target.password);
-  const refused = REFUSED[code];
+  const refused = NO_PASSWORD.test(message) ? REFUSED["28P01"] : REFUSED[code];
   if (refused) {
     return new CannotStoreError(`${where} ${refused.why}: ${said}`, refused);
   }

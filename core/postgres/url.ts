@@ -72,6 +72,16 @@ export function placeOf({ host, port, database }: DatabaseTarget): string {
     : `${nameIn(host)}:${port}/${database}`;
 }
 
+/** What a process must be allowed to connect to: `HOST:PORT`, or the path of a Unix socket. */
+export function addressOf({ host, port }: Pick<DatabaseTarget, "host" | "port">): {
+  net: string;
+  socket?: string;
+} {
+  if (!host.startsWith("/")) return { net: `${nameIn(host)}:${port}` };
+  const socket = `${host}/.s.PGSQL.${port}`;
+  return { net: `unix:${socket}`, socket };
+}
+
 const nameIn = (host: string) => host.includes(":") ? `[${host}]` : host;
 
 /** The text without the password of a URL in it, nor this password. */

@@ -17,7 +17,7 @@ import {
   METRICS_TYPES,
 } from "../metrics.ts";
 import type { Services } from "../services.ts";
-import { type DeadCounts, deadCountsOf } from "../dead_counts.ts";
+import type { DeadCounts } from "../dead_counts.ts";
 import { type Route, sendBytes } from "../http/router.ts";
 import { healthOf, sumOf, type Totals, totalsOf } from "./status.ts";
 
@@ -26,7 +26,7 @@ export const metricsRoutes: Route[] = [{
   method: "GET",
   path: "/metrics",
   async handle({ services, raw }, reply) {
-    const dead = await deadCountsOf(services.broker);
+    const dead = await services.look();
     const format = formatFor(raw.header("accept"));
     const out = new Exposition(format, services.metrics.textBytes);
     writeDaemon(out, services, dead);

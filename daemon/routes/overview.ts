@@ -13,7 +13,7 @@ import type {
   OverviewSort,
   SubscriptionOverview,
 } from "../../core/protocol/overview.ts";
-import { type DeadCounts, deadCountsOf } from "../dead_counts.ts";
+import type { DeadCounts } from "../dead_counts.ts";
 import { spaceOf } from "../disk_space.ts";
 import { type Route, sendJson } from "../http/router.ts";
 import { choice, text, valueIn, whole } from "../http/shape.ts";
@@ -46,8 +46,7 @@ export const overviewRoutes: Route[] = [{
   query: { limit, sort, filter: text },
   async handle({ services, query }, reply) {
     const { broker, dataDir } = services;
-    if (broker.store.refresh) await broker.store.refresh();
-    const dead = await deadCountsOf(broker);
+    const dead = await services.look();
     const filter = valueIn(query, { name: "filter", shape: text })?.toLowerCase();
     const drivers = broker.subscriptions.all().filter(({ record }) =>
       filter === undefined || record.name.toLowerCase().includes(filter) ||

@@ -5,7 +5,7 @@ import type { RemovedDeadLetters } from "../../core/event/removed_dead_letters.t
 import { VERSION } from "../../core/base/version.ts";
 import { oldestPendingAt } from "../../core/delivery/subscription_info.ts";
 import { alertsOf, type SubscriptionLoad } from "../alerts.ts";
-import { type DeadCounts, deadCountsOf } from "../dead_counts.ts";
+import type { DeadCounts } from "../dead_counts.ts";
 import { spaceOf } from "../disk_space.ts";
 import type { Services } from "../services.ts";
 import { type Route, sendJson } from "../http/router.ts";
@@ -16,17 +16,14 @@ export const statusRoutes: Route[] = [
     method: "GET",
     path: "/v1/status",
     async handle({ services }, reply) {
-      const { store } = services.broker;
-      if (store.refresh) await store.refresh();
-      const dead = await deadCountsOf(services.broker);
-      sendJson(reply, 200, statusOf(services, dead));
+      sendJson(reply, 200, statusOf(services, await services.look()));
     },
   },
   {
     method: "GET",
     path: "/v1/health",
     async handle({ services }, reply) {
-      const body = healthOf(services, await deadCountsOf(services.broker));
+      const body = healthOf(services, await services.look());
       sendJson(reply, body.health === "ok" ? 200 : 503, body);
     },
   },

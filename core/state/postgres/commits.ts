@@ -59,6 +59,7 @@ export class Commits {
   #attempt = 0;
   #groups: KnownGroups | undefined;
   #closing: Promise<void> | undefined;
+  #hurries = false;
   #wake: (() => void) | undefined;
 
   constructor({ postgres, writer, clock, patience }: CommitsOptions) {
@@ -87,13 +88,19 @@ export class Commits {
     return promise;
   }
 
+  /** From now on nothing waits for a database that is away. */
+  hurry(): void {
+    this.#hurries = true;
+    this.#wake?.();
+  }
+
   /** Waits for what is under way, unless the database is away, and forgets this state's row. */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
   }
 
   async #close(): Promise<void> {
-    this.#wake?.();
+    this.hurry();
     await this.#running;
     try {
       const sql = "DELETE FROM evs.state_commits WHERE writer = $1";
@@ -148,7 +155,7 @@ export class Commits {
         if (fate === "unknown" && await this.#isKept(number, error)) return;
         const isLate = this.#clock.monotonic() >= until;
         // However long it took to ask: the server has just answered, so it is tried once more.
-        if (this.#closing || isLast || (isLate && fate !== "unknown")) {
+        if (this.#hurries || isLast || (isLate && fate !== "unknown")) {
           throw notStored(error, this.#postgres);
         }
         isLast = isLate;
@@ -208,7 +215,7 @@ export class Commits {
       } catch (error) {
         // That the disk is full now says nothing of what was sent before.
         const passes = error instanceof CannotStoreError || fateOf(error) !== "final";
-        if (this.#closing || !passes) throw unknown;
+        if (this.#hurries || !passes) throw unknown;
         await this.#pause(wait, error);
       }
     }

@@ -209,9 +209,18 @@ export class PostgresState implements State {
     return this.#reads.deadLetterTrend(end);
   }
 
+  /**
+   * From now on nothing waits for a server that is away: the process ends soon.
+   * @internal
+   */
+  hurry(): void {
+    this.#closing.abort();
+    this.#commits.hurry();
+  }
+
   /** @internal */
   async close(): Promise<void> {
-    this.#closing.abort();
+    this.hurry();
     await this.#commits.close();
     await this.#postgres.close();
   }

@@ -94,6 +94,8 @@ export class PostgresEventStore implements JournalStore {
   readonly #deletion: DeletionContext;
   readonly #damage: Damage[] = [];
   readonly #closing = new AbortController();
+  /** Aborted when nothing is to wait for a server that is away any more. */
+  readonly #hurry = new AbortController();
   #durable = false;
   #opening: Promise<void> | undefined;
   /** The append that is under way. */
@@ -155,10 +157,11 @@ export class PostgresEventStore implements JournalStore {
   }
 
   async #open(): Promise<void> {
+    // First: behind a pooler that delivers none, nothing is to be made.
+    await this.#wakeUps.open();
     await migrate(this.#postgres, STORE_MIGRATIONS);
     const [row] = await this.#postgres.query<{ durable: boolean }>("append", DURABILITY);
     this.#durable = row!.durable;
-    await this.#wakeUps.open();
     await this.#reader.refresh();
     // Whoever listened before now knew of nothing.
     if (this.#heads.hasListeners) this.#heads.tellAll();
@@ -189,7 +192,7 @@ export class PostgresEventStore implements JournalStore {
 
   /** The same for what was accepted before the store was closed. */
   #whenOpen<T>(work: () => Promise<T>): Promise<T> {
-    const { signal } = this.#closing;
+    const { signal } = this.#hurry;
     return patiently(async () => {
       await this.#opened();
       // All but an append may be done twice, and appends find out by themselves.
@@ -276,6 +279,15 @@ export class PostgresEventStore implements JournalStore {
 
   refresh(topics?: readonly string[]): Promise<void> {
     return this.#patiently(() => this.#reader.refresh(topics));
+  }
+
+  /**
+   * The same, but does not wait for a server that is away: rejects with `CannotStoreError`.
+   * @internal
+   */
+  async look(): Promise<void> {
+    await this.#opened();
+    await this.#reader.refresh();
   }
 
   readPage(topic: string, query: PageQuery): Promise<Page> {
@@ -388,10 +400,19 @@ export class PostgresEventStore implements JournalStore {
     return await this.truncate(topic, await this.seekTime(topic, beforeTimestamp));
   }
 
+  /**
+   * From now on nothing waits for a server that is away: the process ends soon.
+   * @internal
+   */
+  hurry(): void {
+    this.#hurry.abort();
+    this.#producer.close();
+  }
+
   /** Ends the waiting for a server that is away, stores what is under way, then closes. */
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#producer.close();
+    this.hurry();
     this.#cancelPoll?.();
     await this.#last;
     await this.#opening?.catch(() => {});

@@ -31,6 +31,27 @@ Deno.test("permissionFlags adds the folder of a spool that the config names, and
   }
 });
 
+Deno.test("permissionFlags adds the address of a database, its files and one variable, and only with a database", () => {
+  const database = { net: "db.example.com:5432", passfile: "/p/pass", ca: "/p/ca.pem" };
+  assert.deepEqual(permissionFlags({ ...places, database }), [
+    "--no-prompt",
+    "--allow-net=unix:/r/run/evs.sock,db.example.com:5432",
+    `--allow-read=/d/data,/r/run,/c/config.toml,${programFolder()},/p/pass,/p/ca.pem`,
+    "--allow-write=/d/data,/r/run",
+    "--allow-sys=uid,statfs",
+    "--allow-env=EVS_POSTGRES_PASSWORD",
+    "--ignore-env",
+  ]);
+  const socket = "/run/postgresql/.s.PGSQL.5432";
+  const flags = permissionFlags({ ...places, database: { net: `unix:${socket}`, socket } });
+  assert.equal(flags[1], `--allow-net=unix:/r/run/evs.sock,unix:${socket}`);
+  assert.ok(flags[2]!.endsWith(`,${socket}`) && flags[3]!.endsWith(`,${socket}`), flags.join(" "));
+  assert.ok(permissionFlags(places).every((flag) => !/env|db\./.test(flag)));
+  assert.throws(() => permissionFlags({ ...places, database: { net: "h:1,example.com:2" } }), {
+    code: "argument/unusable-path",
+  });
+});
+
 Deno.test("daemonCommand asks nobody for a newer version, and sends no telemetry", () => {
   const { args, env } = daemonCommand(places);
   assert.deepEqual(env, { DENO_NO_UPDATE_CHECK: "1", OTEL_DENO: "false" });

@@ -1,0 +1,248 @@
+/**
+ * `evs daemon … --store postgres://…`: events and everything else are in the database, the password
+ * is nowhere to be seen, what cannot be used is refused in words before anything is written, and a
+ * server that goes away ends nobody.
+ */
+import assert from "node:assert/strict";
+import { lstat } from "../../../core/base/if_there.ts";
+import { SEVERAL_NODES } from "../../../core/postgres/lone_node.ts";
+import { type EvsResult, until } from "../../helpers/evs.ts";
+import { type PostgresServer, startPostgres } from "../../helpers/postgres.ts";
+import { DaemonPlace } from "./daemon_place.ts";
+
+const PASSWORD = "correct-horse/battery@staple";
+
+const schemas = async (server: PostgresServer, url: string) => {
+  const database = new URL(url).pathname.slice(1);
+  return (await server.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'evs'", database))
+    .trim();
+};
+
+/** Asserts an exit code, words, and that neither a data dir nor a schema was made. */
+function assertRefused({ code, stderr, stdout }: EvsResult, expected: [number, RegExp]): void {
+  const [exit, words] = expected;
+  assert.equal(code, exit, stderr);
+  assert.match(stderr, words);
+  assert.match(stderr, /\n {2}try: /, "it says what to do next");
+  for (const secret of [PASSWORD, encodeURIComponent(PASSWORD)]) {
+    assert.ok(!(stdout + stderr).includes(secret), stderr);
+  }
+}
+
+/** A session of one daemon: what it stored is there after a restart, and in no file. */
+async function keepsAll(server: PostgresServer): Promise<void> {
+  const url = await server.database();
+  await using place = await DaemonPlace.make();
+  await place.ok(["daemon", "start", "--store", url]);
+  await place.ok(["publish", "orders", "placed", "--ndjson"], '{"n":1}\n{"n":2}\n{"n":3}\n');
+  const fails = ["--max-retries", "0", "--until-empty", "--", "sh", "-c", 'test "$EVS_SEQ" != 2'];
+  assert.equal((await place.run(["consume", "orders", "--name", "billing", ...fails])).code, 6);
+  const [before] = await place.json(["status", "--json"]);
+  assert.equal(before.store, "postgres");
+  assert.equal(before.health, "ok", before.problems.join());
+  assert.deepEqual([before.events, before.deadLetters, before.subscriptions], [3, 1, 1]);
+  const [restarted] = await place.json(["daemon", "restart"]);
+  assert.notEqual(restarted.pid, before.pid);
+  const [after] = await place.json(["status", "--json"]);
+  assert.deepEqual([after.events, after.deadLetters, after.subscriptions], [3, 1, 1]);
+  const events = await place.json(["replay", "orders"]);
+  assert.deepEqual(events.map(({ seq, payload }) => [seq, payload.n]), [[1, 1], [2, 2], [3, 3]]);
+  await place.ok(["dlq", "retry", "--all"]);
+  const works = ["consume", "orders", "--name", "billing", "--until-empty", "--", "true"];
+  assert.equal((await place.run(works)).code, 0);
+  const [last] = await place.json(["subscription", "show", "billing", "--json"]);
+  assert.deepEqual([last.pending, last.dead], [0, 0]);
+  assert.equal((await server.sql("SELECT count(*) FROM evs.events", "test_1")).trim(), "3");
+  for (const name of ["events.db", "state.db", "events"]) {
+    assert.equal(lstat(`${place.dataDir}/${name}`), undefined, name);
+  }
+}
+
+/** Three places for the password, and none of what others see has it. */
+async function hidesPasswords(server: PostgresServer): Promise<void> {
+  const url = (await server.database({ name: "secret" })).replace("evs@", "app@");
+  await server.sql("GRANT CREATE ON DATABASE secret TO app");
+  await using place = await DaemonPlace.make();
+  const passfile = `${place.folder}/pgpass`;
+  await Deno.writeTextFile(passfile, `other:*:*:*:no\n127.0.0.1:*:*:app:${PASSWORD}\n`);
+  await Deno.chmod(passfile, 0o600);
+  const configured = `store = "${url}"\n[postgres]\npassword = "${PASSWORD}"\n`;
+  const ways: [flags: string[], env: Record<string, string>, config: string][] = [
+    [["--store", url], { EVS_POSTGRES_PASSWORD: PASSWORD }, ""],
+    [["--store", url], { PGPASSFILE: passfile }, ""],
+    [[], {}, configured],
+  ];
+  for (const [flags, env, config] of ways) {
+    await Deno.writeTextFile(place.config, config);
+    await Deno.chmod(place.config, 0o600);
+    const started = await place.run(["daemon", "start", ...flags], { env });
+    assert.equal(started.code, 0, started.stderr);
+    await place.ok(["publish", "t", "n", "1"]);
+    const status = await place.ok(["daemon", "status", "--json"]);
+    const { pid } = JSON.parse(status);
+    const seen = [
+      status,
+      started.stdout,
+      started.stderr,
+      await Deno.readTextFile(`/proc/${pid}/cmdline`),
+      await Deno.readTextFile(`${place.dataDir}/log/daemon.log`),
+      await Deno.readTextFile(`${place.dataDir}/daemon.json`),
+      await Deno.readTextFile(`${place.dataDir}/database`),
+      await place.ok(["daemon", "logs"]),
+    ];
+    for (const text of seen) assert.ok(!text.includes(PASSWORD), text);
+    await place.ok(["daemon", "stop"]);
+  }
+  const none = await place.run(["daemon", "start", "--store", url], {
+    env: { EVS_CONFIG: "/none" },
+  });
+  assertRefused(none, [7, /password/]);
+}
+
+/** What is wrong with a password's place is told, and with what has one where others see it. */
+async function refusesOpenPasswords(server: PostgresServer): Promise<void> {
+  const url = await server.database({ name: "open" });
+  await using place = await DaemonPlace.make();
+  const start = (store: string, env: Record<string, string> = {}) =>
+    place.run(["daemon", "start", "--store", store], { env });
+  const inUrl = url.replace("evs@", `evs:${encodeURIComponent(PASSWORD)}@`);
+  assertRefused(await start(inUrl), [2, /has a password in it/]);
+  assertRefused(await place.run(["daemon", "run", "--store", inUrl]), [2, /has a password in it/]);
+  assertRefused(await start(inUrl.replace("postgres:", "postgre:")), [2, /postgres:\/\//]);
+  assertRefused(await start(`${url}?password=${PASSWORD}`), [2, /has a password in it/]);
+  const file = `${place.folder}/file`;
+  assertRefused(await start(url, { PGPASSFILE: file }), [2, /which is not there/]);
+  await Deno.writeTextFile(file, `*:*:*:*:${PASSWORD}\n`, { mode: 0o644 });
+  assertRefused(await start(url, { PGPASSFILE: file }), [2, /others may read it/]);
+  assertRefused(await start(url, { PGPASSFILE: "file" }), [2, /absolute path/]);
+  for (const config of [`store = "${inUrl}"`, `[postgres]\npassword = "${PASSWORD}"`]) {
+    await Deno.writeTextFile(place.config, config);
+    await Deno.chmod(place.config, 0o644);
+    assertRefused(await place.run(["daemon", "start"]), [2, /others (could|may) read/]);
+  }
+  assert.equal(lstat(place.dataDir), undefined);
+  assert.equal(await schemas(server, url), "0");
+}
+
+/** Each kind of database that cannot be used: exit 2 or 7, words, and nothing was written. */
+async function refusesDatabases(server: PostgresServer): Promise<void> {
+  const url = await server.database({ name: "good" });
+  const latin = await server.database({ name: "latin", encoding: "LATIN1" });
+  const foreign = await server.database({ name: "foreign" });
+  await server.sql("CREATE SCHEMA evs; CREATE TABLE evs.theirs (a int)", "foreign");
+  const poor = (await server.database({ name: "poor" })).replace("evs@", "poor@");
+  await server.sql("CREATE ROLE poor LOGIN");
+  await using place = await DaemonPlace.make();
+  const start = (store: string, ...flags: string[]) =>
+    place.run(["daemon", "start", "--store", store, ...flags], {
+      env: { EVS_POSTGRES_PASSWORD: PASSWORD },
+    });
+  const cases: [store: string, exit: number, words: RegExp][] = [
+    ["postgres", 2, /a store is sqlite, file, memory, or the URL/],
+    [url.replace("postgres:", "mysql:"), 2, /begins with postgres:\/\//],
+    [`${url}#x`, 2, /has a #/],
+    [`${url}?sslmode=require`, 2, /sslmode/],
+    [url.replace(String(server.port), "1"), 7, /cannot be used now/],
+    [url.replace("/good", "/none"), 7, /has no such database/],
+    [url.replace("evs@", "nobody@"), 7, /does not let this user in|refused the password/],
+    [latin, 7, /LATIN1/],
+    [foreign, 7, /not of env-event-stream/],
+    [poor, 7, /does not let this user do that/],
+  ];
+  for (const [store, exit, words] of cases) {
+    const refused = await start(store);
+    assert.equal(lstat(place.dataDir), undefined, store);
+    assertRefused(refused, [exit, words]);
+  }
+  assertRefused(await start(url, "--durability", "os"), [2, /is not for PostgreSQL/]);
+  for (const other of [url, latin, poor.replace("poor@", "evs@")]) {
+    assert.equal(await schemas(server, other), "0", other);
+  }
+  const theirs =
+    "SELECT string_agg(relname, ' ') FROM pg_class WHERE relnamespace = 'evs'::regnamespace";
+  assert.equal((await server.sql(theirs, "foreign")).trim(), "theirs");
+}
+
+/** A data dir has its own events or belongs to one database: what is there never goes out of sight. */
+async function refusesDataDirs(server: PostgresServer): Promise<void> {
+  const [url, other] = [await server.database(), await server.database()];
+  await using local = await DaemonPlace.make();
+  await local.ok(["daemon", "start"]);
+  await local.ok(["daemon", "stop"]);
+  assertRefused(await local.run(["daemon", "start", "--store", url]), [7, /of its own/]);
+  await using place = await DaemonPlace.make();
+  await place.ok(["daemon", "start", "--store", url]);
+  await place.ok(["publish", "t", "n", "1"]);
+  assertRefused(await place.run(["backup", `${place.folder}/b.tar`]), [2, /pg_dump/]);
+  await place.ok(["daemon", "stop"]);
+  assertRefused(await place.run(["daemon", "start"]), [7, /belongs to the database/]);
+  assertRefused(await place.run(["daemon", "start", "--store", other]), [7, /belongs to the/]);
+  assertRefused(await place.run(["backup", `${place.folder}/b.tar`]), [2, /pg_dump/]);
+  await place.ok(["daemon", "start", "--store", url]);
+  assert.equal((await place.json(["replay", "t"])).length, 1);
+}
+
+/** Kills the server below a daemon: publishers wait or are told, and it goes on by itself. */
+async function survives(server: PostgresServer): Promise<void> {
+  const url = await server.database();
+  await using place = await DaemonPlace.make();
+  await place.ok(["daemon", "start", "--store", url]);
+  await place.ok(["publish", "t", "n", "1"]);
+  const { pid } = (await place.json(["status", "--json"]))[0];
+  await server.kill();
+  const waiting = place.run(["publish", "t", "n", "2"]);
+  const { stdout } = await place.run(["status", "--json"]);
+  const status = JSON.parse(stdout);
+  assert.equal(status.health, "degraded");
+  assert.match(status.problems.join(), /PostgreSQL at .* cannot be used now/);
+  assert.equal(status.events, 1, "what it knows is still told");
+  const read = await place.run(["dlq", "list"]);
+  assert.equal(read.code, 7, read.stderr);
+  await server.start();
+  assert.equal((await waiting).code, 0, "it has waited, and was stored");
+  await until(async () => (await place.json(["status", "--json"]))[0].health === "ok");
+  assert.deepEqual((await place.json(["replay", "t"])).map(({ payload }) => payload), [1, 2]);
+  assert.equal((await place.json(["status", "--json"]))[0].pid, pid, "nobody died");
+  // It ends while the server is away, too.
+  await server.kill();
+  await place.ok(["daemon", "stop"]);
+  await server.start();
+}
+
+/** Until subscriptions are shared out, one daemon at a time. */
+async function staysAlone(server: PostgresServer): Promise<void> {
+  const url = await server.database();
+  await using first = await DaemonPlace.make();
+  await using second = await DaemonPlace.make();
+  await first.ok(["daemon", "start", "--store", url]);
+  const start = () => second.run(["daemon", "start", "--store", url]);
+  assertRefused(await start(), [7, /another daemon or broker works on PostgreSQL/]);
+  assert.equal(lstat(second.dataDir), undefined);
+  await first.ok(["daemon", "restart"]);
+  assertRefused(await start(), [7, /another daemon or broker works on PostgreSQL/]);
+  await server.stop("immediate");
+  await server.start();
+  await until(async () => (await start()).code === 7);
+  await first.ok(["daemon", "stop"]);
+  assert.equal((await start()).code, 0);
+}
+
+Deno.test("a daemon on PostgreSQL", async (t) => {
+  await using server = await startPostgres({
+    settings: { fsync: "off" },
+    hba: ["local all all trust", "host all evs,poor 127.0.0.1/32 trust"]
+      .concat("host all all 127.0.0.1/32 scram-sha-256"),
+  });
+  await server.sql(`CREATE ROLE app LOGIN PASSWORD '${PASSWORD}'`);
+  const steps: [name: string, body: (server: PostgresServer) => Promise<void>][] = [
+    ["keeps everything in the database over a restart", keepsAll],
+    ["takes its password from three places and shows it nowhere", hidesPasswords],
+    ["refuses passwords that others could read", refusesOpenPasswords],
+    ["refuses databases that it cannot use before anything is written", refusesDatabases],
+    ["refuses a data dir that belongs elsewhere", refusesDataDirs],
+    ["survives that the server is killed, and goes on by itself", survives],
+  ];
+  for (const [name, body] of steps) await t.step(name, () => body(server));
+  const ignore = SEVERAL_NODES;
+  await t.step({ name: "refuses a second one", ignore, fn: () => staysAlone(server) });
+});
