@@ -4,7 +4,9 @@ import { type LaunchFlags, launchFlags, localStoreFlag } from "./daemon/flags.ts
 import type { EvsContext } from "./cli/context.ts";
 import { plainText, verb } from "./cli/define.ts";
 
-export const route = verb<LaunchFlags, string[]>({
+type WithFlags = LaunchFlags & { store?: (typeof localStoreFlag.values)[number] };
+
+export const route = verb<WithFlags, string[]>({
   brief: "Run a command with a private daemon",
   description:
     "Starts a daemon in a temporary directory, runs COMMAND with EVS_SOCKET and EVS_DATA_DIR set for it and with this evs on its PATH, and removes everything afterwards. Exits with COMMAND's exit code (128 plus the signal's number if one killed it; 127 if there is no such command).",
@@ -28,7 +30,7 @@ export const route = verb<LaunchFlags, string[]>({
   run: runWith,
 });
 
-async function runWith(this: EvsContext, flags: LaunchFlags, ...command: string[]): Promise<void> {
+async function runWith(this: EvsContext, flags: WithFlags, ...command: string[]): Promise<void> {
   if (this.places !== undefined || this.contextGiven !== undefined) {
     throw new InvalidArgumentError(
       "--socket, --data-dir, --config and --context do not go with evs with: its daemon has places of its own",
