@@ -4,7 +4,12 @@
  * test can hold them. Parts of subscriptions are not shared out: each broker has all of them.
  */
 import { systemClock } from "../../core/base/clock.ts";
-import type { SharedCatalogSnapshot } from "../../core/state/catalog_diff.ts";
+import {
+  type CatalogChange,
+  changesCatalog,
+  type SharedCatalogSnapshot,
+  withCatalogChanges,
+} from "../../core/state/catalog_diff.ts";
 import { type Coordinator, LOCAL, type PartRows } from "../../core/state/coordinator.ts";
 import { MemoryState } from "../../core/state/memory.ts";
 import type { SharedState } from "../../core/state/shared.ts";
@@ -67,18 +72,13 @@ export class SharedMemory {
     for (const listener of this.#listeners) void this.take("wake").then(listener);
   }
 
+  /** Each change is compared with what those before it have made. */
   #isStale(changes: readonly StateChange[]): boolean {
-    const { topics, subscriptions } = this.#memory.load();
-    return changes.some((change) => {
-      const revs = revsOf(change);
-      if (revs) return revs.before !== this.#schemasRev;
-      if (change.op === "topic.put") return isOther(topics, change.record.name, change.before);
-      if (change.op === "topic.remove") return isOther(topics, change.name, change.before);
-      if (change.op === "subscription.put") {
-        return isOther(subscriptions, change.record.name, change.before);
-      }
-      return change.op === "subscription.remove" &&
-        isOther(subscriptions, change.name, change.before);
+    let catalog = this.catalog();
+    return changes.filter(changesCatalog).some((change) => {
+      const isStale = isStaleIn(catalog, change);
+      catalog = withCatalogChanges(catalog, [change]);
+      return isStale;
     });
   }
 
@@ -93,6 +93,27 @@ function revsOf(change: StateChange): SchemaRevs | undefined {
   return "revs" in change ? change.revs : undefined;
 }
 
+function isStaleIn(
+  { topics, subscriptions, schemasRev }: SharedCatalogSnapshot,
+  change: CatalogChange,
+): boolean {
+  const revs = revsOf(change);
+  // All changes of the schemas in one commit say the same.
+  if (revs) return revs.before !== schemasRev && revs.rev !== schemasRev;
+  switch (change.op) {
+    case "topic.put":
+      return isOther(topics, change.record.name, change.before);
+    case "topic.remove":
+      return isOther(topics, change.name, change.before);
+    case "subscription.put":
+      return isOther(subscriptions, change.record.name, change.before);
+    case "subscription.remove":
+      return isOther(subscriptions, change.name, change.before);
+    default:
+      return false;
+  }
+}
+
 function isOther(
   records: readonly { name: string; rev?: number }[],
   name: string,
@@ -100,7 +121,7 @@ function isOther(
 ): boolean {
   if (before === undefined) return false;
   const there = records.find((one) => one.name === name);
-  return before === "none" ? there !== undefined : there?.rev !== before;
+  return before === "none" ? there !== undefined : there === undefined || there.rev !== before;
 }
 
 /** A state for one broker: reads what all have. */

@@ -53,8 +53,9 @@ const ACTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>, to: Target) => v
       dead_max: options.deadMax,
       rev,
     }),
-  "topic.remove": ({ name }, { batches }) => {
+  "topic.remove": ({ name, events }, { batches }) => {
     batches.remove(table.TOPICS, { name });
+    if (events) batches.run([table.TOPICS], REMOVE_EVENTS, [name, Number.MAX_SAFE_INTEGER]);
     batches.run([table.SCHEDULED], "DELETE FROM evs.scheduled WHERE topic = $1", [name]);
   },
   "subscription.put": ({ record }, { batches }) => batches.put(table.SUBSCRIPTIONS, rowOf(record)),
@@ -228,6 +229,9 @@ const ACTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>, to: Target) => v
       [],
     ),
 };
+
+/** From then on nobody reads them; the store deletes their rows (core/store/postgres/deletion.ts). */
+const REMOVE_EVENTS = "SELECT evs.truncate_1($1, $2, true)";
 
 /** The tables whose rows are removed with their subscription. */
 const OF_SUBSCRIPTION = [

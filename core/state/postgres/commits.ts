@@ -13,6 +13,8 @@ import { refusedBy } from "../../postgres/errors.ts";
 import { type Fence, FencedError } from "../fences.ts";
 import type { CommitOptions, StateChange } from "../state.ts";
 import { Batches, type BoundStatement, type Columns } from "./batches.ts";
+import { StaleError } from "../stale.ts";
+import { catalogStatements, STALE } from "./catalog_changes.ts";
 import { listed, lists } from "./table_lists.ts";
 import { batchedStatements, needsPlan } from "./changes.ts";
 import { DeadLetterPlan, type KnownGroups } from "./dead_letter_plan.ts";
@@ -180,9 +182,11 @@ export class Commits {
     });
   }
 
-  /** An error of fences with those that are over; any other as it is. */
+  /** An error of what a commit was decided from as ours, with what is over; any other as it is. */
   async #fenced(error: unknown, commits: readonly Waiting[]): Promise<unknown> {
-    if (refusedBy(error) !== FENCED) return error;
+    const refused = refusedBy(error);
+    if (refused === STALE) return new StaleError();
+    if (refused !== FENCED) return error;
     const fences = fencesOf(commits);
     const rows = await this.#postgres.query(
       "state",
@@ -194,11 +198,15 @@ export class Commits {
     return new FencedError(rows.map((row) => plainRow(row) as unknown as Fence));
   }
 
-  /** What comes before the changes: the mode, the fences, the number. */
+  /**
+   * What comes before the changes: the mode, the catalog, the fences, the number. The catalog first:
+   * a pause holds it while it waits for claims, so nobody may wait for it while he holds claims.
+   */
   #firstStatements(commits: readonly Waiting[], number: number): BoundStatement[] {
     const fences = fencesOf(commits);
     return [
       ...(commits.some(({ sync }) => sync) ? [] : [NO_SYNC]),
+      ...catalogStatements(commits.flatMap(({ changes }) => changes)),
       ...(fences.length === 0 ? [] : [{ text: HOLD, values: lists(FENCE, fences) }]),
       { text: NOTE, values: [this.#writer, number, this.#attempt] },
     ];

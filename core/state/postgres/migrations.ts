@@ -6,6 +6,9 @@
  *
  * `part` divides a subscription between nodes; there is one part, 0, until a subscription has more.
  */
+import { CATALOG_FUNCTIONS } from "./catalog_changes.ts";
+
+/** What `core/postgres/migrations.ts` runs. */
 export const STATE_MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE evs.topic_options (
@@ -395,4 +398,6 @@ export const STATE_MIGRATIONS: readonly string[] = [
       RETURNING one.draining, extract(epoch FROM clock_timestamp())::double precision * 1000;
   END $$;
   `,
+  // Several nodes change the catalog: what a change was decided from is compared.
+  CATALOG_FUNCTIONS,
 ];

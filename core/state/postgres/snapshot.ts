@@ -16,7 +16,7 @@ import {
   unansweredRecordOf,
   waitingOf,
 } from "../rows.ts";
-import type { CatalogSnapshot } from "../catalog_diff.ts";
+import type { CatalogSnapshot, SharedCatalogSnapshot } from "../catalog_diff.ts";
 import type { StateSnapshot } from "../state.ts";
 import type { Query } from "../../postgres/connection.ts";
 import { plainRow } from "./values.ts";
@@ -44,6 +44,25 @@ export async function readCatalog(query: Query): Promise<CatalogSnapshot> {
     levels: await as("SELECT type, level FROM evs.schema_levels"),
     redactions: (await all("SELECT * FROM evs.redactions ORDER BY topic, seq, id"))
       .map(redactionRecordOf),
+  };
+}
+
+/** The catalog, and how often it was changed: see evs.compare_catalog. */
+export interface CountedCatalog {
+  catalog: SharedCatalogSnapshot;
+  count: number;
+}
+
+/** The same where other nodes change it, too. */
+export async function readSharedCatalog(query: Query): Promise<CountedCatalog> {
+  const catalog = await readCatalog(query);
+  const counters = new Map(
+    (await query("SELECT name, rev FROM evs.counters")).map(plainRow)
+      .map(({ name, rev }) => [name, rev as number]),
+  );
+  return {
+    catalog: { ...catalog, schemasRev: counters.get("schemas")! },
+    count: counters.get("catalog")!,
   };
 }
 

@@ -55,12 +55,17 @@ async function sweepTopic(context: DeletionContext, topic: number): Promise<void
   }
 }
 
-/** Goes on with deletions of which a process that ended midway left rows. */
-export async function sweepLeftovers(context: DeletionContext): Promise<void> {
+/**
+ * Goes on with deletions of which rows were left: by a process that ended midway, or by the state,
+ * which removes a topic and leaves the rows to the store. `topic`: only of this one.
+ */
+export async function sweepLeftovers(context: DeletionContext, topic?: string): Promise<void> {
   const topics = await context.postgres.query<{ topic_id: number }>(
     "state",
-    `SELECT topic_id FROM evs.topics AS t WHERE first_seq > 1 AND EXISTS (
-       SELECT 1 FROM evs.events AS e WHERE e.topic_id = t.topic_id AND e.seq < t.first_seq)`,
+    `SELECT topic_id FROM evs.topics AS t WHERE first_seq > 1 AND name = coalesce($1, name)
+       AND EXISTS (
+         SELECT 1 FROM evs.events AS e WHERE e.topic_id = t.topic_id AND e.seq < t.first_seq)`,
+    [topic ?? null],
   );
   for (const { topic_id } of topics) await sweepTopic(context, topic_id);
 }

@@ -82,6 +82,7 @@ export class PostgresEventStore implements JournalStore {
   readonly atomic = true;
   readonly countsKeys = true;
   readonly dividesParts = true;
+  readonly sharesState = true;
   readonly #postgres: Postgres;
   readonly #wakeUps: WakeUps;
   readonly #heads = new Heads();
@@ -329,6 +330,11 @@ export class PostgresEventStore implements JournalStore {
 
   async removeTopic(topic: string): Promise<void> {
     await this.#truncate(topic, { seq: Infinity, forgets: true });
+  }
+
+  async removedElsewhere(topic: string): Promise<void> {
+    await this.refresh([topic]);
+    this.#inBackground(() => sweepLeftovers(this.#deletion, topic));
   }
 
   async #truncate(topic: string, how: { seq: number; forgets?: boolean }): Promise<number> {
