@@ -218,12 +218,13 @@ export class SubscriptionManager extends LeaseRequests {
   }
 
   async #change(
-    driver: SubscriptionDriver,
+    of: SubscriptionDriver,
     change: (record: SubscriptionRecord) => SubscriptionRecord,
     also: readonly StateChange[],
   ): Promise<void> {
-    await decideAgain(this.#context.shared, () =>
-      driver.plan(() => {
+    await decideAgain(this.#context.shared, () => {
+      const driver = this.#now(of);
+      return driver.plan(() => {
         const before = driver.record;
         const record = { ...change(before), ...this.#revOf() };
         return {
@@ -233,7 +234,13 @@ export class SubscriptionManager extends LeaseRequests {
           apply: () => driver.become(record),
           rollback: () => {},
         };
-      }));
+      });
+    });
+  }
+
+  /** The driver of that name by now: another node may have removed the subscription meanwhile. */
+  #now(driver: SubscriptionDriver): SubscriptionDriver {
+    return this.#context.shared ? this.require(driver.record.name) : driver;
   }
 
   /** What a record that is stored has besides, where others store some, too. */
@@ -298,10 +305,11 @@ export class SubscriptionManager extends LeaseRequests {
 
   /** Removes a subscription with its cursors and retries; its dead letters stay. */
   async remove(name: string, options: ActOptions = {}): Promise<void> {
-    const driver = this.require(name);
+    let driver = this.require(name);
     this.#timedPauses.set(name, undefined);
-    await decideAgain(this.#context.shared, () =>
-      driver.plan(() => ({
+    await decideAgain(this.#context.shared, () => {
+      driver = this.#now(driver);
+      return driver.plan(() => ({
         changes: [
           { op: "subscription.remove", name, ...this.#beforeOf(driver.record) },
           ...auditedSubscription("subscription.remove", driver.record, options),
@@ -313,7 +321,8 @@ export class SubscriptionManager extends LeaseRequests {
           driver.discard();
         },
         rollback: () => {},
-      })));
+      }));
+    });
     await this.#closeRemoved(driver);
   }
 
