@@ -257,6 +257,7 @@ import "../core/state/part_rows.ts";
 import "../core/state/reason.ts";
 import "../core/state/records.ts";
 import "../core/state/redactions.ts";
+import "../core/state/refuse_shared.ts";
 import "../core/state/rows.ts";
 import "../core/state/sqlite.ts";
 import "../core/state/sqlite_changes.ts";

@@ -10,6 +10,7 @@ import { type DeletionPlan, dependsOnConsumers, planDeletion } from "../store/co
 import type { SubscriptionDriver } from "../delivery/driver.ts";
 import { progressOf } from "../delivery/progress.ts";
 import { isLimited, keepFrom } from "../store/retention_rule.ts";
+import type { CatalogRefresh } from "../state/stale.ts";
 import type { TopicRecord } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
 import type { JournalStore } from "../store/store.ts";
@@ -25,6 +26,8 @@ export interface RetentionContext {
   /** The subscriptions of a topic. */
   subscriptions: { of(topic: string): readonly SubscriptionDriver[] };
   deadLetters: { pass(): Promise<unknown> };
+  /** Set if other nodes use the state, too. */
+  shared?: CatalogRefresh | undefined;
   onError(error: unknown, context: string): void;
 }
 
@@ -166,7 +169,8 @@ export class Retention {
     { name, options }: TopicRecord,
     { head, limit }: { head: { firstSeq: number; lastSeq: number }; limit: number },
   ): DeletionPlan {
-    const drivers = this.#context.subscriptions.of(name);
+    // A node knows the progress of its own parts only, so nothing has been consumed for all it knows.
+    const drivers = this.#context.shared ? [] : this.#context.subscriptions.of(name);
     const progress = progressOf(drivers, { topic: name, from: head.firstSeq });
     return planDeletion({ options, head, limit, progress });
   }

@@ -10,57 +10,22 @@
  * it; the row follows such jumps, because after a restart there is only the wall clock to go by. A
  * named time follows the wall clock, which is therefore looked at every minute.
  */
-import type { Clock } from "../base/clock.ts";
 import { defined } from "../base/defined.ts";
 import { isPromise, type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import { type NewEvent, type StoredEvent, storedEvent, toWireLine } from "../event/event.ts";
 import { storedRedactionOf } from "../event/redaction.ts";
 import type { Schedule } from "../event/schedule.ts";
-import type { RedactedEvents } from "../state/redactions.ts";
-import type { ScheduledRecord, State, StateChange, StateSnapshot } from "../state/state.ts";
+import { refuseShared } from "../state/refuse_shared.ts";
+import type { ScheduledRecord, StateChange, StateSnapshot } from "../state/state.ts";
 import { DEFAULT_DEDUP_WINDOW_MS } from "../store/dedup.ts";
-import type { JournalStore } from "../store/store.ts";
-import type { TopicCatalog } from "../topic/catalog.ts";
 import { type Clocks, DueList, type ScheduledItem, scheduledItemOf } from "./due_list.ts";
 import { nextWait, publishEach } from "./publish_again.ts";
 import { findPublished, seqsOf } from "./published_before.ts";
 import { contentIn } from "./scheduled_row.ts";
 import { type Leaving, takeDue } from "./take_due.ts";
-import type { EventWriter } from "./event_writer.ts";
-import type { ExpiryClock } from "./expiry_clock.ts";
+import type { Acceptance, ScheduledEventsContext } from "./scheduled_context.ts";
 import { assertStored } from "./expectation.ts";
 import type { WaitingIds } from "./waiting_ids.ts";
-
-/** What scheduling needs. */
-export interface ScheduledEventsContext {
-  clock: Clock;
-  state: State;
-  store: Pick<JournalStore, "find" | "head" | "readPage">;
-  topics: TopicCatalog;
-  expiry: ExpiryClock;
-  /** How long the store remembers given ids, ms. */
-  dedupWindow: number | undefined;
-  writer: EventWriter;
-  /** Shared with the deliveries. */
-  redacted: RedactedEvents;
-  onError(error: unknown, context: string): void;
-}
-
-/** What became of an event with a schedule. */
-export interface Acceptance {
-  /** When it is published, Unix ms. Absent: it has been published. */
-  dueAt?: number;
-  /** 0 if it waits, or if its topic stores nothing. */
-  seq: number;
-  /** It waits or was published already. */
-  duplicate?: true;
-  /** Its time had passed, so it was published at once. */
-  past?: true;
-  /** Of one that was published at once: when it expires, Unix ms, if it does. */
-  expiresAt?: number;
-  /** Of one that was published at once or before: its number within its key, if it has one. */
-  keySeq?: number;
-}
 
 /** The wall clock is looked at this often while something waits, ms. */
 const LOOK_AGAIN_MS = 60_000;
@@ -176,6 +141,7 @@ export class ScheduledEvents {
       const past = schedule.at === undefined ? {} : { past: true as const };
       return { ...await this.#publishNow(topic, event), ...past };
     }
+    refuseShared(this.#context.shared, "scheduled");
     return await topics.locks.share(topic, async () => {
       await topics.ensure(topic);
       // Before the id is looked for: what is stored while that is under way is looked for later.

@@ -26,6 +26,7 @@ import { RedactedEvents } from "../state/redactions.ts";
 import { storedOfLine } from "../store/file/lines.ts";
 import { inKeyOrder } from "./order.ts";
 import { didYouMean } from "../base/suggest.ts";
+import type { CatalogRefresh } from "../state/stale.ts";
 import type {
   BoundDeadLetterFilter,
   DeadLetterFilter,
@@ -48,6 +49,8 @@ export interface DeadLettersOptions {
   clock?: Clock;
   /** Jobs that an earlier process began go on once they are started. */
   snapshot?: Pick<StateSnapshot, "jobs">;
+  /** Set if other nodes use the state, too. */
+  shared?: CatalogRefresh | undefined;
   onError?(error: unknown, context: string): void;
 }
 
@@ -70,12 +73,13 @@ export class DeadLetters {
     subscriptions: SubscriptionManager,
     options: DeadLettersOptions = {},
   ) {
-    const { redacted = new RedactedEvents(), clock = systemClock, onError, snapshot } = options;
+    const { redacted = new RedactedEvents(), clock = systemClock, snapshot } = options;
+    const { onError, shared } = options;
     this.#state = state;
     this.#subscriptions = subscriptions;
     this.#redacted = redacted;
     this.groups = new StateDeadLetterGroups(state, clock);
-    const context = { state, subscriptions, clock, onError, deadLetters: this };
+    const context = { state, subscriptions, clock, onError, shared, deadLetters: this };
     this.jobs = new DeadLetterJobs(context, snapshot?.jobs ?? []);
   }
 

@@ -12,6 +12,8 @@ import { setPatientTimer } from "../base/standstill.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import type { Redelivery } from "../delivery/redeliver.ts";
 import type { DeadLetterJob, DeadLetterJobRequest } from "../protocol/dead_letter_jobs.ts";
+import { refuseShared } from "../state/refuse_shared.ts";
+import type { CatalogRefresh } from "../state/stale.ts";
 import type { DeadLetterJobRecord, DeadLetterName, State, StateChange } from "../state/state.ts";
 import type { DeadLetters } from "./dead_letters.ts";
 import { jobInfo, jobName, newJob, noSuchJob } from "./job_record.ts";
@@ -27,6 +29,8 @@ export interface JobsContext {
   subscriptions: SubscriptionManager;
   clock: Clock;
   deadLetters: Pick<DeadLetters, "toRetry" | "toRemove" | "isRedacted">;
+  /** Set if other nodes use the state, too. */
+  shared?: CatalogRefresh | undefined;
   onError?: ((error: unknown, context: string) => void) | undefined;
 }
 
@@ -97,7 +101,8 @@ export class DeadLetterJobs {
     request: DeadLetterJobRequest,
     { act }: ActOptions = {},
   ): Promise<DeadLetterJob> {
-    const { state, clock } = this.#context;
+    const { state, clock, shared } = this.#context;
+    refuseShared(shared, "job");
     const bound = await newestNumber(state);
     const entries = (await this.#find(request, bound)).map(nameOf);
     const startedAt = Math.round(clock.now());
