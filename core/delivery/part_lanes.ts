@@ -314,10 +314,18 @@ function forgetOthers(lane: PartLane, open: readonly OpenEvent[]): void {
   lane.dirty = true;
 }
 
-/** True if both are read, nothing is open in either of them, and they go on at the same seq. */
+/** True if both go on at the same seq, with nothing open before it and nothing settled behind it. */
 function standsWith(one: PartLane, other: PartLane): boolean {
   return !one.frozen && !other.frozen && one.readNext === other.readNext &&
-    cursorIn(one) === one.readNext && cursorIn(other) === other.readNext;
+    isLevel(one) && isLevel(other);
+}
+
+/**
+ * True if all is settled that was read, and nothing else. What is settled in one lane says nothing
+ * of the parts of the other: it may only have been passed over there.
+ */
+function isLevel(lane: PartLane): boolean {
+  return cursorIn(lane) === lane.readNext && lane.settled.size === lane.readNext - 1;
 }
 
 function joinInto(lane: PartLane, other: PartLane): void {

@@ -267,3 +267,25 @@ Deno.test("PartLanes do not join while something is open in one of them: no curs
     owner.check();
   }
 });
+
+Deno.test("PartLanes do not join where something is settled above what they have read", () => {
+  for (const [first, second] of [[0b0001, 0b0010], [0b0010, 0b0001]] as const) {
+    const lanes = new PartLanes(COUNT);
+    const one = lanes.begin(TOPIC, { next: 5, parts: first, written: true });
+    lanes.begin(TOPIC, { next: 5, parts: second, written: true });
+    // Done by an earlier owner, or passed over as another part's before the settings changed.
+    one.settled.add(7);
+    assert.ok(!lanes.join(TOPIC), "the other one does not know whose 7 is");
+    for (const lane of lanes) {
+      lane.settled.addRange(6, 7);
+      lane.readNext = 8;
+    }
+    one.settled.add(9);
+    assert.ok(!lanes.join(TOPIC), "as many are settled as were read, but not the same");
+    for (const lane of lanes) {
+      lane.settled.addRange(5, 9);
+      lane.readNext = 10;
+    }
+    assert.ok(lanes.join(TOPIC));
+  }
+});

@@ -59,8 +59,16 @@ export const partMutants: Mutant[] = [
     name: "parts: joins a lane that has events in delivery",
     promise: AT_LEAST_ONCE,
     file: "core/delivery/part_lanes.ts",
-    from: "cursorIn(one) === one.readNext && ",
+    from: "cursorIn(lane) === lane.readNext && ",
     to: "",
+    tests: [LANES],
+  },
+  {
+    name: "parts: joins a lane that knows more than it has read",
+    promise: AT_LEAST_ONCE,
+    file: "core/delivery/part_lanes.ts",
+    from: " && lane.settled.size === lane.readNext - 1;",
+    to: ";",
     tests: [LANES],
   },
   {
