@@ -40,9 +40,9 @@ export const settlingMutants: Mutant[] = [
   {
     name: "plan: forgets the marks behind a gap",
     promise: TOGETHER,
-    file: "core/delivery/marks.ts",
-    from: "      if (seq <= next) continue;",
-    to: "      if (seq <= next + 1) continue;",
+    file: "core/delivery/plan.ts",
+    from: "settled.above(lane, next)) {",
+    to: "settled.above(lane, lane.readNext)) {",
     tests: [PLAN],
   },
   {

@@ -10,6 +10,7 @@ import { type Reason, REASONS } from "./reasons.ts";
  * makes of what a crash, or somebody, has left.
  */
 const DECIDING = [
+  "core/delivery/missed_events.ts",
   "core/delivery/plan.ts",
   "core/delivery/queue.ts",
   "core/delivery/redeliver.ts",

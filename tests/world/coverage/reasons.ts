@@ -24,6 +24,8 @@ const TAKEN_AWAY =
   "Nobody takes this file away while a daemon writes to it: tests/e2e/taken_away_test.ts takes away those that hold events.";
 const OWN_STORES =
   "Only a store that an application wrote itself is asked this way: tests/seed and tests/core/store/select_events_test.ts do.";
+const PARTS =
+  "A world has one node, whose subscriptions are not divided: tests/core/delivery/parts_model_test.ts has several nodes.";
 
 /** See above. */
 export const REASONS: readonly Reason[] = [
@@ -74,6 +76,64 @@ export const REASONS: readonly Reason[] = [
     file: "core/delivery/plan.ts",
     text: "if (before.length < ATTEMPTS_KEPT) return [...before, attempt];",
     why: "No life lets an event fail 256 times: tests/core/delivery/plan_test.ts does.",
+  },
+  {
+    file: "core/delivery/missed_events.ts",
+    text: "      const fresh = parts ? freshIn(lane, [first, last], parts) : open;",
+    why: PARTS,
+  },
+  {
+    file: "core/delivery/missed_events.ts",
+    text: "  topics(): string[] {",
+    until: "  forget(topic: string): void {",
+    why: PARTS,
+  },
+  {
+    file: "core/delivery/missed_events.ts",
+    text: "function freshIn(",
+    why: PARTS,
+  },
+  {
+    file: "core/delivery/queue.ts",
+    text: "    return lanes.every(({ readNext }) => readNext === next) ? next : undefined;",
+    why: PARTS,
+  },
+  {
+    file: "core/delivery/queue.ts",
+    text:
+      "      const events = parts ? page.events.filter((event) => isInParts(event, parts)) : page.events;",
+    why: PARTS,
+  },
+  {
+    file: "core/delivery/queue.ts",
+    text: "      if (this.lanes.count > 1) entry.part = this.#partIn(lane, event);",
+    why: PARTS,
+  },
+  {
+    file: "core/delivery/queue.ts",
+    text: "  #partIn({ parts }: PartLane, event: StoredEvent | WireEvent): number {",
+    why: PARTS,
+  },
+  {
+    file: "core/delivery/queue.ts",
+    text: "    if (this.#isFrozen(entry)) return this.ready.drop(entry);",
+    why: PARTS,
+  },
+  {
+    file: "core/delivery/queue.ts",
+    text: "    if (this.#isFrozen(entry)) this.ready.drop(entry);",
+    why: PARTS,
+  },
+  {
+    file: "core/delivery/queue.ts",
+    text: "    return this.lanes.frozen !== 0 && kind !==",
+    why: PARTS,
+  },
+  {
+    file: "core/delivery/redeliver.ts",
+    text:
+      "    if (queue.lanes.count > 1) (moves.get(from)!.parts ??= []).push(queue.partOf(entry));",
+    why: PARTS,
   },
   {
     file: "core/delivery/queue.ts",
