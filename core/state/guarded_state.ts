@@ -7,10 +7,12 @@ import { asError, thrownText } from "../base/thrown.ts";
 import { CannotStoreError, EvsError, InternalError, UnsupportedError } from "../base/errors.ts";
 import { isPromise, type MaybePromise } from "../base/maybe_promise.ts";
 import type { AuditQuery, AuditRecord } from "../event/audit.ts";
+import type { Clock } from "../base/clock.ts";
 import { FencedError } from "./fences.ts";
-import type { SharedState } from "./shared.ts";
 import { StaleError } from "./stale.ts";
 import type { GroupRecord } from "./group_rules.ts";
+import type { SharedState } from "./shared.ts";
+import type { SharedAct, Transact } from "./shared_act.ts";
 import type {
   BoundDeadLetterFilter,
   CommitOptions,
@@ -30,6 +32,9 @@ import type {
 /** Changes of dead letters and their groups. */
 const CHANGES_DEAD = /^(?:dead\.(?!ages)|group\.|event\.redact)/;
 
+/** How long that is remembered which another process may have changed, ms. */
+const REMEMBERED_MS = 500;
+
 /**
  * A value that is read once and remembered until it may have changed. One that comes later is
  * remembered only if nothing was forgotten while it was on its way: it may be of before the change.
@@ -37,18 +42,29 @@ const CHANGES_DEAD = /^(?:dead\.(?!ages)|group\.|event\.redact)/;
  * after the change, and would go on refusing once a read has failed.
  */
 class Remembered<T> {
+  readonly #clock: Clock | undefined;
   #value: T | undefined;
+  #readAt = 0;
   #times = 0;
 
+  /** `clock`: somebody else changes it, too, and it is remembered for a moment. */
+  constructor(clock: Clock | undefined) {
+    this.#clock = clock;
+  }
+
   read(read: () => MaybePromise<T>): MaybePromise<T> {
-    if (this.#value !== undefined) return this.#value;
+    // Before it is read: what it is of is at least as old.
+    const now = this.#clock?.monotonic() ?? 0;
+    if (this.#value !== undefined && now - this.#readAt < REMEMBERED_MS) return this.#value;
     const value = read();
-    if (!isPromise(value)) return this.#value = value;
+    if (!isPromise(value)) return this.#remember(value, now);
     const times = this.#times;
-    return value.then((come) => {
-      if (times === this.#times) this.#value = come;
-      return come;
-    });
+    return value.then((come) => times === this.#times ? this.#remember(come, now) : come);
+  }
+
+  #remember(value: T, at: number): T {
+    this.#readAt = at;
+    return this.#value = value;
   }
 
   forget(): void {
@@ -73,13 +89,21 @@ export class GuardedState implements State {
   #failed: unknown;
   #listener: CommitListener | undefined;
   /** Dead letters per subscription. */
-  readonly #deadCounts = new Remembered<Map<string, number>>();
-  readonly #groups = new Remembered<GroupRecord[]>();
-  readonly #groupCounts = new Remembered<DeadLetterGroupCount[]>();
-  readonly #closedCounts = new Remembered<Map<string, number>>();
+  readonly #deadCounts: Remembered<Map<string, number>>;
+  readonly #groups: Remembered<GroupRecord[]>;
+  readonly #groupCounts: Remembered<DeadLetterGroupCount[]>;
+  readonly #closedCounts: Remembered<Map<string, number>>;
+  readonly transact?: Transact;
 
-  constructor(state: State) {
+  /** `isShared`: other processes change the state, too, and this one is to let them. */
+  constructor(state: State, { isShared = false } = {}) {
     this.#state = state;
+    const { shared, transact } = isShared ? state : {};
+    if (transact) this.transact = (act) => this.#transact(transact, act);
+    this.#deadCounts = new Remembered(shared?.clock);
+    this.#groups = new Remembered(shared?.clock);
+    this.#groupCounts = new Remembered(shared?.clock);
+    this.#closedCounts = new Remembered(shared?.clock);
   }
 
   /** Resolves with the error after which nothing more is stored. */
@@ -118,15 +142,37 @@ export class GuardedState implements State {
     try {
       await this.#state.commit(changes, options);
       kept?.();
-      if (changes.some(({ op }) => CHANGES_DEAD.test(op))) {
-        this.#deadCounts.forget();
-        this.#closedCounts.forget();
-        this.#groups.forget();
-        this.#groupCounts.forget();
-      }
+      if (changes.some(({ op }) => CHANGES_DEAD.test(op))) this.#forget();
     } catch (thrown) {
       throw this.#refused(thrown);
     }
+  }
+
+  /** What it rejects with is no failure of the state: it says what was found, and that is final. */
+  async #transact<T>(transact: Transact, act: SharedAct<T>): Promise<T> {
+    if (this.#failed !== undefined) throw refusal(this.#failed);
+    let kept: (() => void) | undefined;
+    try {
+      const result = await transact({
+        on: act.on,
+        decide: async (rows) => {
+          const decision = await act.decide(rows);
+          kept = this.#listener?.(decision.changes);
+          return decision;
+        },
+      });
+      kept?.();
+      return result;
+    } finally {
+      this.#forget();
+    }
+  }
+
+  #forget(): void {
+    this.#deadCounts.forget();
+    this.#closedCounts.forget();
+    this.#groups.forget();
+    this.#groupCounts.forget();
   }
 
   async scrub(): Promise<void> {

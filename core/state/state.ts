@@ -49,6 +49,7 @@ import type {
   UnansweredRecord,
 } from "./records.ts";
 import type { SharedState } from "./shared.ts";
+import type { Transact } from "./shared_act.ts";
 import type { BeforeRev, SchemaRevs } from "./stale.ts";
 
 export type {
@@ -361,6 +362,12 @@ export interface State {
    * @internal
    */
   commit(changes: readonly StateChange[], options?: CommitOptions): Promise<void>;
+  /**
+   * Decides in the transaction that changes it, whichever process owns what is changed. Absent: no
+   * other process changes it.
+   * @internal
+   */
+  readonly transact?: Transact;
   /**
    * Removes what was changed or deleted from the files. Rejects with `CannotStoreError` if it may
    * work later. Absent: there are no files.

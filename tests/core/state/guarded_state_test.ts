@@ -6,6 +6,9 @@ import { GuardedState } from "../../../core/state/guarded_state.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
 import { SqliteState } from "../../../core/state/sqlite.ts";
 import type { StateChange } from "../../../core/state/state.ts";
+import type { SharedAct } from "../../../core/state/shared_act.ts";
+import { ActingState } from "../../helpers/acting_state.ts";
+import { FakeClock } from "../../helpers/fake_clock.ts";
 import { LateState, nextTick } from "../../helpers/late_state.ts";
 
 /** A state whose next commits fail with these errors. */
@@ -93,6 +96,46 @@ Deno.test("GuardedState remembers no count that was on its way when dead letters
   assert.equal((await state.deadLetterCounts()).get("s"), 1);
   assert.equal((await state.deadLetterCounts()).get("s"), 1);
   assert.equal(inner.counts, 2, "the second is remembered");
+});
+
+Deno.test("GuardedState remembers for half a second what other processes change, too", async () => {
+  const clock = new FakeClock();
+  const inner = new ActingState({ clock });
+  const state = new GuardedState(inner, { isShared: true });
+  const count = async () => (await state.deadLetterCounts()).get("s") ?? 0;
+  assert.equal(await count(), 0);
+  await inner.commit([dead("a")]);
+  clock.stand(499);
+  assert.equal(await count(), 0);
+  clock.stand(1);
+  assert.equal(await count(), 1, "of another process");
+  clock.stand(499);
+  await state.commit([dead("b")]);
+  assert.equal(await count(), 2, "of this one, at once");
+  const decide = () => ({ changes: [dead("c")], result: "done" });
+  const told: unknown[] = [];
+  state.onCommit((changes) => {
+    told.push(...changes.map(({ op }) => op));
+    return () => told.push("kept");
+  });
+  assert.equal(await state.transact!({ on: [], decide }), "done");
+  assert.deepEqual(told, ["dead.put", "kept"]);
+  assert.equal(await count(), 3, "also of an act");
+});
+
+Deno.test("GuardedState takes what an act finds for no failure, and refuses acts after one", async () => {
+  const inner = new ActingState();
+  const state = new GuardedState(inner, { isShared: true });
+  const act = (decide: SharedAct<number>["decide"]) => state.transact!({ on: [], decide });
+  const nothing = () => {
+    throw new Error("nothing there");
+  };
+  await assert.rejects(act(nothing), /nothing there/);
+  assert.equal(await act(() => ({ changes: [], result: 1 })), 1);
+  inner.commit = () => Promise.reject(new Error("EIO"));
+  await assert.rejects(state.commit([level]), /EIO/);
+  await assert.rejects(act(() => ({ changes: [], result: 2 })), /EIO/);
+  assert.equal(new GuardedState(inner).transact, undefined, "who has it alone needs none");
 });
 
 Deno.test("GuardedState asks again after a count that could not be read", async () => {

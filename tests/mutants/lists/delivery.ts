@@ -3,6 +3,7 @@ import type { Mutant } from "../mutant.ts";
 import { brokerMutants } from "./broker.ts";
 import { deadLetterMutants } from "./dead_letter.ts";
 import { lateReadMutants } from "./late_reads.ts";
+import { actMutants } from "./acts.ts";
 import { lateStateReadMutants } from "./late_state_reads.ts";
 import { leaseMutants } from "./leases.ts";
 import { partMutants } from "./parts.ts";
@@ -16,6 +17,7 @@ export const deliveryMutants: Mutant[] = [
   ...settlingMutants,
   ...leaseMutants,
   ...lateReadMutants,
+  ...actMutants,
   ...lateStateReadMutants,
   ...partMutants,
   ...retryMutants,

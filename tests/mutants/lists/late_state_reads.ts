@@ -15,8 +15,8 @@ export const lateStateReadMutants: Mutant[] = [
     name: "late reads: a count that was on its way is remembered after the change",
     promise: TOGETHER,
     file: "core/state/guarded_state.ts",
-    from: "if (times === this.#times) this.#value = come;",
-    to: "this.#value = come;",
+    from: "times === this.#times ? this.#remember(come, now) : come",
+    to: "this.#remember(come, now)",
     tests: GUARDED,
   },
   {

@@ -38,7 +38,7 @@ export const stateMutants: Mutant[] = [
     name: "state: counts dead letters that are gone",
     promise: "6. Retry, dead letter and cursor move together",
     file: "core/state/guarded_state.ts",
-    from: "        this.#deadCounts.forget();\n",
+    from: "    this.#deadCounts.forget();\n",
     to: "",
     tests: ["tests/core/state/guarded_state_test.ts"],
   },
