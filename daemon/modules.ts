@@ -92,6 +92,7 @@ import "../core/dead_letter/move.ts";
 import "../core/dead_letter/order.ts";
 import "../core/dead_letter/queue.ts";
 import "../core/dead_letter/resumable.ts";
+import "../core/dead_letter/shared_move.ts";
 import "../core/dead_letter/small_transactions.ts";
 import "../core/delivery/begin_ahead.ts";
 import "../core/delivery/begun_deliveries.ts";

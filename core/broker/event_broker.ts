@@ -147,10 +147,9 @@ export class EventBroker<E = any> extends Broker<E> {
       (name) => this.topics.get(name)?.options.store,
     );
     const store = this.store = this.#stores.store;
-    const given = options.state ?? new MemoryState();
-    const sharedState = sharedOf(given, store);
-    const state = this.#state = new GuardedState(given, { isShared: sharedState !== undefined });
+    const state = this.#state = new GuardedState(options.state ?? new MemoryState(), store);
     const snapshot = state.load();
+    const sharedState = sharedOf(state, store);
     const shared = this.shared = sharedState &&
       new SharedCatalog({ shared: sharedState, state, onError });
     const settled = (topic: string) => this.#writer.settled(topic);

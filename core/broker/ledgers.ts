@@ -37,6 +37,10 @@ export class StateLedger implements Ledger {
     await tellDelivered(this.#queue, changes, dead);
   }
 
+  get transact(): Ledger["transact"] {
+    return this.#state.transact;
+  }
+
   get note(): Ledger["note"] {
     if (this.#state.forgets) return undefined;
     return (changes) => this.#state.commit(changes, { sync: false });

@@ -136,6 +136,7 @@ export class DeadLetters {
           subscriptions,
           upTo,
           to: action.to,
+          passCopies: action.ids === undefined,
           also: (done) => auditedDeadLetters("dead-letters.retry", { act, action, done }),
         }),
       done: "retried",

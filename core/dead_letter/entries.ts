@@ -26,7 +26,7 @@ const NAMED = 10;
  * changes them holds their subscriptions meanwhile.
  */
 export function readEntries(
-  state: State,
+  state: Pick<State, "deadLetters">,
   keys: readonly EntryKey[],
   { upTo }: { upTo?: number | undefined } = {},
 ): MaybePromise<DeadLetterRecord[]> {
@@ -68,8 +68,8 @@ export type EditedCopy = { pending: true } | { pending: false; record: DeadLette
  * reads is seen by the second; one that is retried between them, by the first, which is repeated.
  */
 export function copyOf(
-  state: State,
-  { topic, editedAs }: DeadLetterRecord,
+  state: Pick<State, "deadLetters" | "retry">,
+  { topic, editedAs }: Pick<DeadLetterRecord, "topic" | "editedAs">,
 ): MaybePromise<EditedCopy | undefined> {
   if (editedAs === undefined) return undefined;
   const key = { ...splitDeadLetterName(editedAs), topic };

@@ -21,9 +21,29 @@ import {
   refuseGone,
   removal,
 } from "./entries.ts";
+import { retryOf } from "../state/dead_letter_page.ts";
+import type { ActOn, ActRows, Transact } from "../state/shared_act.ts";
 import { commitTogether, holdingAll } from "./move.ts";
+import { marksOf, partField, takenOf } from "./shared_move.ts";
 import { editedCopy, type ImportedDeadLetter, isUnchanged, recordOfImport } from "./imported.ts";
 import { deadLetterName, splitDeadLetterName } from "../state/dead_letter_name.ts";
+
+/** Reads dead letters and retries, of one moment or while nobody changes them. */
+type LetterRows = Pick<State, "deadLetters" | "retry">;
+
+/** A part of an import and what is committed of it; call `apply` once it is. */
+interface PlannedPart {
+  reply: DeadLetterImportReply;
+  changes: StateChange[];
+  apply(): void;
+}
+
+/** What is sent, and what becomes of the dead letters. */
+interface Decided {
+  reply: DeadLetterImportReply;
+  sent: DeadLetterRecord[];
+  changes: StateChange[];
+}
 
 /** What an importer keeps its state in. */
 export interface ImporterOptions {
@@ -75,21 +95,58 @@ export class DeadLetterImporter {
     chunk: readonly ImportedDeadLetter[],
     how: ImportPart & ActOptions,
   ): Promise<DeadLetterImportReply> {
+    const { transact } = this.#state;
+    if (transact) {
+      return this.#inAct(transact, how, [], async (rows) => {
+        await rows.holdNumbers();
+        return await this.#planAdd(rows, chunk, how);
+      });
+    }
     const names = chunk.map(({ subscription }) => subscription);
     const added = this.#adding.then(() =>
-      holdingAll(names, this.#subscriptions, () => this.#addHeld(chunk, how))
+      holdingAll(names, this.#subscriptions, async () => {
+        const { reply, changes, apply } = await this.#planAdd(this.#state, chunk, how);
+        await this.#state.commit(changes);
+        apply();
+        return reply;
+      })
     );
     this.#adding = added.catch(() => {}); // the caller gets the error
     return added;
   }
 
-  async #addHeld(
+  /**
+   * One transaction of a state that several nodes share, unless the part is done: another node may
+   * have been asked before.
+   */
+  async #inAct(
+    transact: Transact,
+    { batch, part }: ImportPart,
+    on: readonly ActOn[],
+    plan: (rows: ActRows) => Promise<PlannedPart>,
+  ): Promise<DeadLetterImportReply> {
+    const { reply, apply } = await transact({
+      on,
+      async decide(rows) {
+        const before = batch === undefined ? undefined : await rows.importReply(batch, part);
+        const result = before === undefined
+          ? await plan(rows)
+          : { reply: JSON.parse(before), changes: [], apply: () => {} };
+        return { changes: result.changes, result };
+      },
+    });
+    apply();
+    return reply;
+  }
+
+  async #planAdd(
+    rows: Pick<State, "deadLetters">,
     chunk: readonly ImportedDeadLetter[],
     { act, ...part }: ImportPart & ActOptions,
-  ): Promise<DeadLetterImportReply> {
+  ): Promise<PlannedPart> {
     const reply = { ...emptyReply(), count: chunk.length };
     const given = chunk.map(recordOfImport);
-    const known = new Set((await readEntries(this.#state, given)).map(keyOf));
+    const known = new Set((await readEntries(rows, given)).map(keyOf));
     const fresh = given.filter((record) => {
       const isNew = !known.has(keyOf(record));
       known.add(keyOf(record));
@@ -98,13 +155,12 @@ export class DeadLetterImporter {
     reply.added = fresh.length;
     reply.present = chunk.length - fresh.length;
     const done = this.#parts.record(part, reply);
-    await this.#state.commit([
+    const changes = [
       ...fresh.map((record): StateChange => ({ op: "dead.put", record, known: true })),
       ...done.changes,
       ...auditedDeadLetters("dead-letters.import", { act, done: fresh }),
-    ]);
-    done.apply();
-    return reply;
+    ];
+    return { reply, changes, apply: done.apply };
   }
 
   /**
@@ -140,9 +196,12 @@ export class DeadLetterImporter {
   }
 
   /** The edited copy of a dead letter, if there is one. */
-  async #copyOf(first: string, topic: string): Promise<EditedCopy | undefined> {
-    const [record] = await readEntries(this.#state, [{ ...splitDeadLetterName(first), topic }]);
-    return record && await copyOf(this.#state, record);
+  async #copyOf(
+    rows: LetterRows,
+    { first, topic }: { first: string; topic: string },
+  ): Promise<EditedCopy | undefined> {
+    const [record] = await readEntries(rows, [{ ...splitDeadLetterName(first), topic }]);
+    return record && await copyOf(rows, record);
   }
 
   /**
@@ -152,31 +211,67 @@ export class DeadLetterImporter {
   async #deliver(
     target: string,
     entries: readonly ImportedDeadLetter[],
-    { act, ...part }: ImportPart & ActOptions,
+    how: ImportPart & ActOptions,
   ): Promise<DeadLetterImportReply> {
-    this.#subscriptions.require(target);
+    const { transact } = this.#state;
+    if (transact && this.#subscriptions.require(target).ledger.lasts) {
+      return await this.#deliverShared(transact, { target, entries }, how);
+    }
     const names = [target, ...entries.map(({ subscription }) => subscription)];
     return await holdingAll(names, this.#subscriptions, async () => {
       const driver = this.#subscriptions.require(target);
-      const { reply, sent, changes } = await this.#decide(target, entries, driver.now());
+      const decided = await this.#decide(this.#state, { target, entries }, driver.now());
+      const { reply, sent } = decided;
       driver.look();
       const plan = planRedelivery(driver.queue, sent, driver.now());
-      const done = this.#parts.record(part, reply);
-      const what = reply.mended > 0 ? "dead-letters.edit" : "dead-letters.retry";
-      const also = auditedDeadLetters(what, { act, done: sent });
-      const others = [...changes, ...done.changes, ...also];
-      await commitTogether([{ driver, plan }], this.#state, others);
-      done.apply();
+      const { changes, apply } = this.#also(decided, how);
+      await commitTogether([{ driver, plan }], this.#state, changes);
+      apply();
       return reply;
     });
   }
 
+  #deliverShared(
+    transact: Transact,
+    chunk: { target: string; entries: readonly ImportedDeadLetter[] },
+    how: ImportPart & ActOptions,
+  ): Promise<DeadLetterImportReply> {
+    const driver = this.#subscriptions.require(chunk.target);
+    // Those that are edited have the keys that they are given.
+    const of = chunk.entries.map(({ seq, event: { key } }) => ({ seq, key }));
+    return this.#inAct(transact, how, [{ subscription: chunk.target, of }], async (rows) => {
+      const now = driver.now();
+      const decided = await this.#decide(rows, chunk, now);
+      const places = await rows.places(chunk.target, decided.sent);
+      const placed = decided.sent.map((entry, n) => ({ entry, place: places[n]! }));
+      const { taken } = takenOf(placed);
+      const { changes, apply } = this.#also(decided, how);
+      const retries = taken.map(({ entry, place: { part } }): StateChange => {
+        const record = retryOf(entry, { to: chunk.target, dueAt: now.wall });
+        return { op: "retry.put", record: { ...record, ...partField(part) } };
+      });
+      const { reply } = decided;
+      return { reply, changes: [...retries, ...marksOf(driver, taken), ...changes], apply };
+    });
+  }
+
+  /** What is committed together with the retries. */
+  #also(
+    { reply, sent, changes }: Decided,
+    { act, ...part }: ImportPart & ActOptions,
+  ): { changes: StateChange[]; apply(): void } {
+    const done = this.#parts.record(part, reply);
+    const what = reply.mended > 0 ? "dead-letters.edit" : "dead-letters.retry";
+    const also = auditedDeadLetters(what, { act, done: sent });
+    return { changes: [...changes, ...done.changes, ...also], apply: done.apply };
+  }
+
   /** What is sent, and what becomes of the dead letters. */
   async #decide(
-    target: string,
-    entries: readonly ImportedDeadLetter[],
+    rows: LetterRows,
+    { target, entries }: { target: string; entries: readonly ImportedDeadLetter[] },
     now: Now,
-  ): Promise<{ reply: DeadLetterImportReply; sent: DeadLetterRecord[]; changes: StateChange[] }> {
+  ): Promise<Decided> {
     const reply = emptyReply();
     const sent: DeadLetterRecord[] = [];
     const changes: StateChange[] = [];
@@ -184,9 +279,9 @@ export class DeadLetterImporter {
     for (const entry of entries) {
       reply.count++;
       const given = recordOfImport(entry);
-      const [before] = await readEntries(this.#state, [given]);
+      const [before] = await readEntries(rows, [given]);
       const first = before?.editedFrom ?? given.editedFrom ?? deadLetterName(given);
-      const copy = await this.#copyOf(first, given.topic);
+      const copy = await this.#copyOf(rows, { first, topic: given.topic });
       // Once is enough if an event is in the import twice, as itself or as a copy, or already in
       // delivery.
       if (seen.has(`${given.topic} ${first}`) || copy?.pending) {

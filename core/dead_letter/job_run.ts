@@ -197,7 +197,8 @@ export class JobRun {
       ];
     };
     const context = { state, subscriptions, upTo: bound, also };
-    if (action === "retry") await moveDeadLetters(able, { ...context, to });
+    const passCopies = this.record.selection.ids === undefined;
+    if (action === "retry") await moveDeadLetters(able, { ...context, to, passCopies });
     else await removeDeadLetters(able, context);
     this.#became(next);
   }

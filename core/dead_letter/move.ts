@@ -9,6 +9,7 @@ import type { SubscriptionManager } from "../delivery/manager.ts";
 import type { Plan } from "../delivery/plan.ts";
 import type { State, StateChange } from "../state/state.ts";
 import { keyOf, readEntries, removal } from "./entries.ts";
+import { moveShared, removeShared } from "./shared_move.ts";
 import { deadLetterName } from "../state/dead_letter_name.ts";
 
 /** Entries looked up at once; other work runs in between. */
@@ -21,20 +22,50 @@ export interface MoveContext {
   /** Only entries that were added by then. */
   upTo?: number | undefined;
   /** What is committed together with the act on these. */
-  also?: (done: readonly Redelivery[]) => StateChange[];
+  also?: ((done: readonly Redelivery[]) => StateChange[]) | undefined;
+}
+
+/** What moves dead letters. */
+interface MoveOptions extends MoveContext {
+  to: string | undefined;
+  passCopies?: boolean;
 }
 
 /**
  * Moves entries, in their order, to `to` or to the subscriptions that failed. Entries that have
- * disappeared meanwhile are skipped; returns the others.
+ * disappeared meanwhile are skipped; returns the others. `passCopies`: those of which an edited copy
+ * is on its way are, too, where it could have been made meanwhile.
  */
 export async function moveDeadLetters(
   entries: readonly Redelivery[],
-  { to, ...context }: MoveContext & { to: string | undefined },
+  { passCopies = false, ...context }: MoveOptions,
+): Promise<readonly Redelivery[]> {
+  const { state, subscriptions, to } = context;
+  for (const name of new Set(entries.map(({ subscription }) => to ?? subscription))) {
+    subscriptions.require(name);
+  }
+  const { transact } = state;
+  if (!transact) return await moveHere(entries, context);
+  const targetOf = ({ subscription }: Redelivery) => subscriptions.require(to ?? subscription);
+  const isHere = (entry: Redelivery) => !targetOf(entry).ledger.lasts;
+  // Those of subscriptions that live in this process alone; the others, with what goes with all.
+  const here = await moveHere(entries.filter(isHere), { ...context, also: undefined });
+  const there = await moveShared(entries.filter((entry) => !isHere(entry)), {
+    ...context,
+    transact,
+    targetOf,
+    passCopies,
+    also: (done) => context.also?.([...here, ...done]) ?? [],
+  });
+  return [...here, ...there];
+}
+
+async function moveHere(
+  entries: readonly Redelivery[],
+  { to, ...context }: MoveOptions,
 ): Promise<readonly Redelivery[]> {
   const { state, subscriptions, also } = context;
   const targets = new Set(entries.map(({ subscription }) => to ?? subscription));
-  for (const name of targets) subscriptions.require(name);
   const names = [...targets, ...entries.map(({ subscription }) => subscription)];
   return await holdingAll(names, subscriptions, async () => {
     const there = await stillThere(entries, context);
@@ -55,6 +86,8 @@ export async function removeDeadLetters(
   context: MoveContext,
 ): Promise<readonly Redelivery[]> {
   const { state, subscriptions, also } = context;
+  const { transact } = state;
+  if (transact) return await removeShared(entries, { ...context, transact });
   const names = entries.map(({ subscription }) => subscription);
   return await holdingAll(names, subscriptions, async () => {
     const there = await stillThere(entries, context);

@@ -16,6 +16,7 @@ import { TaskQueue } from "../base/task_queue.ts";
 import { asError } from "../base/thrown.ts";
 import { MOST_PARTS } from "../event/part.ts";
 import { type Fence, FencedError } from "../state/fences.ts";
+import type { Transact } from "../state/shared_act.ts";
 import type { DeadLetterRecord, RetryRecord, StateChange } from "../state/state.ts";
 import type { Outcome, Plan, Settlement } from "./plan.ts";
 
@@ -43,6 +44,8 @@ export interface Ledger {
    */
   note?(changes: readonly StateChange[]): Promise<void>;
   retry(topic: string, id: string): MaybePromise<RetryRecord | undefined>;
+  /** Changes what other processes may own. Absent: there are none. */
+  readonly transact?: Transact | undefined;
 }
 
 /** What commits depend on, where a subscription is divided between nodes. */

@@ -15,6 +15,8 @@ import type {
 } from "../protocol/in_flight.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 import type { Entry } from "./entry.ts";
+import type { Transact } from "../state/shared_act.ts";
+import type { StateChange } from "../state/state.ts";
 import type { Plan } from "./plan.ts";
 import type { DeliveryQueue } from "./queue.ts";
 
@@ -156,12 +158,12 @@ export async function retryNow(
   { ids }: RetriesNowRequest = {},
   { act }: ActOptions = {},
 ): Promise<RetriesNowReply> {
+  const { transact } = driver.ledger;
+  if (transact) return await retrySharedNow(driver, { transact, ids, act });
   const named = ids && new Set(ids);
   const chosen = [...waiting(driver.queue)].filter(({ id }) => named?.has(id) ?? true)
     .sort(compareDue);
-  const found = new Set(chosen.map(({ id }) => id));
-  const missing = [...named ?? []].filter((id) => !found.has(id));
-  if (missing.length > 0) throw noneWaits(driver.record.name, missing);
+  refuseMissing(driver.record.name, { named, found: chosen });
   let count = 0;
   for (let i = 0; i < chosen.length; i += AT_ONCE) {
     const some = chosen.slice(i, i + AT_ONCE);
@@ -174,6 +176,47 @@ export async function retryNow(
       return plan;
     });
   }
+  return { count };
+}
+
+function refuseMissing(
+  subscription: string,
+  { named, found }: { named: ReadonlySet<string> | undefined; found: readonly { id: string }[] },
+): void {
+  const ids = new Set(found.map(({ id }) => id));
+  const missing = [...named ?? []].filter((id) => !ids.has(id));
+  if (missing.length > 0) throw noneWaits(subscription, missing);
+}
+
+/**
+ * The same, whichever node owns the parts; in one transaction, because owners read all of them again
+ * after each. Those that are leased there count, too, and stay leased.
+ */
+async function retrySharedNow(
+  driver: SubscriptionDriver,
+  { transact, ids, act }: ActOptions & {
+    transact: Transact;
+    ids: readonly string[] | undefined;
+  },
+): Promise<RetriesNowReply> {
+  const subscription = driver.record.name;
+  const named = ids && new Set(ids);
+  const now = driver.now().wall;
+  const count = await transact({
+    on: [{ subscription }],
+    async decide(rows) {
+      const found = await rows.retries(subscription, ids);
+      refuseMissing(subscription, { named, found });
+      const facts = { act: "retries.now", subscription } as const;
+      const changes = [
+        ...found.map(({ topic, id }): StateChange => {
+          return { op: "retry.due", subscription, topic, id, now };
+        }),
+        ...found.length > 0 ? audited(act, { ...facts, details: { count: found.length } }) : [],
+      ];
+      return { changes, result: found.length };
+    },
+  });
   return { count };
 }
 

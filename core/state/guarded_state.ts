@@ -95,10 +95,10 @@ export class GuardedState implements State {
   readonly #closedCounts: Remembered<Map<string, number>>;
   readonly transact?: Transact;
 
-  /** `isShared`: other processes change the state, too, and this one is to let them. */
-  constructor(state: State, { isShared = false } = {}) {
+  /** `sharesState`: of the store of events, which other processes use, too. */
+  constructor(state: State, { sharesState = false }: { readonly sharesState?: boolean } = {}) {
     this.#state = state;
-    const { shared, transact } = isShared ? state : {};
+    const { shared, transact } = sharesState ? state : {};
     if (transact) this.transact = (act) => this.#transact(transact, act);
     this.#deadCounts = new Remembered(shared?.clock);
     this.#groups = new Remembered(shared?.clock);

@@ -6,6 +6,7 @@
  */
 import type { MaybePromise } from "../base/maybe_promise.ts";
 import type { Placed } from "../event/part.ts";
+import type { PartRows } from "./coordinator.ts";
 import type { FailedEvent } from "./dead_letter_name.ts";
 import type { RetryRecord, State, StateChange } from "./state.ts";
 
@@ -54,6 +55,8 @@ export interface ActRows extends Pick<State, "retry" | "deadLetters"> {
   retries(subscription: string, ids?: readonly string[]): Promise<WaitingRetry[]>;
   /** What was answered to a part of an import that is done. */
   importReply(batch: string, part: string): Promise<string | undefined>;
+  /** All rows of a subscription that the act is on. */
+  queue(subscription: string): Promise<PartRows>;
 }
 
 /** What an act comes to. */

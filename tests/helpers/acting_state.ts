@@ -6,6 +6,7 @@
 import { systemClock } from "../../core/base/clock.ts";
 import { partOf } from "../../core/event/part.ts";
 import { MemoryState } from "../../core/state/memory.ts";
+import { rowsOfParts } from "../../core/state/part_rows.ts";
 import type { SharedState } from "../../core/state/shared.ts";
 import type { ActOn, ActRows, SharedAct } from "../../core/state/shared_act.ts";
 import type { StateChange } from "../../core/state/state.ts";
@@ -88,6 +89,11 @@ export class ActingState extends MemoryState {
             row.subscription === subscription && (ids === undefined || ids.includes(row.id))
           ),
         ),
+      queue: (subscription) => {
+        const asked = Array.from({ length: parts(subscription) }, (_, part) => part);
+        const rows = rowsOfParts(this.load(), { subscription, parts: asked });
+        return Promise.resolve({ parts: [], ...rows });
+      },
       importReply: (batch, part) =>
         Promise.resolve(imports.find((row) => row.batch === batch && row.part === part)?.reply),
     };

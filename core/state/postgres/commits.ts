@@ -8,7 +8,7 @@
  */
 import type { Clock } from "../../base/clock.ts";
 import { CannotStoreError, ClosedError } from "../../base/errors.ts";
-import type { Postgres } from "../../postgres/connection.ts";
+import type { Postgres, Query } from "../../postgres/connection.ts";
 import { refusedBy } from "../../postgres/errors.ts";
 import { type Fence, FencedError } from "../fences.ts";
 import type { CommitOptions, StateChange } from "../state.ts";
@@ -28,8 +28,13 @@ const MOST_CHANGES = 10_000;
 const FIRST_WAIT = 20;
 const LONGEST_WAIT = 1000;
 
+/** Reads in the transaction what it decides by; called again when that is tried again. */
+type Decide = (query: Query) => Promise<readonly StateChange[]>;
+
 interface Waiting {
   changes: readonly StateChange[];
+  /** Has a transaction of its own. */
+  decide?: Decide;
   fences: readonly Fence[];
   sync: boolean;
   /** By the monotonic clock: it waits no longer for a database that is away. */
@@ -81,11 +86,25 @@ export class Commits {
     changes: readonly StateChange[],
     { sync = true, fences = [] }: CommitOptions = {},
   ): Promise<void> {
+    if (!this.#closing && changes.length === 0 && fences.length === 0) return Promise.resolve();
+    return this.#enqueue({ changes, fences, sync });
+  }
+
+  /** Commits what `decide` decides, in the transaction in which it reads. */
+  async act<T>(
+    decide: (query: Query) => Promise<{ changes: readonly StateChange[]; result: T }>,
+  ): Promise<T> {
+    let decided: { changes: readonly StateChange[]; result: T } | undefined;
+    const changesOf = async (query: Query) => (decided = await decide(query)).changes;
+    await this.#enqueue({ changes: [], fences: [], sync: true, decide: changesOf });
+    return decided!.result;
+  }
+
+  #enqueue(commit: Omit<Waiting, "until" | "resolve" | "reject">): Promise<void> {
     if (this.#closing) return Promise.reject(closed());
-    if (changes.length === 0 && fences.length === 0) return Promise.resolve();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const until = this.#clock.monotonic() + this.#patience;
-    this.#waiting.push({ changes, fences, sync, until, resolve, reject });
+    this.#waiting.push({ ...commit, until, resolve, reject });
     this.#running ??= this.#run();
     return promise;
   }
@@ -122,9 +141,10 @@ export class Commits {
 
   #take(): Waiting[] {
     let count = 0;
-    const end = this.#waiting.findIndex(({ changes }, n) =>
-      (count += changes.length) > MOST_CHANGES && n > 0
-    );
+    const end = this.#waiting.findIndex(({ changes, decide }, n) => {
+      count += changes.length;
+      return n > 0 && (count > MOST_CHANGES || decide !== undefined || this.#waiting[0]!.decide);
+    });
     return this.#waiting.splice(0, end < 0 ? this.#waiting.length : end);
   }
 
@@ -167,14 +187,20 @@ export class Commits {
   }
 
   async #transaction(commits: readonly Waiting[], number: number): Promise<void> {
-    const changes = commits.flatMap(({ changes }) => changes);
+    const given = commits.flatMap(({ changes }) => changes);
     const first = this.#firstStatements(commits, number);
-    if (!needsPlan(changes)) {
-      await this.#postgres.query("state", requestOf([...first, ...batchedStatements(changes)]));
+    const { decide } = commits[0]!;
+    if (!decide && !needsPlan(given)) {
+      await this.#postgres.query("state", requestOf([...first, ...batchedStatements(given)]));
       return;
     }
     this.#groups = await this.#postgres.transaction("state", async (query) => {
       for (const { text, values } of first) await query(text, values);
+      const changes = decide ? await decide(query) : given;
+      if (!needsPlan(changes)) {
+        if (changes.length > 0) await query(requestOf(batchedStatements(changes)));
+        return this.#groups;
+      }
       const batches = new Batches();
       const plan = await DeadLetterPlan.begin(query, { changes, batches, known: this.#groups });
       await query(requestOf(batchedStatements(changes, { batches, plan })));

@@ -29,6 +29,8 @@ import type {
   StateChange,
   StateSnapshot,
 } from "../state.ts";
+import type { Transact } from "../shared_act.ts";
+import { PostgresAct } from "./acts.ts";
 import { Commits } from "./commits.ts";
 import { STATE_MIGRATIONS } from "./migrations.ts";
 import { StateReads } from "./reads.ts";
@@ -149,6 +151,10 @@ export class PostgresState implements State {
   commit(changes: readonly StateChange[], options?: CommitOptions): Promise<void> {
     return this.#commits.commit(changes, options);
   }
+
+  /** @internal */
+  readonly transact: Transact = ({ on, decide }) =>
+    this.#commits.act(async (query) => await decide(await PostgresAct.begin(query, on)));
 
   /** @internal */
   retry(subscription: string, topic: string, id: string): Promise<RetryRecord | undefined> {

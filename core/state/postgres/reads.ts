@@ -89,9 +89,12 @@ function patternOf(part: string): string {
 /** The reads of a state. */
 export class StateReads {
   readonly #query: Query;
+  readonly #holds: boolean;
 
-  constructor(query: Query) {
+  /** `holds`: nobody else changes dead letters that are read, until the transaction ends. */
+  constructor(query: Query, { holds = false } = {}) {
     this.#query = query;
+    this.#holds = holds;
   }
 
   async #all(text: string, values: readonly unknown[] = []): Promise<Row[]> {
@@ -123,7 +126,8 @@ export class StateReads {
       ? `number > ${next(1)}::bigint ORDER BY number`
       : `number < ${next(1)}::bigint ORDER BY number DESC`;
     const rows = await this.#all(
-      `${SELECT_DEAD_LETTERS} WHERE ${where} AND ${order} LIMIT ${next(2)}::bigint`,
+      `${SELECT_DEAD_LETTERS} WHERE ${where} AND ${order} LIMIT ${next(2)}::bigint` +
+        (this.#holds ? " FOR UPDATE OF dead_letters" : ""),
       values,
     );
     return nextAfter(

@@ -101,7 +101,7 @@ Deno.test("GuardedState remembers no count that was on its way when dead letters
 Deno.test("GuardedState remembers for half a second what other processes change, too", async () => {
   const clock = new FakeClock();
   const inner = new ActingState({ clock });
-  const state = new GuardedState(inner, { isShared: true });
+  const state = new GuardedState(inner, { sharesState: true });
   const count = async () => (await state.deadLetterCounts()).get("s") ?? 0;
   assert.equal(await count(), 0);
   await inner.commit([dead("a")]);
@@ -125,7 +125,7 @@ Deno.test("GuardedState remembers for half a second what other processes change,
 
 Deno.test("GuardedState takes what an act finds for no failure, and refuses acts after one", async () => {
   const inner = new ActingState();
-  const state = new GuardedState(inner, { isShared: true });
+  const state = new GuardedState(inner, { sharesState: true });
   const act = (decide: SharedAct<number>["decide"]) => state.transact!({ on: [], decide });
   const nothing = () => {
     throw new Error("nothing there");
