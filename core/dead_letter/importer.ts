@@ -24,7 +24,8 @@ import {
 import { retryOf } from "../state/dead_letter_page.ts";
 import type { ActOn, ActRows, Transact } from "../state/shared_act.ts";
 import { commitTogether, holdingAll } from "./move.ts";
-import { marksOf, partField, takenOf } from "./shared_move.ts";
+import { marksOf, takenOf } from "./shared_move.ts";
+import { partField } from "../event/part.ts";
 import { editedCopy, type ImportedDeadLetter, isUnchanged, recordOfImport } from "./imported.ts";
 import { deadLetterName, splitDeadLetterName } from "../state/dead_letter_name.ts";
 

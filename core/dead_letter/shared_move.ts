@@ -2,6 +2,7 @@
  * Turns dead letters into retries, or removes them, where several nodes share the state: whichever
  * node owns the parts, in one transaction that finds them and changes them.
  */
+import { partField } from "../event/part.ts";
 import type { Now } from "../delivery/entry.ts";
 import type { Redelivery } from "../delivery/redeliver.ts";
 import { compilePattern } from "../event/topic_options.ts";
@@ -145,9 +146,4 @@ export function marksOf(
     const seqs = [...new Set(some.map(({ entry }) => entry.seq))];
     return { op: "done.put", subscription, topic, ...partField(part), seqs };
   });
-}
-
-/** A part as records have it: absent where it is the first. */
-export function partField(part: number): { part?: number } {
-  return part === 0 ? {} : { part };
 }

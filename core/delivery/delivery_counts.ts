@@ -3,10 +3,10 @@
  * its consumers have begun; the rules are in core/delivery/unanswered.ts. Nothing here is durable:
  * the callers store the changes that they get.
  */
-import type { PartMask } from "../event/part.ts";
+import { partField, type PartMask } from "../event/part.ts";
 import type { BegunEvent, StateChange, UnansweredRecord } from "../state/state.ts";
 import { DeliveryTally } from "./delivery_tally.ts";
-import { type Entry, partField } from "./entry.ts";
+import type { Entry } from "./entry.ts";
 import type { Lease } from "./leases.ts";
 import {
   answeredChange,

@@ -3,13 +3,10 @@ import type {
   CursorRecord,
   ExpiredOfParts,
   MissedOfParts,
-  RetryRecord,
   UnansweredRecord,
+  WaitingRetry,
 } from "../state/records.ts";
 import type { OpenDelivery } from "./unanswered.ts";
-
-/** All of a retry but the event and the attempts. */
-export type WaitingRetry = Omit<RetryRecord, "line" | "attempts">;
 
 /** What is stored of a queue, or of some parts of it. */
 export interface DeliveryRows {

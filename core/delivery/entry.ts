@@ -39,13 +39,6 @@ export function isUntold({ missed }: Pick<TopicLane, "missed">): boolean {
   return missed !== undefined && missed.stored < missed.count;
 }
 
-/** The part as the records of the state name it: only from the second one on. */
-export function partField(part: number): { part?: number } {
-  return part > 0 ? { part } : FIRST_PART;
-}
-
-const FIRST_PART = {};
-
 /**
  * `stream`: read from the topic, settled by the cursor. `retry`: has its own row. `ephemeral`: from
  * a topic that stores nothing.

@@ -11,7 +11,8 @@ import { type FailedEvent, failedEvent, splitDeadLetterName } from "../state/dea
 import type { SettleReply } from "../protocol/protocol.ts";
 import { backoffDelay } from "../event/backoff.ts";
 import type { Attempt, DeadLetterRecord, StateChange } from "../state/state.ts";
-import { type Entry, isUntold, type Now, partField } from "./entry.ts";
+import { partField } from "../event/part.ts";
+import { type Entry, isUntold, type Now } from "./entry.ts";
 import type { Lease } from "./leases.ts";
 import type { RecordOf } from "./late_records.ts";
 import { Marks } from "./marks.ts";

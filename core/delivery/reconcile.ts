@@ -4,11 +4,10 @@
  */
 import { maskOf, type PartMask } from "../event/part.ts";
 import type { PartRows } from "../state/coordinator.ts";
-import { waitLeft } from "../state/records.ts";
+import { type WaitingRetry, waitLeft } from "../state/records.ts";
 import type { Entry, Now } from "./entry.ts";
 import { dropEntry } from "./give_back.ts";
 import type { DeliveryQueue } from "./queue.ts";
-import type { WaitingRetry } from "./delivery_rows.ts";
 import { retryEntry } from "./retry_entry.ts";
 
 /** A wait that differs by less is the same: it was rounded when it was stored. */

@@ -2,7 +2,8 @@
 import { type FailedEvent, failedEvent } from "../state/dead_letter_name.ts";
 import { retryOf } from "../state/dead_letter_page.ts";
 import type { DeadLetterRecord, StateChange } from "../state/state.ts";
-import { type Entry, type Now, partField } from "./entry.ts";
+import { partField } from "../event/part.ts";
+import type { Entry, Now } from "./entry.ts";
 import { Marks } from "./marks.ts";
 import type { PartLane } from "./part_lanes.ts";
 import { cursorPlan, type Plan } from "./plan.ts";

@@ -1,7 +1,6 @@
 /** A stored retry as the entry of a queue. */
-import { waitLeft } from "../state/records.ts";
+import { type WaitingRetry, waitLeft } from "../state/records.ts";
 import { Entry, type Now } from "./entry.ts";
-import type { WaitingRetry } from "./delivery_rows.ts";
 
 /** A retry as an entry. `size`: bytes of its line, if known. */
 export function retryEntry(retry: WaitingRetry, now: Now, size = 4096): Entry {

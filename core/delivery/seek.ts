@@ -3,9 +3,9 @@
  * asked for and are gone are missed.
  */
 import type { Missed } from "../reading/missed.ts";
-import { EVERY_PART, type PartMask } from "../event/part.ts";
+import { EVERY_PART, partField, type PartMask } from "../event/part.ts";
 import type { StateChange } from "../state/state.ts";
-import { type Entry, partField, type TopicLane } from "./entry.ts";
+import type { Entry, TopicLane } from "./entry.ts";
 import { cursorIn, type PartLanes, sumOfMissed } from "./part_lanes.ts";
 import { type Plan, removeRetry } from "./plan.ts";
 import type { DeliveryQueue } from "./queue.ts";

@@ -8,9 +8,9 @@
  * and one that ends that way again is counted twice. After {@link ALONE_AFTER} such ends an event
  * is delivered alone.
  */
-import { partsIn } from "../event/part.ts";
+import { partField, partsIn } from "../event/part.ts";
 import type { BegunRecord, StateChange, StateSnapshot, UnansweredRecord } from "../state/state.ts";
-import { type Entry, partField } from "./entry.ts";
+import type { Entry } from "./entry.ts";
 import type { Lease } from "./leases.ts";
 import type { Plan } from "./plan.ts";
 import type { DeliveryQueue } from "./queue.ts";

@@ -70,3 +70,10 @@ export function partsIn(mask: PartMask): number[] {
 export function isInParts(event: Placed, { count, mask }: PartSelection): boolean {
   return (mask & 1 << partOf(event, count)) !== 0;
 }
+
+/** The part as the records of the state name it: only from the second one on. */
+export function partField(part: number): { part?: number } {
+  return part > 0 ? { part } : FIRST_PART;
+}
+
+const FIRST_PART = {};

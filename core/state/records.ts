@@ -127,6 +127,9 @@ export interface RetryRecord extends FailedEvent {
   part?: number;
 }
 
+/** All of a retry but the event and the attempts. */
+export type WaitingRetry = Omit<RetryRecord, "line" | "attempts">;
+
 /**
  * How long a retry still waits at `now`, ms: according to the clock, but never more than its wait.
  */

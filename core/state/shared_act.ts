@@ -8,7 +8,8 @@ import type { MaybePromise } from "../base/maybe_promise.ts";
 import type { Placed } from "../event/part.ts";
 import type { PartRows } from "./coordinator.ts";
 import type { FailedEvent } from "./dead_letter_name.ts";
-import type { RetryRecord, State, StateChange } from "./state.ts";
+import type { WaitingRetry } from "./records.ts";
+import type { State, StateChange } from "./state.ts";
 
 /** What an act changes of one subscription. */
 export interface ActOn {
@@ -31,9 +32,6 @@ export interface EventPlace {
   /** It is still to be delivered from its topic. */
   isOpen: boolean;
 }
-
-/** A retry as an act sees it. */
-export type WaitingRetry = Omit<RetryRecord, "line" | "attempts">;
 
 /** The rows as an act sees them; dead letters that it reads are its own until it ends. */
 export interface ActRows extends Pick<State, "retry" | "deadLetters"> {
