@@ -193,13 +193,11 @@ export class EventBroker<E = any> extends Broker<E> {
     this.ends = new TopicEnds({ store, state, known: options.knownEnds, onError }, snapshot);
     this.subscriptions = new SubscriptionManager({
       ...context,
+      coordinator: sharedState?.coordinator({ clock, onError }),
       floors: new Map(this.ends.lost.map(({ topic, lastSeq }) => [topic, lastSeq])),
       compileFilter: async (text) => (await import("../filter/filter.ts")).compileFilter(text),
       progressed: (topic) => this.retention.progressed(topic),
-      ledger: (name) => {
-        this.#held?.subscribed(name);
-        return new StateLedger(name, state, foreign);
-      },
+      ledger: (name) => this.#ledgerOf(name, foreign),
     }, snapshot);
     this.deadLetters = new DeadLetters(state, this.subscriptions, { ...context, snapshot });
     const withQueue = { ...context, subscriptions: this.subscriptions, queue: foreign };
@@ -257,6 +255,11 @@ export class EventBroker<E = any> extends Broker<E> {
     const { gate, topics } = this;
     this.ready = startParts(this.#parts, { startup, gate, topics, snapshot });
     this.journals.onCommit((commit) => this.#committed(commit));
+  }
+
+  #ledgerOf(name: string, foreign: DeadLetterQueue | undefined): StateLedger {
+    this.#held?.subscribed(name);
+    return new StateLedger(name, this.#state, foreign);
   }
 
   /** True if acknowledged events of a topic survive a power cut. */

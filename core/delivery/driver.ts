@@ -10,7 +10,9 @@ import type { SubscriptionRecord } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
 import { BegunDeliveries } from "./begun_deliveries.ts";
 import { Committer, type Ledger } from "./committer.ts";
-import { Deliverable, type ExpiryCount } from "./deliverable.ts";
+import type { DriverContext } from "./driver_context.ts";
+import { DriverShare } from "./driver_share.ts";
+import { Deliverable } from "./deliverable.ts";
 import { ExpiredLeases } from "./expired_leases.ts";
 import { FlushTimer } from "./flush_timer.ts";
 import { type LeaseWait, type Waiter, Waiters } from "./lease_wait.ts";
@@ -26,24 +28,6 @@ import { DeliveryQueue, type LeaseOrder, type QueueStart } from "./queue.ts";
 import { ReadAhead } from "./read_ahead.ts";
 import { WakeTimer } from "./wake_timer.ts";
 import { isProcessed, Watches } from "./watches.ts";
-import type { Clock } from "../base/clock.ts";
-import type { JournalStore } from "../store/store.ts";
-
-/** What a driver needs. */
-export interface DriverContext {
-  clock: Clock;
-  random: () => number;
-  store: JournalStore;
-  ledger: Ledger;
-  /** The clock that events expire by. Absent: the wall clock. */
-  expiry?: ExpiryCount | undefined;
-  /** Pauses the subscription when its breaker has tripped. */
-  trip(reason: string): Promise<unknown>;
-  /** Something of a topic is finished durably. Absent: nobody needs to know. */
-  progressed?(topic: string): void;
-  /** Called for failures that no caller waits for. */
-  onError(error: unknown, context: string): void;
-}
 
 /** Drives one subscription. */
 export class SubscriptionDriver {
@@ -66,6 +50,8 @@ export class SubscriptionDriver {
   readonly #timer: WakeTimer;
   readonly #expired: ExpiredLeases;
   readonly #flushTimer: FlushTimer;
+  /** Undefined: all of the subscription is delivered here. */
+  readonly #share: DriverShare | undefined;
   #closed = false;
 
   constructor(
@@ -118,6 +104,9 @@ export class SubscriptionDriver {
       flush: () => this.flush(),
       failed: (error) => context.onError(error, `the cursor of ${this.record.name}`),
     });
+    const { coordinator, topics = () => [], clock, onError } = context;
+    this.#share = coordinator &&
+      new DriverShare(this, { coordinator, topics, clock, onError });
     this.#committer = this.#newCommitter(context);
   }
 
@@ -133,6 +122,7 @@ export class SubscriptionDriver {
       begun: () => this.#ahead.begin(),
       stored: (changes) => context.progressed && finishedIn(changes).forEach(context.progressed),
       changed: () => this.serve(),
+      fencing: this.#share,
     });
   }
 
@@ -152,6 +142,11 @@ export class SubscriptionDriver {
     if (!this.queue.addTopic(topic, next)) return;
     this.#reader.add(topic);
     this.#flushTimer.soon();
+  }
+
+  /** Brings what is known of the topics up to date with what others have stored. */
+  async refresh(): Promise<void> {
+    await this.#reader.refresh();
   }
 
   /** Updates what is known of the topics: where they end, and what retention has deleted. */
@@ -197,7 +192,7 @@ export class SubscriptionDriver {
 
   /** Events were stored, or are ephemeral. */
   committed(commit: Commit): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#share?.isEmpty) return;
     if (commit.ephemeral) {
       for (const event of this.#wantedOf(commit, commit.events ?? [])) {
         this.queue.feedEphemeral(event, WINDOW);
@@ -242,10 +237,15 @@ export class SubscriptionDriver {
   #lease(order: Omit<LeaseOrder, "token">, wait: LeaseWait): Promise<Lease[]> {
     if (this.#closed) return Promise.reject(this.#gone());
     if (order.instance !== undefined) this.queue.counts.cameBack(order.instance);
-    return this.#waiters.wait(order, wait, {
+    const leasing = this.#waiters.wait(order, wait, {
       serve: () => this.serve(),
       failed: () => this.#readFailed(),
     });
+    return this.#share ? leasing.finally(() => this.#lookAtShare()) : leasing;
+  }
+
+  #lookAtShare(): void {
+    this.#share?.look(this.#waiters.length > 0 || this.queue.leased > 0);
   }
 
   /** Settles deliveries; resolves when that is durable. */
@@ -267,6 +267,16 @@ export class SubscriptionDriver {
     return this.#closed ? Promise.reject(this.#gone()) : this.#committer.hold(action);
   }
 
+  /** Runs `action` when none of its plans is under way; it must not wait for a commit. */
+  between(action: () => MaybePromise<void>): Promise<void> {
+    return this.#committer.between(action);
+  }
+
+  /** True while something is being decided or committed. */
+  get isCommitting(): boolean {
+    return this.#committer.busy;
+  }
+
   /** Where its durable state is stored. */
   get ledger(): Ledger {
     return this.#context.ledger;
@@ -280,24 +290,39 @@ export class SubscriptionDriver {
     if (this.#closed) return;
     let hungry = false;
     this.#trip();
+    this.#lookAtShare();
+    const rests = this.#rests;
     for (const waiter of this.#waiters) {
       if (waiter.isRead) continue;
-      const leases = this.record.paused || this.queue.breaker.tripped || hungry
+      const leases = this.record.paused || this.queue.breaker.tripped || hungry || rests
         ? []
         : this.#take(waiter.order);
       if (isPromise(leases)) {
         void this.#answerWhenRead(waiter, leases);
         continue;
       }
-      const ends = (this.record.paused && !waiter.throughPause) ||
-        (!waiter.waits && (this.record.paused || !(this.#reads || this.deliverable.busy))) ||
-        (waiter.untilEmpty && this.queue.drained && !this.#committer.busy && !this.#reader.busy);
-      if (leases.length > 0 || ends) waiter.answer(leases);
+      if (leases.length > 0 || this.#ends(waiter)) waiter.answer(leases);
       else hungry = true;
     }
-    if (hungry && !this.record.paused && this.#reader.canRead) this.#readOn();
+    if (hungry && !this.record.paused && !rests && this.#reader.canRead) this.#readOn();
     this.#arm();
     this.#watches.look();
+  }
+
+  /** Nothing may be leased now, because other nodes may deliver what is here. */
+  get #rests(): boolean {
+    return this.#share !== undefined && !this.#share.mayLease;
+  }
+
+  /** True if the wait is over: what it is for will not come. */
+  #ends(waiter: Waiter): boolean {
+    if (this.record.paused && !waiter.throughPause) return true;
+    // What there is may be about to come here.
+    if (this.#share?.settling) return false;
+    const reads = this.#reads || this.deliverable.busy;
+    if (!waiter.waits && (this.record.paused || this.#rests || !reads)) return true;
+    return waiter.untilEmpty && this.queue.drained && !this.#committer.busy &&
+      !this.#reader.busy && (this.#share?.allOwned ?? true);
   }
 
   /** Stops leasing; the pause is stored in the background. */
@@ -332,7 +357,7 @@ export class SubscriptionDriver {
       waiter.isRead = false;
       if (this.#closed) return;
       const isWanted = this.#waiters.includes(waiter) && !this.record.paused &&
-        !this.queue.breaker.tripped;
+        !this.queue.breaker.tripped && !this.#rests;
       if (!isWanted) this.queue.release(read.map(({ token }) => token).reverse());
       const leases = isWanted ? read.filter((lease) => !this.begun.givenUp([lease])) : [];
       if (leases.length > 0) waiter.answer(leases);
@@ -421,7 +446,8 @@ export class SubscriptionDriver {
 
   /** True if nothing is pending, leased, scheduled or being committed. */
   get isIdle(): boolean {
-    return this.queue.drained && !this.#committer.busy && !this.#reading && !this.#reader.busy;
+    return this.queue.drained && !this.#committer.busy && !this.#reading && !this.#reader.busy &&
+      !this.#share?.settling;
   }
 
   /** Resolves when it is idle, or paused: then nothing more will happen. */
@@ -455,6 +481,7 @@ export class SubscriptionDriver {
       await flushed;
     } finally {
       await this.#committer.idle();
+      await this.#share?.end();
     }
   }
 

@@ -10,6 +10,8 @@ import type {
 import { ConflictError, NotFoundError } from "../base/errors.ts";
 import { isPromise, type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import type { ActOptions } from "../event/audit.ts";
+import { EVERY_PART } from "../event/part.ts";
+import { UNNAMED } from "../protocol/constants.ts";
 import { canonicalJson } from "../json/json_object.ts";
 import { auditedSubscription } from "../state/audited.ts";
 import { type BeforeRev, decideAgain, newRev } from "../state/stale.ts";
@@ -22,14 +24,15 @@ import type {
 import type { Commit } from "../store/journal.ts";
 import { assertSubscriptionName, assertTopicPattern } from "../event/topic_options.ts";
 import { DriverDirectory } from "./directory.ts";
-import { type DriverContext, SubscriptionDriver } from "./driver.ts";
+import { SubscriptionDriver } from "./driver.ts";
+import type { DriverContext } from "./driver_context.ts";
 import { AGAIN_MS } from "./committer.ts";
 import { planSeek, seekTargets } from "./seek.ts";
 import { TimedPauses } from "./timed_pauses.ts";
 import type { QueueStart } from "./queue.ts";
 import { LeaseRequests } from "./lease_requests.ts";
 import { isPersons, pauseReasonOf, unpaused } from "./pause.ts";
-import { startOf } from "./queue_start.ts";
+import { dividedStart, startOf } from "./queue_start.ts";
 import { offsetFor, resolveIn } from "./start_offset.ts";
 import { inFlightOf } from "./in_flight_info.ts";
 import { subscriptionInfoOf } from "./subscription_info.ts";
@@ -58,12 +61,12 @@ export class SubscriptionManager extends LeaseRequests {
     const repairs: StateChange[] = [];
     const now = context.clock.now();
     // The clock was set back. Store the shortened waits, so that no later start repeats them.
-    if (snapshot.retries.some(({ dueAt, waitMs }) => dueAt > now + waitMs)) {
+    if (!context.coordinator && snapshot.retries.some((one) => one.dueAt > now + one.waitMs)) {
       repairs.push({ op: "retry.clamp", now });
     }
     for (const record of snapshot.subscriptions) {
-      const start = startOf(record.name, snapshot, { ...context, repairs });
-      this.#begin(record, start);
+      const start = () => startOf(record.name, snapshot, { ...context, repairs });
+      this.#begin(record, context.coordinator ? dividedStart(record) : start());
       this.#timedPauses.set(record.name, record.pausedUntil);
     }
     this.ready = repairs.length > 0 ? context.state.commit(repairs) : Promise.resolve();
@@ -80,6 +83,8 @@ export class SubscriptionManager extends LeaseRequests {
       onError,
       ledger: this.#context.ledger(record.name),
       progressed,
+      coordinator: this.#context.coordinator,
+      topics: () => this.#context.topics.match(record.topic),
       trip: (reason) => this.pause(record.name, { reason, by: "breaker" }),
     });
   }
@@ -165,10 +170,12 @@ export class SubscriptionManager extends LeaseRequests {
       paused: false,
       createdAt: this.#context.clock.now(),
       ...this.#revOf(),
+      ...this.#partsOf(name),
     };
+    const parts = record.parts === undefined ? {} : { parts: EVERY_PART };
     const starts = resolveIn(this.#context, this.#context.topics.match(record.topic), offset);
     const cursors = (isPromise(starts) ? await starts : starts)
-      .map(({ topic, seq }) => ({ subscription: name, topic, next: seq }));
+      .map(({ topic, seq }) => ({ subscription: name, topic, next: seq, ...parts }));
     await this.#context.state.commit([
       { op: "subscription.put", record, ...(record.rev === undefined ? {} : { before: "none" }) },
       ...cursors.map((cursor): StateChange => ({ op: "cursor.put", record: cursor })),
@@ -176,7 +183,15 @@ export class SubscriptionManager extends LeaseRequests {
     ]);
     // Where others share the state, this may have been learned by now, like what they make.
     if (this.#drivers.get(name)) return;
-    this.#begin(record, { cursors, done: [], missed: [], retries: [] });
+    const isDivided = this.#context.coordinator !== undefined;
+    const start = { cursors, done: [], missed: [], retries: [] };
+    this.#begin(record, isDivided ? dividedStart(record) : start);
+  }
+
+  /** How many parts a new one has. One without a name has one consumer. */
+  #partsOf(name: string): Pick<SubscriptionRecord, "parts"> {
+    const { coordinator } = this.#context;
+    return coordinator && !name.startsWith(UNNAMED) ? { parts: coordinator.parts } : {};
   }
 
   #begin(record: SubscriptionRecord, start: Omit<QueueStart, "name" | "settings">): void {
@@ -256,7 +271,7 @@ export class SubscriptionManager extends LeaseRequests {
   /** Another node has made or changed a subscription. */
   learn(record: SubscriptionRecord): void {
     const driver = this.#drivers.get(record.name);
-    if (!driver) this.#begin(record, { cursors: [], done: [], missed: [], retries: [] });
+    if (!driver) this.#begin(record, dividedStart(record));
     else if (driver.record.rev !== record.rev) {
       const { settings } = driver.record;
       // Other settings have all be read again, so what is equal stays.

@@ -2,12 +2,13 @@
 import type { Clock } from "../base/clock.ts";
 import type { Event } from "../event/event.ts";
 import type { RedactedEvents } from "../state/redactions.ts";
+import type { Coordinator } from "../state/coordinator.ts";
 import type { CatalogRefresh } from "../state/stale.ts";
 import type { State } from "../state/state.ts";
 import type { JournalStore } from "../store/store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 import type { Ledger } from "./committer.ts";
-import type { DriverContext } from "./driver.ts";
+import type { DriverContext } from "./driver_context.ts";
 import type { EventTimes } from "./subscription_info.ts";
 
 /** What the manager needs. */
@@ -18,6 +19,8 @@ export interface ManagerContext {
   state: State;
   /** Set if other nodes change subscriptions, too. */
   shared?: CatalogRefresh | undefined;
+  /** Set if other nodes deliver them, too. */
+  coordinator?: Coordinator | undefined;
   topics: TopicCatalog;
   meters: EventTimes;
   expiry?: DriverContext["expiry"];

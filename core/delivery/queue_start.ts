@@ -1,8 +1,15 @@
-/** Builds the start of a queue from the stored state. */
+/** Builds the start of a queue. */
 import type { JournalStore } from "../store/store.ts";
-import type { StateChange, StateSnapshot } from "../state/state.ts";
+import type { StateChange, StateSnapshot, SubscriptionRecord } from "../state/state.ts";
 import type { QueueStart } from "./queue.ts";
 import { countsAtStart, openDeliveries, OWN_PROCESS } from "./unanswered.ts";
+
+/** Where other nodes deliver the subscription, too: its parts come when they are wanted. */
+export function dividedStart(
+  { parts = 1 }: Pick<SubscriptionRecord, "parts">,
+): Omit<QueueStart, "name" | "settings"> {
+  return { parts, own: 0, cursors: [], done: [], missed: [], retries: [] };
+}
 
 /**
  * A subscription's part of the snapshot. A cursor past the end of its topic is set back to the end.

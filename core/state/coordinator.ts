@@ -2,8 +2,7 @@
  * Which parts of a subscription this process delivers, where several processes ("nodes") share a
  * state. A driver says when it wants some, and is told what it got, what it is to give back, and
  * what it has lost; it never asks whether it still owns a part, because every commit does
- * (core/state/fences.ts). A state of one process has {@link LOCAL}, and nothing is ever asked or
- * told.
+ * (core/state/fences.ts). Where a process has its state for itself, there is none of this.
  */
 import type { PartMask } from "../event/part.ts";
 import type { FencedError } from "./fences.ts";
@@ -80,7 +79,7 @@ export interface PartShare {
    * parts are lost.
    */
   refused(error: FencedError): Promise<void>;
-  /** Gives all back: the driver ends. */
+  /** Gives all back, and calls the owner no more: it has ended, and has nothing of it any more. */
   end(): Promise<void>;
 }
 
@@ -92,17 +91,14 @@ export interface Duties {
 
 /** This process as one node of several. */
 export interface Coordinator {
-  /** `HOST-8 random characters`, another one with each start. Empty: there are no others. */
+  /** `HOST-8 random characters`, another one with each start. */
   readonly node: string;
   /** How many parts a new subscription gets. */
   readonly parts: number;
-  /** Undefined: this process owns the subscription for ever. */
-  share(record: SubscriptionRecord, owner: PartOwner): PartShare | undefined;
+  /** Called once for each driver; the owner is called later, and owns nothing yet. */
+  share(record: SubscriptionRecord, owner: PartOwner): PartShare;
   /** Absent: they are this process's own. */
   readonly duties?: Duties;
   /** The next number, ascending over all nodes. Absent: this process counts. */
   nextNumber?(of: "scheduled" | "job"): Promise<number>;
 }
-
-/** Of a process that has its state for itself. */
-export const LOCAL: Coordinator = { node: "", parts: 1, share: () => undefined };

@@ -1,7 +1,6 @@
 /**
- * A state and a store that several brokers share, in memory: what of them is about the catalog.
- * Commits, looks at the catalog and wake-ups take some turns each, as many as a test draws, and a
- * test can hold them. Parts of subscriptions are not shared out: each broker has all of them.
+ * A state and a store that several brokers share, in memory. Commits, looks at the catalog or the
+ * claims, and wake-ups take some turns each, as many as a test draws, and a test can hold them.
  */
 import { systemClock } from "../../core/base/clock.ts";
 import {
@@ -10,32 +9,45 @@ import {
   type SharedCatalogSnapshot,
   withCatalogChanges,
 } from "../../core/state/catalog_diff.ts";
-import { type Coordinator, LOCAL, type PartRows } from "../../core/state/coordinator.ts";
 import { MemoryState } from "../../core/state/memory.ts";
+import { rowsOfParts } from "../../core/state/part_rows.ts";
 import type { SharedState } from "../../core/state/shared.ts";
 import { type BeforeRev, type SchemaRevs, StaleError } from "../../core/state/stale.ts";
-import type { State, StateChange } from "../../core/state/state.ts";
+import type { CommitOptions, State, StateChange, StateSnapshot } from "../../core/state/state.ts";
 import { MemoryEventStore } from "../../core/store/memory.ts";
 import type { Appended } from "../../core/store/store.ts";
 import { nextTurn } from "./late_state.ts";
+import { SharedClaims } from "./shared_claims.ts";
 
 /** What takes time. */
-export type Step = "commit" | "catalog" | "wake";
+export type Step = "commit" | "catalog" | "wake" | "claims";
 
 /** What a database has. */
 export class SharedMemory {
   readonly #memory = new MemoryState();
   readonly #listeners = new Set<() => void>();
   readonly events: SharedEvents = new SharedEvents();
+  /** Who delivers what. */
+  readonly claims: SharedClaims = new SharedClaims({
+    parts: 16,
+    rows: (subscription, parts) => rowsOfParts(this.#memory.load(), { subscription, parts }),
+    take: () => this.take("claims"),
+  });
   #schemasRev = 0;
+  #nodes = 0;
   /** Turns of the event loop that a step takes, before and after it is done. */
   turns: (step: Step) => number = () => 1;
   /** Held steps wait for this. */
   readonly holds = new Map<Step, Promise<void>>();
 
-  /** A state for one broker. */
-  node(): State {
-    return nodeOf(this, this.#memory);
+  /** A state for one broker, which has this name among the nodes. */
+  node(name = `node-${++this.#nodes}`): State {
+    return nodeOf(this, this.#memory, name);
+  }
+
+  /** All rows, as they are now. */
+  rows(): StateSnapshot {
+    return this.#memory.load();
   }
 
   /** Lets steps of a kind wait; returns what lets them go on. */
@@ -60,12 +72,17 @@ export class SharedMemory {
   }
 
   /** Stores all of it, or nothing: in one turn, like a transaction. */
-  async store(changes: readonly StateChange[]): Promise<void> {
+  async store(
+    changes: readonly StateChange[],
+    { fences = [] }: CommitOptions = {},
+  ): Promise<void> {
+    this.claims.check(fences);
     if (this.#isStale(changes)) throw new StaleError();
     const stored = this.#memory.commit(changes);
     for (const change of changes) {
       const revs = revsOf(change);
       if (revs) this.#schemasRev = revs.rev;
+      if (change.op === "subscription.remove") this.claims.seize(change.name);
       if (change.op === "topic.remove" && change.events) void this.events.removeTopic(change.name);
     }
     await stored;
@@ -125,12 +142,15 @@ function isOther(
 }
 
 /** A state for one broker: reads what all have. */
-function nodeOf(shared: SharedMemory, memory: MemoryState): State {
+function nodeOf(shared: SharedMemory, memory: MemoryState, name: string): State {
   const own: Pick<State, "load" | "commit" | "close"> & { shared: SharedState } = {
     shared: {
       clock: systemClock,
-      coordinator: (): Coordinator => LOCAL,
-      loadQueue: (): Promise<PartRows> => Promise.reject(new Error("parts are not shared out")),
+      coordinator: () => shared.claims.coordinator(name),
+      async loadQueue(subscription, parts) {
+        await shared.take("claims");
+        return shared.claims.load(subscription, parts);
+      },
       onCatalog: (listener) => shared.listen(listener),
       async catalog() {
         await shared.take("catalog");
@@ -140,9 +160,9 @@ function nodeOf(shared: SharedMemory, memory: MemoryState): State {
       },
     },
     load: () => memory.load(),
-    async commit(changes) {
+    async commit(changes, options) {
       await shared.take("commit");
-      await shared.store(changes);
+      await shared.store(changes, options);
       await shared.take("commit");
     },
     close: () => Promise.resolve(),

@@ -1,0 +1,225 @@
+/**
+ * The parts of its subscription that a driver has, where a subscription is divided between nodes:
+ * they come when somebody waits for events, and go when nobody does, when another node is to have
+ * them, or when it has them already.
+ *
+ * Whatever comes or goes changes the queue between two of its plans. From when that is told until it
+ * has happened, nothing is leased: which of the parts that would be of is not known to matter.
+ */
+
+import { type Clock, setBackgroundTimer } from "../base/clock.ts";
+import type { MaybePromise } from "../base/maybe_promise.ts";
+import { allParts, type PartMask } from "../event/part.ts";
+import type {
+  Coordinator,
+  PartLoad,
+  PartOwner,
+  PartRows,
+  PartShare,
+} from "../state/coordinator.ts";
+import type { FencedError } from "../state/fences.ts";
+import type { StateChange } from "../state/state.ts";
+import type { Fencing } from "./committer.ts";
+import type { SubscriptionDriver } from "./driver.ts";
+import { finishedParts, freezeParts, leaveParts } from "./give_back.ts";
+import { PartFences } from "./part_fences.ts";
+import { reconcileParts } from "./reconcile.ts";
+import { takeParts } from "./take_over.ts";
+
+/** How long nobody waits or holds a lease before the parts are given back, ms. */
+const UNWANTED_MS = 2000;
+
+/** What is needed besides the driver. */
+export interface DriverShareContext {
+  coordinator: Coordinator;
+  clock: Clock;
+  /** The topics of the subscription that there are. */
+  topics(): Iterable<string>;
+  onError(error: unknown, context: string): void;
+}
+
+/** The driver's side of a share. */
+export class DriverShare implements PartOwner, Fencing {
+  readonly #driver: SubscriptionDriver;
+  readonly #context: DriverShareContext;
+  readonly #fences: PartFences;
+  readonly #share: PartShare;
+  #isWanted = false;
+  #unwanted: (() => void) | undefined;
+  /** Changes of the parts that are told and have not happened yet. */
+  #coming = 0;
+  /** Those who wait until nothing of some parts is leased. */
+  #leaving: { isOver(): boolean; resolve(): void }[] = [];
+
+  constructor(driver: SubscriptionDriver, context: DriverShareContext) {
+    this.#driver = driver;
+    this.#context = context;
+    this.#fences = new PartFences(driver.record.name);
+    this.#share = context.coordinator.share(driver.record, this);
+  }
+
+  /** True if events may be leased. */
+  get mayLease(): boolean {
+    return this.#coming === 0 && this.#share.mayDeliver;
+  }
+
+  /** True if parts may come: it is not known yet whether there is something for who waits. */
+  get settling(): boolean {
+    return this.#coming > 0 || this.#share.settling;
+  }
+
+  /** True if what is not here is delivered by another node. */
+  get allOwned(): boolean {
+    return this.#share.allOwned;
+  }
+
+  /** True if nothing of the subscription is here. */
+  get isEmpty(): boolean {
+    return this.#driver.queue.lanes.own === 0;
+  }
+
+  /** The queue has changed. `wanted`: somebody waits for events, or has some. */
+  look(wanted: boolean): void {
+    if (wanted) this.#want();
+    else if (this.#isWanted) this.#unwanted ??= this.#unwantSoon();
+    const { queue } = this.#driver;
+    if (queue.lanes.isSplit && !this.#driver.isCommitting) queue.lanes.joinAll();
+    if (this.#leaving.length > 0) this.#tellLeft();
+  }
+
+  #want(): void {
+    this.#unwanted?.();
+    this.#unwanted = undefined;
+    if (this.#isWanted) return;
+    this.#isWanted = true;
+    this.#share.want(true);
+  }
+
+  #unwantSoon(): () => void {
+    return setBackgroundTimer(this.#context.clock, () => {
+      this.#unwanted = undefined;
+      this.#isWanted = false;
+      this.#share.want(false);
+    }, UNWANTED_MS);
+  }
+
+  #tellLeft(): void {
+    const over = this.#leaving.filter((one) => one.isOver());
+    this.#leaving = this.#leaving.filter((one) => !over.includes(one));
+    for (const { resolve } of over) resolve();
+  }
+
+  async gained(rows: PartRows): Promise<void> {
+    const { queue } = this.#driver;
+    let counted: StateChange[] = [];
+    await this.#change(() => {
+      counted = takeParts(queue, rows, this.#driver.now());
+      this.#fences.hold(rows.parts);
+      for (const topic of this.#context.topics()) this.#driver.addTopic(topic, 1);
+    }, () => this.#driver.refresh());
+    if (counted.length > 0) void this.#store(counted);
+  }
+
+  /** Stores what is counted of parts that came, unless they are gone again. Never rejects. */
+  async #store(changes: StateChange[]): Promise<void> {
+    try {
+      await this.#driver.plan(() => ({
+        changes: changes.every((change) => this.#fences.covers(change)) ? changes : [],
+        result: undefined,
+        dead: [],
+        apply: () => {},
+        rollback: () => {},
+      }));
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  async changed(load: () => Promise<PartRows | undefined>): Promise<void> {
+    await this.#change(async () => {
+      const rows = await load();
+      if (!rows) return;
+      // What was lost and claimed again comes as gained.
+      const parts = rows.parts.filter((owned) => this.#fences.isHeld(owned));
+      this.#fences.hold(parts);
+      reconcileParts(this.#driver.queue, { ...rows, parts }, this.#driver.now());
+    });
+  }
+
+  async leaving(parts: PartMask): Promise<void> {
+    const { queue } = this.#driver;
+    await this.#change(() => freezeParts(queue, parts));
+    await this.#left(() => (parts & queue.lanes.own & ~finishedParts(queue)) === 0);
+    try {
+      // Whoever gets them need not read again what was skipped.
+      if (!this.#driver.closed) await this.#driver.flush();
+    } catch (error) {
+      this.#failed(error);
+    }
+    await this.lost(parts);
+  }
+
+  #left(isOver: () => boolean): Promise<void> {
+    if (isOver() || this.#driver.closed) return Promise.resolve();
+    return new Promise((resolve) => void this.#leaving.push({ isOver, resolve }));
+  }
+
+  lost(parts: PartMask): Promise<void> {
+    return this.#change(() => this.#drop(parts));
+  }
+
+  #drop(parts: PartMask): void {
+    leaveParts(this.#driver.queue, parts);
+    this.#fences.leave(parts);
+  }
+
+  load(): PartLoad {
+    const { pending, leased, scheduled, ready } = this.#driver.queue;
+    const began = Array.from(ready.leases.values(), ({ grant }) => grant.startedAt);
+    return {
+      pending,
+      leased,
+      scheduled,
+      ...(leased > 0 ? { leasedSince: began.reduce((one, other) => Math.min(one, other)) } : {}),
+    };
+  }
+
+  /**
+   * Changes the parts of the queue, between two of its plans, and then reads what there is to know
+   * of them. Never rejects.
+   */
+  async #change(action: () => MaybePromise<void>, read?: () => Promise<void>): Promise<void> {
+    this.#coming++;
+    try {
+      await this.#driver.between(action);
+      await read?.();
+    } catch (error) {
+      this.#failed(error);
+    }
+    this.#coming--;
+    this.#driver.look();
+    this.#driver.reread();
+  }
+
+  #failed(error: unknown): void {
+    if (this.#driver.closed) return;
+    this.#context.onError(error, `the parts of ${this.#driver.record.name}`);
+  }
+
+  fencesOf(changes: readonly StateChange[]): ReturnType<Fencing["fencesOf"]> {
+    return this.#fences.of(changes);
+  }
+
+  async refused(error: FencedError): Promise<void> {
+    // By now it may have been told, and may own them again.
+    if (this.#fences.isNews(error)) await this.#share.refused(error);
+  }
+
+  /** The driver has ended: it delivers nothing any more. */
+  async end(): Promise<void> {
+    this.#unwanted?.();
+    await this.#driver.between(() => this.#drop(allParts(this.#driver.queue.lanes.count)));
+    this.#tellLeft();
+    await this.#share.end();
+  }
+}

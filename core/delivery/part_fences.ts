@@ -1,0 +1,66 @@
+/**
+ * What the commits of a queue depend on, where its subscription is divided between nodes: that this
+ * node still owns the parts that they name, as it knows them. This changes together with the queue,
+ * and never while a plan is under way, so a plan and its fences are always of one moment.
+ */
+import { InternalError } from "../base/errors.ts";
+import { EVERY_PART, type PartMask, partsIn } from "../event/part.ts";
+import type { OwnedPart } from "../state/coordinator.ts";
+import { type Fence, type FencedError, partsOfChange } from "../state/fences.ts";
+import type { StateChange } from "../state/state.ts";
+
+/** The fences of one queue. */
+export class PartFences {
+  readonly #subscription: string;
+  readonly #owned = new Map<number, OwnedPart>();
+
+  constructor(subscription: string) {
+    this.#subscription = subscription;
+  }
+
+  /** Parts are this node's, or are known as somebody else has changed them. */
+  hold(parts: readonly OwnedPart[]): void {
+    for (const owned of parts) this.#owned.set(owned.part, owned);
+  }
+
+  /** Parts are not here any more. */
+  leave(mask: PartMask): void {
+    for (const part of partsIn(mask)) this.#owned.delete(part);
+  }
+
+  /** True if the part is here, and since the same claim. */
+  isHeld({ part, epoch }: OwnedPart): boolean {
+    return this.#owned.get(part)?.epoch === epoch;
+  }
+
+  /** True if all parts that a change names are here. */
+  covers(change: StateChange): boolean {
+    const mask = partsOfChange(change);
+    return mask === EVERY_PART || partsIn(mask).every((part) => this.#owned.has(part));
+  }
+
+  /** What has to hold for these changes; only of the parts that they name. */
+  of(changes: readonly StateChange[]): Fence[] {
+    const mask = changes.reduce((mask, change) => mask | partsOfChange(change), 0);
+    // Who writes for every part has all of them.
+    const parts = mask === EVERY_PART ? [...this.#owned.keys()] : partsIn(mask);
+    return parts.map((part) => {
+      const owned = this.#owned.get(part);
+      if (!owned) throw new InternalError(`${this.#subscription} part ${part} is not here`);
+      return this.#fence(owned);
+    });
+  }
+
+  /** True if an error is of parts that are still here as they were then. */
+  isNews({ fences, changed }: FencedError): boolean {
+    return fences.some((fence) => this.#owned.get(fence.part)?.epoch === fence.epoch) ||
+      changed.some(({ part, epoch, rev }) => {
+        const owned = this.#owned.get(part);
+        return owned?.epoch === epoch && owned.rev === rev;
+      });
+  }
+
+  #fence({ part, epoch, rev }: OwnedPart): Fence {
+    return { subscription: this.#subscription, part, epoch, rev };
+  }
+}
