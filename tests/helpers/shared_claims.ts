@@ -129,6 +129,15 @@ export class SharedClaims {
     this.wake(subscription);
   }
 
+  /** Parts are another node's, and who had them does not know. */
+  take(subscription: string, parts: readonly number[], node: string): void {
+    for (const part of parts) {
+      const claim = this.of(subscription)[part]!;
+      claim.node = node;
+      claim.epoch++;
+    }
+  }
+
   /** Throws if one of these does not hold. */
   check(fences: readonly Fence[]): void {
     const is = ({ subscription, part }: Fence) => this.of(subscription)[part];

@@ -3,115 +3,26 @@
  * come and go, and what becomes of what a broker decides that has lost a part.
  */
 import assert from "node:assert/strict";
-import { EventBroker } from "../../../mod.ts";
 import { EVERY_PART, maskOf } from "../../../core/event/part.ts";
 import type { Lease } from "../../../core/delivery/leases.ts";
-import type { LeaseRequest, SubscriptionRequest } from "../../../core/protocol/protocol.ts";
-import { FakeClock } from "../../helpers/fake_clock.ts";
-import { nextTurn } from "../../helpers/late_state.ts";
-import { SharedMemory } from "../../helpers/shared_catalog_state.ts";
-
-/** As good as for ever, by a clock that stands. */
-const LONG_MS = 3_600_000;
-
-/** Waits for a condition, turn by turn. */
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await holds()) await nextTurn();
-}
-
-/** Lets everything settle that is under way and waits for no timer. */
-async function quiet(): Promise<void> {
-  for (let turns = 0; turns < 40; turns++) await nextTurn();
-}
-
-/** Two brokers on one state, with a topic and a subscription `s`. */
-class Rig {
-  readonly shared = new SharedMemory();
-  readonly errors: unknown[] = [];
-  readonly clock = new FakeClock();
-  readonly brokers = new Map<string, EventBroker>();
-
-  static async start(request: Partial<SubscriptionRequest> = {}): Promise<Rig> {
-    const rig = new Rig();
-    await Promise.all(["a", "b"].map((name) => rig.add(name)));
-    await rig.a.topics.create("t");
-    await rig.a.subscriptions.put("s", { topic: "t", ...request });
-    await until(() => rig.b.subscriptions.has("s"));
-    return rig;
-  }
-
-  async add(name: string): Promise<EventBroker> {
-    const broker = new EventBroker({
-      clock: this.clock,
-      state: this.shared.node(name),
-      eventStore: this.shared.events,
-      onError: (error) => this.errors.push(error),
-    });
-    this.brokers.set(name, broker);
-    await broker.ready;
-    return broker;
-  }
-
-  get a(): EventBroker {
-    return this.brokers.get("a")!;
-  }
-
-  get b(): EventBroker {
-    return this.brokers.get("b")!;
-  }
-
-  /** Publishes so many events, with as many keys. */
-  async publish(count: number, from = 0): Promise<void> {
-    for (let n = from; n < from + count; n++) await this.a.publish("t", "x", n, { key: `k${n}` });
-  }
-
-  async lease(broker: EventBroker, request: Partial<LeaseRequest> = {}): Promise<Lease[]> {
-    const leased = await broker.subscriptions.lease("s", { max: 1000, ...request }, {
-      consumer: "c",
-    });
-    return leased.deliveries;
-  }
-
-  /** How many parts each node owns. */
-  owned(): Record<string, number> {
-    const counts: Record<string, number> = {};
-    for (const owner of this.shared.claims.owners("s")) {
-      counts[owner ?? "-"] = (counts[owner ?? "-"] ?? 0) + 1;
-    }
-    return counts;
-  }
-
-  queue(broker: EventBroker) {
-    return broker.subscriptions.require("s").queue;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const broker of this.brokers.values()) await broker.close();
-    assert.deepEqual(this.errors, []);
-  }
-}
-
-const tokens = (leases: readonly Lease[]) => leases.map(({ token }) => token);
-const seqs = (leases: readonly Lease[]) =>
-  leases.map(({ entry }) => entry.seq).sort((a, b) => a - b);
-const upTo = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
+import { DividedRig, LONG_MS, quiet, seqsOf, tokensOf, until, upTo } from "./divided_rig.ts";
 
 Deno.test("a broker owns nothing of a subscription before somebody wants events, and all when it is alone", async () => {
-  await using rig = await Rig.start();
+  await using rig = await DividedRig.start();
   await rig.publish(20);
   await quiet();
   assert.deepEqual(rig.owned(), { "-": 16 });
   const leases = await rig.lease(rig.a);
-  assert.deepEqual(seqs(leases), upTo(20), "whoever does not wait gets all that there is");
+  assert.deepEqual(seqsOf(leases), upTo(20), "whoever does not wait gets all that there is");
   assert.deepEqual(rig.owned(), { a: 16 });
-  assert.deepEqual((await rig.a.subscriptions.ack("s", tokens(leases))).lost, []);
+  assert.deepEqual((await rig.a.subscriptions.ack("s", tokensOf(leases))).lost, []);
   const { cursors, done } = rig.shared.rows();
   assert.deepEqual(cursors, [{ subscription: "s", topic: "t", next: 21, parts: EVERY_PART }]);
   assert.deepEqual(done, []);
 });
 
 Deno.test("two brokers divide a subscription, and each event is delivered by one of them", async () => {
-  await using rig = await Rig.start();
+  await using rig = await DividedRig.start();
   const waiting = [rig.a, rig.b].map((broker) => rig.lease(broker, { waitMs: LONG_MS }));
   await until(() => rig.owned()["a"] === 8 && rig.owned()["b"] === 8);
   await rig.publish(100);
@@ -123,11 +34,11 @@ Deno.test("two brokers divide a subscription, and each event is delivered by one
     got.push(...first, ...rest);
     assert.ok(first.length + rest.length > 10, "each has some");
     assert.deepEqual(
-      (await broker.subscriptions.ack("s", tokens([...first, ...rest]))).lost,
+      (await broker.subscriptions.ack("s", tokensOf([...first, ...rest]))).lost,
       [],
     );
   }
-  assert.deepEqual(seqs(got), upTo(100));
+  assert.deepEqual(seqsOf(got), upTo(100));
   for (const broker of [rig.a, rig.b]) await broker.subscriptions.require("s").flush();
   const { cursors, done } = rig.shared.rows();
   const rows = cursors.filter(({ parts }) => parts !== EVERY_PART);
@@ -137,7 +48,7 @@ Deno.test("two brokers divide a subscription, and each event is delivered by one
 });
 
 Deno.test("a consumer that comes to another broker gets its share once what is leased there has ended", async () => {
-  await using rig = await Rig.start();
+  await using rig = await DividedRig.start();
   await rig.publish(40);
   const leases = await rig.lease(rig.a);
   const late = rig.lease(rig.b, { waitMs: LONG_MS });
@@ -148,7 +59,7 @@ Deno.test("a consumer that comes to another broker gets its share once what is l
     maskOf([8, 9, 10, 11, 12, 13, 14, 15]),
   );
   const [one, ...others] = leases;
-  assert.deepEqual((await rig.a.subscriptions.ack("s", tokens(others))).lost, []);
+  assert.deepEqual((await rig.a.subscriptions.ack("s", tokensOf(others))).lost, []);
   const failed = await rig.a.subscriptions.nack("s", [{
     lease: one!.token,
     error: "no",
@@ -161,18 +72,18 @@ Deno.test("a consumer that comes to another broker gets its share once what is l
   const here = await rig.lease(rig.a);
   const rest = await rig.lease(rig.b);
   const all = [...there, ...here, ...rest];
-  assert.deepEqual(seqs(all), [one!.entry.seq, ...upTo(80).slice(40)].sort((a, b) => a - b));
+  assert.deepEqual(seqsOf(all), [one!.entry.seq, ...upTo(80).slice(40)].sort((a, b) => a - b));
   for (const lease of [...there, ...rest]) assert.ok(lease.entry.part >= 8);
   for (const lease of here) assert.ok(lease.entry.part < 8);
 });
 
 Deno.test("a broker gives its parts back some time after nobody waits or holds a lease any more", async () => {
-  await using rig = await Rig.start();
+  await using rig = await DividedRig.start();
   await rig.publish(4);
   const leases = await rig.lease(rig.a);
   await rig.clock.pass(10_000);
   assert.deepEqual(rig.owned(), { a: 16 }, "as long as there is a lease");
-  await rig.a.subscriptions.ack("s", tokens(leases));
+  await rig.a.subscriptions.ack("s", tokensOf(leases));
   await rig.clock.pass(1999);
   await quiet();
   assert.deepEqual(rig.owned(), { a: 16 });
@@ -184,7 +95,7 @@ Deno.test("a broker gives its parts back some time after nobody waits or holds a
 });
 
 Deno.test("a consumer that asks again in time keeps the parts", async () => {
-  await using rig = await Rig.start();
+  await using rig = await DividedRig.start();
   for (let round = 0; round < 5; round++) {
     assert.deepEqual(await rig.lease(rig.a), []);
     await rig.clock.pass(1500);
@@ -194,7 +105,7 @@ Deno.test("a consumer that asks again in time keeps the parts", async () => {
 });
 
 Deno.test("the end of a wait is the end of the want", async () => {
-  await using rig = await Rig.start();
+  await using rig = await DividedRig.start();
   const waiting = rig.lease(rig.a, { waitMs: 30_000 });
   await until(() => rig.owned()["a"] === 16);
   await rig.clock.pass(30_000);
@@ -204,13 +115,13 @@ Deno.test("the end of a wait is the end of the want", async () => {
 });
 
 Deno.test("close gives the parts back at once, also what is leased", async () => {
-  await using rig = await Rig.start();
+  await using rig = await DividedRig.start();
   await rig.publish(10);
   const leases = await rig.lease(rig.a);
-  await rig.a.subscriptions.ack("s", tokens(leases.slice(0, 4)));
+  await rig.a.subscriptions.ack("s", tokensOf(leases.slice(0, 4)));
   const waiting = rig.lease(rig.b, { waitMs: LONG_MS });
   await rig.a.close();
   const left = await waiting;
   assert.deepEqual(rig.owned(), { b: 16 });
-  assert.deepEqual(seqs([...leases.slice(0, 4), ...left]), upTo(10));
+  assert.deepEqual(seqsOf([...leases.slice(0, 4), ...left]), upTo(10));
 });
