@@ -25,6 +25,7 @@ export const verbs: ReadonlyMap<string, LazyRoute> = new Map<string, LazyRoute>(
   ),
   verb("schema", "./schema/mod.ts", "Register, list, compare and check schemas"),
   verb("daemon", "./daemon/mod.ts", "Start, stop and inspect the daemon"),
+  verb("node", "./node/mod.ts", "List and drain the nodes that share a database"),
   verb("context", "./context/mod.ts", "Name daemons, and choose one of them"),
   verb("service", "./service/mod.ts", "Run the daemon, consumers and alerts under systemd"),
   verb("status", "./status.ts", "Show the daemon's status"),

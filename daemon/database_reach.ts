@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../core/base/clock.ts";
 import { EvsError } from "../core/base/errors.ts";
+import type { ClusterInfo } from "../core/protocol/node.ts";
 import type { DeadCounts } from "./dead_counts.ts";
 
 /** How long to wait for it, ms. */
@@ -18,12 +19,16 @@ export interface DatabaseReachOptions {
   ask(): Promise<void>;
   /** Counts the dead letters in it. */
   count(): PromiseLike<DeadCounts> | DeadCounts;
+  /** The nodes that share it. */
+  cluster(): Promise<ClusterInfo>;
 }
 
 /** The connection to the database, as seen by the last who asked. */
 export class DatabaseReach {
   /** Why it cannot be used; undefined: it can. */
   problem: string | undefined;
+  /** The nodes that share it, as of the last answer. */
+  cluster: ClusterInfo | undefined;
   readonly #options: DatabaseReachOptions;
   #counts: DeadCounts = { of: new Map(), total: 0, open: 0 };
   #looking: Promise<void> | undefined;
@@ -41,7 +46,10 @@ export class DatabaseReach {
   async #look(): Promise<void> {
     try {
       await this.#options.ask();
-      this.#counts = await this.#options.count();
+      [this.#counts, this.cluster] = await Promise.all([
+        this.#options.count(),
+        this.#options.cluster(),
+      ]);
       this.problem = undefined;
     } catch (error) {
       if (!(error instanceof EvsError)) throw error;

@@ -23,6 +23,7 @@ import {
 } from "../core/postgres/url.ts";
 import { PostgresState } from "../core/state/postgres/postgres_state.ts";
 import { PostgresEventStore } from "../core/store/postgres/postgres_event_store.ts";
+import { Cluster } from "./cluster.ts";
 import type { Config } from "./config.ts";
 import { DatabaseReach } from "./database_reach.ts";
 import { deadCountsOf } from "./dead_counts.ts";
@@ -141,13 +142,30 @@ export class Database {
         await this.#alone?.close();
       },
     };
+    const cluster = this.#clusterOf(state);
     const reach = new DatabaseReach({
       clock: systemClock,
       place: placeOf(this.#target),
       ask: () => this.#store.look(),
       count: () => deadCountsOf(broker),
+      cluster: () => cluster.info(),
     });
-    return { broker, state, whole, reach };
+    return { broker, state, whole, reach, cluster };
+  }
+
+  #clusterOf(state: PostgresState): Cluster {
+    const { durable } = this.#store;
+    return new Cluster({
+      node: "",
+      nodes: () => state.nodes(),
+      drain: (node, draining) => state.drainNode(node, draining),
+      owners: (subscription) => state.owners(subscription),
+      facts: async () => ({
+        database: placeOf(this.#target),
+        durable,
+        ...await state.serverFacts(),
+      }),
+    });
   }
 
   /** What the process must be allowed to reach it. */

@@ -12,6 +12,8 @@ import {
   type QuarantineEntry,
   readQuarantine,
 } from "../core/store/quarantine.ts";
+import type { ClusterInfo } from "../core/protocol/node.ts";
+import type { Cluster } from "./cluster.ts";
 import type { Config } from "./config.ts";
 import type { DataDir } from "./data_dir.ts";
 import type { DatabaseReach } from "./database_reach.ts";
@@ -70,6 +72,8 @@ export interface OpenedBroker {
   recovered?: string | undefined;
   /** Absent: nothing of it is elsewhere. */
   reach?: DatabaseReach;
+  /** The nodes that share the database; absent as well. */
+  cluster?: Cluster;
 }
 
 /** What a broker stores in, as a whole. */
@@ -102,6 +106,8 @@ export class Services {
   readonly #whole: WholeData;
   readonly #reserve: SpaceReserve | undefined;
   readonly #reach: DatabaseReach | undefined;
+  /** The nodes that share the daemon's database; undefined: it has none. */
+  readonly cluster: Cluster | undefined;
   readonly retention: RetentionTimer;
   /** What was recovered at the start. */
   readonly #recovered: string[];
@@ -137,6 +143,7 @@ export class Services {
     this.#whole = options.whole;
     this.#reserve = options.reserve;
     this.#reach = options.reach;
+    this.cluster = options.cluster;
     this.config = options.config;
     this.dataDir = options.dataDir.path;
     this.socket = options.socket;
@@ -302,6 +309,11 @@ export class Services {
    */
   look(): MaybePromise<DeadCounts> {
     return this.#reach?.look() ?? deadCountsOf(this.broker);
+  }
+
+  /** What the last look at the database has shown; undefined: there is none. */
+  clusterInfo(): ClusterInfo | undefined {
+    return this.#reach?.cluster;
   }
 
   /** Why the daemon is not healthy, for people. */

@@ -28,6 +28,7 @@ export const nameKinds = [
   "dead-letter-groups",
   "scheduled",
   "jobs",
+  "nodes",
 ] as const;
 /** For the words of the documentation, contexts and the spool, no daemon is asked. */
 const OWN_KINDS = ["docs", "contexts", "spool"] as const;
@@ -179,6 +180,9 @@ async function* namesOf({ kind, typed, words }: NameQuery, ask: Ask): AsyncGener
         yield job;
       }
       break;
+    case "nodes":
+      yield* (await list<{ node: string }>(ask, kind)).map(({ node }) => node);
+      break;
     case "dead-letters":
       yield* idsOf(await deadLetters(ask), typed);
       break;
@@ -195,7 +199,7 @@ async function* namesOf({ kind, typed, words }: NameQuery, ask: Ask): AsyncGener
 
 async function list<T>(
   ask: Ask,
-  what: "topics" | "subscriptions" | "schemas" | "scheduled",
+  what: "topics" | "subscriptions" | "schemas" | "scheduled" | "nodes",
 ): Promise<T[]> {
   const reply = await (await ask({ path: `/v1/${what}` })).json<Record<string, T[]>>();
   return reply[what] ?? [];

@@ -45,6 +45,8 @@ export function valueFor(placeholder: string, path: string): CompletionValue {
       return group === "dlq" ? { kind: "names", of: "dead-letters" } : { kind: "any" };
     case "ACT":
       return { kind: "words", words: AUDIT_ACTS };
+    case "NODE":
+      return { kind: "names", of: "nodes" };
     case "JOB":
       return { kind: "names", of: "jobs" };
     case "OFFSET":

@@ -39,6 +39,7 @@ export const route = verb({
         "data dir": status.dataDir,
         socket: status.socket,
         store: `${status.store}, durability ${status.durability}`,
+        ...clusterFacts(status),
         topics: status.topics,
         events: status.events,
         size: formatBytes(status.bytes),
@@ -63,6 +64,21 @@ export const route = verb({
     if (status.health === "degraded") this.exitCode = ExitCode.NotFound;
   },
 });
+
+/** The database, if there is one, and the nodes that share it. */
+function clusterFacts({ cluster }: StatusReply): Record<string, unknown> {
+  if (cluster === undefined) return {};
+  const { database, server, durable, standbys, nodes, node } = cluster;
+  const alive = nodes.filter((one) => one.alive).length;
+  return {
+    database: `PostgreSQL ${server} at ${database}${durable ? "" : ", not durable"}`,
+    standbys: standbys.map(({ name, state }) => `${name} (${state})`).join(", ") || undefined,
+    node: node || undefined,
+    nodes: nodes.length === 0
+      ? undefined
+      : `${alive} of ${nodes.length} alive; which: evs node list`,
+  };
+}
 
 /** How many there are, and where to watch them. */
 function subscriptionsText({ subscriptions, pausedSubscriptions }: StatusReply): string {

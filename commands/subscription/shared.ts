@@ -1,4 +1,5 @@
 /** Shared code of the commands on subscriptions. */
+import type { PartOwners } from "../../core/protocol/node.ts";
 import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
 import { formatBreaker } from "../../core/event/breaker.ts";
 import { formatBackoff } from "../../core/event/backoff.ts";
@@ -48,9 +49,36 @@ export function factsOf(info: SubscriptionInfo, now: number): Record<string, unk
     types: settings.eventTypes.length === 0 ? undefined : settings.eventTypes.join(", "),
     where: settings.where,
     created: formatTime(info.createdAt),
+    owners: info.owners === undefined ? undefined : info.owners.map(ownerText).join("; "),
     ...Object.fromEntries(info.cursors.map((cursor) => [
       `next of ${cursor.topic}`,
       `${cursor.next} (last ${cursor.lastSeq}, ${cursor.lag} behind)`,
     ])),
   };
+}
+
+/** What a node owns of a subscription, as in "web1-3f9a02c1: 8 parts (0-7)". */
+export function ownerText({ node, parts, seenMs }: PartOwners): string {
+  const count = `${parts.length} ${parts.length === 1 ? "part" : "parts"} (${rangesOf(parts)})`;
+  if (node === undefined) return `nobody: ${count}`;
+  const silent = seenMs === undefined
+    ? ", gone"
+    : seenMs > SILENT_MS
+    ? `, seen ${ago(seenMs)}`
+    : "";
+  return `${node}: ${count}${silent}`;
+}
+
+/** A node says every 2 s that it is there. */
+const SILENT_MS = 5000;
+
+/** Ascending numbers as ranges: `0-3, 7`. */
+function rangesOf(numbers: readonly number[]): string {
+  const ranges: [number, number][] = [];
+  for (const number of numbers) {
+    const last = ranges.at(-1);
+    if (last?.[1] === number - 1) last[1] = number;
+    else ranges.push([number, number]);
+  }
+  return ranges.map(([from, to]) => from === to ? `${from}` : `${from}-${to}`).join(", ");
 }

@@ -157,6 +157,7 @@ export class NotFoundError extends EvsError {
       | "spool"
       | `dead-letter${"" | "-group" | "-job"}`
       | "schema"
+      | "node"
       | "route"
       | "aggregate",
     message: string,

@@ -6,6 +6,7 @@
  * HTTP/1.1 over a Unix socket; JSON and NDJSON bodies. Times are in Unix ms, durations in ms, sizes
  * in bytes.
  */
+import type { PartOwners } from "./node.ts";
 import type { ConsumerRequest, InFlightInfo, RetryInfo } from "./in_flight.ts";
 import type { ErrorBody } from "../base/errors.ts";
 import type { Attempt } from "../event/attempt.ts";
@@ -250,6 +251,8 @@ export interface SubscriptionInfo {
   inFlight?: InFlightInfo[];
   /** The next retries due, at most 10; `scheduled` has the total. Not in a list. */
   retries?: RetryInfo[];
+  /** Which node owns which parts of it, where nodes share them out. Not in a list. */
+  owners?: PartOwners[];
   /** Unix ms. */
   createdAt: number;
   /** On `PUT`: true if this request created it. */

@@ -1,5 +1,6 @@
 /** What `GET /v1/status` replies (wire types: protocol.ts). */
 import type { HeldBack } from "../event/held_back.ts";
+import type { ClusterInfo } from "./node.ts";
 import type { RemovedDeadLetters } from "../event/removed_dead_letters.ts";
 
 /** A limit from `[alert]` that was reached. */
@@ -81,6 +82,8 @@ export interface StatusReply extends HealthReply {
   deadLettersRemoved?: RemovedDeadLetters[];
   /** Absent if nothing is there. */
   spool?: SpoolStatus[];
+  /** The database that has everything, and who shares it; absent: the store is none. */
+  cluster?: ClusterInfo;
   schemas: number;
   connections: number;
   tails: number;

@@ -10,6 +10,7 @@ import { deadLetterRoutes } from "./dead_letters.ts";
 import { eventRoutes } from "./events.ts";
 import { historyRoutes } from "./history.ts";
 import { metricsRoutes } from "./metrics.ts";
+import { nodeRoutes } from "./nodes.ts";
 import { overviewRoutes } from "./overview.ts";
 import { schemaVersionRoutes } from "./schema_versions.ts";
 import { schemaRoutes } from "./schemas.ts";
@@ -38,6 +39,7 @@ export const routes: readonly Route[] = [
   ...auditRoutes,
   ...damageRoutes,
   ...statusRoutes,
+  ...nodeRoutes,
   ...metricsRoutes,
   ...overviewRoutes,
   ...historyRoutes,

@@ -1,4 +1,5 @@
 /** The daemon's status, and its shutdown. */
+import { defined } from "../../core/base/defined.ts";
 import { PROTOCOL } from "../../core/protocol/constants.ts";
 import type { Alert, HealthReply, StatusReply } from "../../core/protocol/status.ts";
 import type { RemovedDeadLetters } from "../../core/event/removed_dead_letters.ts";
@@ -150,6 +151,7 @@ export function statusOf(services: Services, dead: DeadCounts): StatusReply {
     ...(heldBack.length === 0 ? {} : { heldBack }),
     ...(deadLettersRemoved.length === 0 ? {} : { deadLettersRemoved }),
     ...(spool.length === 0 ? {} : { spool }),
+    ...defined({ cluster: services.clusterInfo() }),
     schemas: broker.schemas.list().length,
     connections: services.connections(),
     tails: metrics.tails,

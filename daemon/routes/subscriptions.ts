@@ -39,7 +39,11 @@ export const subscriptionRoutes: Route[] = [
       const { store, subscriptions, topics } = services.broker;
       const { record } = subscriptions.require(params["name"]!);
       if (store.refresh) await store.refresh(topics.match(record.topic));
-      sendJson(reply, 200, await subscriptions.info(record.name));
+      const [info, owners] = await Promise.all([
+        subscriptions.info(record.name),
+        services.cluster?.owners(record.name),
+      ]);
+      sendJson(reply, 200, owners === undefined ? info : { ...info, owners });
     },
   },
   jsonRoute({

@@ -80,7 +80,7 @@ Deno.test("a wrong word is told with the nearest right one and exit code 2", asy
     [["purge"], /`evs purge` is no command; did you mean `dlq purge`\?\n/],
     [
       ["list"],
-      /did you mean `scheduled list` or `spool list` or `dlq list` or `topic list` or `subscription list` or `schema list` or `context list`\?/,
+      /did you mean `scheduled list` or `spool list` or `dlq list` or `topic list` or `subscription list` or `schema list` or `node list` or `context list`\?/,
     ],
     [
       ["--socket", "x", "status"],

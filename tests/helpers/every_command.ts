@@ -28,6 +28,8 @@ const REST: Record<string, Rest> = {
   "replay": () => ({ args: ["t"] }),
   "expect": () => ({ args: ["t", "--timeout", "1m"] }),
   "consume": () => ({ args: ["t", "--name", "one", "--until-empty", "--", "true"] }),
+  "node list": NOTHING,
+  "node drain": NOTHING,
   "scheduled list": NOTHING,
   "scheduled cancel": () => ({ args: ["some-id"] }),
   "spool list": LOCAL,

@@ -9,7 +9,8 @@ import { InternalError } from "../../base/errors.ts";
 import type { AuditQuery, AuditRecord } from "../../event/audit.ts";
 import { openPostgres, type Postgres, type Query } from "../../postgres/connection.ts";
 import { migrate } from "../../postgres/migrations.ts";
-import { type Patience, patiently } from "../../postgres/patience.ts";
+import { type Patience, patiently, repeatable } from "../../postgres/patience.ts";
+import type { NodeInfo, PartOwners } from "../../protocol/node.ts";
 import type { PostgresOptions } from "../../postgres/url.ts";
 import type { CatalogSnapshot } from "../catalog_diff.ts";
 import type { PartRows } from "../coordinator.ts";
@@ -33,12 +34,16 @@ import type { Transact } from "../shared_act.ts";
 import { PostgresAct } from "./acts.ts";
 import { Commits } from "./commits.ts";
 import { STATE_MIGRATIONS } from "./migrations.ts";
+import { readNodes, readOwners, serverFacts, setDraining } from "./node_list.ts";
 import { StateReads } from "./reads.ts";
 import { readQueue } from "./queue_rows.ts";
 import { readCatalog, readSnapshot } from "./snapshot.ts";
 
 /** How long reads and commits wait for a database that is away, ms. */
 const PATIENCE_MS = 10_000;
+
+/** How long a node may be silent before it counts as gone. */
+const NODE_TTL = { ttlMs: 10_000 };
 
 /** How a {@link PostgresState} is opened. */
 export interface PostgresStateOptions {
@@ -213,6 +218,41 @@ export class PostgresState implements State {
   /** @internal */
   deadLetterTrend(end: number): Promise<GroupTrendCount[]> {
     return this.#reads.deadLetterTrend(end);
+  }
+
+  /**
+   * All nodes that are known.
+   * @internal
+   */
+  nodes(): Promise<NodeInfo[]> {
+    return readNodes((text, values) => this.#postgres.query("read", text, values), NODE_TTL);
+  }
+
+  /**
+   * Has a node give back what it owns, or take work again; false if there is no such node.
+   * @internal
+   */
+  drainNode(node: string, draining: boolean): Promise<boolean> {
+    return setDraining(
+      (text, values) => repeatable(() => this.#postgres.query("state", text, values)),
+      { node, draining },
+    );
+  }
+
+  /**
+   * Who owns which parts of a subscription.
+   * @internal
+   */
+  owners(subscription: string): Promise<PartOwners[]> {
+    return readOwners((text, values) => this.#postgres.query("read", text, values), subscription);
+  }
+
+  /**
+   * The server's version and standbys.
+   * @internal
+   */
+  serverFacts(): ReturnType<typeof serverFacts> {
+    return serverFacts((text, values) => this.#postgres.query("read", text, values));
   }
 
   /**

@@ -126,6 +126,12 @@ async function callSchemas(call: Call): Promise<void> {
   });
 }
 
+/** This daemon has no node beside it: tests/system/postgres/node_list_test.ts has. */
+async function callNodes(call: Call): Promise<void> {
+  await call("GET", "/v1/nodes", { status: 501 });
+  await call("POST", "/v1/nodes/drain", { body: { draining: false }, status: 501 });
+}
+
 async function callScheduled(call: Call): Promise<void> {
   const at = { params: topic, body: 1 };
   await call("POST", events, { ...at, query: "?type=later&id=l1&delayMs=3600000", status: 200 });
@@ -298,6 +304,7 @@ async function callLeases(call: Call): Promise<void> {
     status: 200,
   });
   await call("GET", `${subscription}/retries`, { params: name, query: "?limit=1", status: 200 });
+  await callNodes(call);
   await callScheduled(call);
   await call("POST", `${subscription}/retries/now`, {
     params: name,

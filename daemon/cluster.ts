@@ -1,0 +1,61 @@
+/** The nodes that share the daemon's database, for the routes. */
+import { NotFoundError, UnsupportedError } from "../core/base/errors.ts";
+import type { ClusterInfo, DrainRequest, NodeInfo, PartOwners } from "../core/protocol/node.ts";
+
+/** What is asked of the database. */
+export interface ClusterSource {
+  /** The name of this node. */
+  node: string;
+  nodes(): Promise<NodeInfo[]>;
+  /** False: there is no such node. */
+  drain(node: string, draining: boolean): Promise<boolean>;
+  owners(subscription: string): Promise<PartOwners[]>;
+  /** The database and its server. */
+  facts(): Promise<Omit<ClusterInfo, "node" | "nodes">>;
+}
+
+/** The nodes, with this one among them. */
+export class Cluster {
+  readonly #source: ClusterSource;
+
+  constructor(source: ClusterSource) {
+    this.#source = source;
+  }
+
+  /** All that is told of it. */
+  async info(): Promise<ClusterInfo> {
+    const { node } = this.#source;
+    const [facts, nodes] = await Promise.all([this.#source.facts(), this.nodes()]);
+    return { node, ...facts, nodes };
+  }
+
+  /** All nodes that are known. */
+  async nodes(): Promise<NodeInfo[]> {
+    const nodes = await this.#source.nodes();
+    return nodes.map((one) => one.node === this.#source.node ? { ...one, self: true } : one);
+  }
+
+  /** Has a node give back what it owns, or take work again. Returns all nodes. */
+  async drain({ node = this.#source.node, draining = true }: DrainRequest): Promise<NodeInfo[]> {
+    if (!await this.#source.drain(node, draining)) {
+      throw new NotFoundError("node", `there is no node ${node}`, {
+        hint: "evs node list shows them",
+      });
+    }
+    return await this.nodes();
+  }
+
+  /** Who owns what of a subscription. */
+  owners(subscription: string): Promise<PartOwners[]> {
+    return this.#source.owners(subscription);
+  }
+}
+
+/** The cluster of a daemon, or an error that says that it has none. */
+export function requireCluster(cluster: Cluster | undefined): Cluster {
+  if (cluster !== undefined) return cluster;
+  throw new UnsupportedError("this daemon keeps its events itself, and shares them with no node", {
+    code: "node/local",
+    hint: "evs daemon run --store postgres://… makes a daemon that is a node: evs docs scaling",
+  });
+}
