@@ -35,6 +35,7 @@ export interface HeldReads {
 interface HeldRead {
   asked: number;
   most: number;
+  readAt: "asked" | "end";
   ended: Promise<void>;
   seen(): void;
 }
@@ -82,9 +83,13 @@ export class LateState implements State {
   }
 
   /**
-   * Holds the answers to these reads, at most so many; what they say is read when they are asked for.
+   * Holds the answers to these reads, at most so many; what they say is read when they are asked for,
+   * or when they end.
    */
-  hold(read: LateRead, { most = Infinity } = {}): HeldReads {
+  hold(
+    read: LateRead,
+    { most = Infinity, readAt = "asked" as "asked" | "end" } = {},
+  ): HeldReads {
     const end = Promise.withResolvers<void>();
     end.promise.catch(() => {}); // whoever reads gets it
     let watchers: { count: number; resolve(): void }[] = [];
@@ -92,7 +97,7 @@ export class LateState implements State {
       for (const { count, resolve } of watchers) if (held.asked >= count) resolve();
       watchers = watchers.filter(({ count }) => held.asked < count);
     };
-    const held = { asked: 0, most, ended: end.promise, seen };
+    const held = { asked: 0, most, readAt, ended: end.promise, seen };
     this.#held.set(read, held);
     return {
       get asked() {
@@ -115,10 +120,10 @@ export class LateState implements State {
     const held = this.#held.get(name);
     if (held && held.asked < held.most) {
       held.asked++;
-      const value = await read();
+      const value = held.readAt === "asked" ? await read() : undefined;
       held.seen();
       await held.ended;
-      return value;
+      return held.readAt === "asked" ? value as T : await read();
     }
     const isStale = this.#random(2) === 0;
     const before = isStale ? await read() : undefined;

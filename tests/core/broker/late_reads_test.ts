@@ -79,17 +79,20 @@ Deno.test("ScheduledEvents does not cancel an event whose line is being fetched:
     assert.deepEqual(await rig.ids(), ["a"]);
   }));
 
-Deno.test("ScheduledEvents publishes nothing of a topic that is removed while lines are fetched", () =>
-  withRig(async (rig) => {
-    await rig.schedule("a");
-    const held = rig.state.hold("scheduledLine");
-    await rig.pass(1000);
-    await rig.broker.topics.remove("t");
-    held.end();
-    await rig.pass(1);
-    assert.equal(rig.broker.topics.get("t"), undefined);
-    assert.deepEqual([await rig.waiting(), rig.errors], [0, []]);
-  }));
+Deno.test("ScheduledEvents publishes nothing of a topic that is removed while lines are fetched", async () => {
+  for (const readAt of ["asked", "end"] as const) {
+    await withRig(async (rig) => {
+      await rig.schedule("a");
+      const held = rig.state.hold("scheduledLine", { readAt });
+      await rig.pass(1000);
+      await rig.broker.topics.remove("t");
+      held.end();
+      await rig.pass(1);
+      assert.equal(rig.broker.topics.get("t"), undefined);
+      assert.deepEqual([await rig.waiting(), rig.errors], [0, []], readAt);
+    });
+  }
+});
 
 Deno.test("ScheduledEvents tries again when a line cannot be read, and publishes once", () =>
   withRig(async (rig) => {

@@ -43,7 +43,7 @@ export const settlingMutants: Mutant[] = [
     file: "core/delivery/plan.ts",
     from: "settled.above(lane, next)) {",
     to: "settled.above(lane, lane.readNext)) {",
-    tests: [PLAN],
+    tests: [QUEUE],
   },
   {
     name: "plan: writes no cursor when it moves by one",
