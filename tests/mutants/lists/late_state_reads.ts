@@ -147,8 +147,10 @@ export const lateStateReadMutants: Mutant[] = [
     name: "late reads: an import replaces what died while it looked",
     promise: "docs/operating.md: evs dlq import",
     file: "core/dead_letter/importer.ts",
-    from: "holdingAll(names, this.#subscriptions, () => this.#addHeld(chunk, how))",
-    to: "this.#addHeld(chunk, how)",
+    from:
+      "      holdingAll(names, this.#subscriptions, async () => {\n        const { reply, changes, apply } = await this.#planAdd(",
+    to:
+      "      Promise.resolve().then(async () => {\n        const { reply, changes, apply } = await this.#planAdd(",
     tests: DEAD,
   },
   {

@@ -73,8 +73,8 @@ export const postgresStateMutants: Mutant[] = [
     name: "postgres state: says that nothing was stored because it cannot ask",
     promise: OWNER,
     file: "core/state/postgres/commits.ts",
-    from: "if (this.#closing || !passes) throw unknown;",
-    to: 'if (this.#closing || !passes || fateOf(error) === "final") throw error;',
+    from: "if (this.#hurries || !passes) throw unknown;",
+    to: 'if (this.#hurries || !passes || fateOf(error) === "final") throw error;',
     tests: LOST,
   },
   {

@@ -192,14 +192,13 @@ export const securityMutants: Mutant[] = [
   {
     name: "launch: the daemon may write everywhere",
     ...launch,
-    from:
-      '`--allow-write=${withRealPaths([dataDir, folder, ...spool]).map(assertNoComma).join(",")}`',
+    from: "`--allow-write=${list(withRealPaths([dataDir, folder, ...spool, ...given(server)]))}`",
     to: '"--allow-write"',
   },
   {
     name: "launch: the daemon may use the network",
     ...launch,
-    from: "`--allow-net=unix:${assertNoComma(socket)}`",
+    from: "`--allow-net=${list([`unix:${socket}`, ...given(net)])}`",
     to: '"--allow-net"',
   },
   {
@@ -219,8 +218,8 @@ export const securityMutants: Mutant[] = [
     name: "permissions: a compiled daemon keeps the network",
     promise: LEAST,
     file: "daemon/permissions.ts",
-    from: '["run", "ffi", "net", "env"] as const;\n\n/** Drops',
-    to: '["run", "ffi", "env"] as const;\n\n/** Drops',
+    from: '["run", "ffi", "net", "env"] as const;\n/** The driver',
+    to: '["run", "ffi", "env"] as const;\n/** The driver',
     tests: ["tests/daemon/permissions_test.ts"],
     filter: "giveUpPermissions",
   },

@@ -90,17 +90,16 @@ export const settlingMutants: Mutant[] = [
     name: "committer: applies a plan before it is committed",
     promise: TOGETHER,
     file: "core/delivery/committer.ts",
-    from: "      if (plan.changes.length > 0) {\n        this.#begun();",
-    to: "      plan.apply();\n      if (plan.changes.length > 0) {\n        this.#begun();",
+    from: "        if (plan.changes.length > 0) {\n          this.#begun();",
+    to: "        plan.apply();\n        if (plan.changes.length > 0) {\n          this.#begun();",
     tests: [COMMITTER],
   },
   {
     name: "committer: answers settlements before they are committed",
     promise: AT_LEAST_ONCE,
     file: "core/delivery/committer.ts",
-    from: "        await this.#ledger.commit(plan.changes, plan.dead);",
-    to:
-      "        then.resolve(plan.result);\n        await this.#ledger.commit(plan.changes, plan.dead);",
+    from: "          await this.#write(plan);",
+    to: "          then.resolve(plan.result);\n          await this.#write(plan);",
     tests: [COMMITTER],
   },
   {

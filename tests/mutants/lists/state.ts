@@ -14,8 +14,8 @@ export const stateMutants: Mutant[] = [
     promise: FAILED,
     file: "core/state/guarded_state.ts",
     from:
-      "    if (this.#failed !== undefined) throw refusal(this.#failed);\n    try {\n      await this.#state.commit",
-    to: "    try {\n      await this.#state.commit",
+      "    if (this.#failed !== undefined) throw refusal(this.#failed);\n    const kept = this.#listener?.(changes);",
+    to: "    const kept = this.#listener?.(changes);",
     tests: ["tests/core/state/guarded_state_test.ts"],
   },
   {
