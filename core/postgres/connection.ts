@@ -1,6 +1,6 @@
 /**
  * Connections to a PostgreSQL database, fixed by role: one for appends, one for the state, two for
- * reads, so that none waits for another's lock. Each is made when it is first needed, and made
+ * reads, one to say that this node is there, so that none waits for another's lock. Each is made when it is first needed, and made
  * again after it was lost.
  *
  * A connection that is lost while a change is under way leaves its outcome unknown
@@ -14,7 +14,7 @@ import { asPostgresError, AWAY, type DriverError, isLost, UnknownOutcomeError } 
 import { type DatabaseTarget, placeOf, type PostgresOptions, readTarget } from "./url.ts";
 
 /** What a connection is for. */
-export type Role = "append" | "state" | "read";
+export type Role = "append" | "state" | "read" | "node";
 
 /** Runs a statement; rows as objects. A `bigint` of the server is a number here. */
 export type Query = <Row = Record<string, unknown>>(
@@ -48,7 +48,7 @@ export interface ConnectionOptions {
   deadline?: number;
 }
 
-const CONNECTIONS: Record<Role, number> = { append: 1, state: 1, read: 2 };
+const CONNECTIONS: Record<Role, number> = { append: 1, state: 1, read: 2, node: 1 };
 const DEADLINE_MS = 30_000;
 /** The warning of a commit that no standby has, because somebody cancelled the wait for it. */
 const CANCELLED_WAIT = "01000";
@@ -89,7 +89,12 @@ class Connections implements Postgres {
     this.place = placeOf(target);
     const lanes = (role: Role) =>
       Array.from({ length: CONNECTIONS[role] }, () => new Lane(target, { role, clock, deadline }));
-    this.#lanes = { append: lanes("append"), state: lanes("state"), read: lanes("read") };
+    this.#lanes = {
+      append: lanes("append"),
+      state: lanes("state"),
+      read: lanes("read"),
+      node: lanes("node"),
+    };
   }
 
   query<Row>(role: Role, text: string, values?: readonly unknown[]): Promise<Row[]> {

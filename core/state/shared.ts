@@ -6,6 +6,8 @@ import type { Coordinator, PartRows } from "./coordinator.ts";
 /** How a process takes part. */
 export interface CoordinatorOptions {
   clock: Clock;
+  /** What people know this machine as: the node's name begins with it. */
+  host?: string;
   /** How long a node may be silent before others take over what it owns, ms. Default 10,000. */
   ttlMs?: number;
   /** Called for failures that no caller waits for. */

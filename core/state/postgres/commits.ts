@@ -10,17 +10,17 @@ import type { Clock } from "../../base/clock.ts";
 import { CannotStoreError, ClosedError } from "../../base/errors.ts";
 import type { Postgres, Query } from "../../postgres/connection.ts";
 import { refusedBy } from "../../postgres/errors.ts";
-import { type Fence, FencedError } from "../fences.ts";
+import type { Fence } from "../fences.ts";
 import type { CommitOptions, StateChange } from "../state.ts";
-import { Batches, type BoundStatement, type Columns } from "./batches.ts";
+import { Batches, type BoundStatement } from "./batches.ts";
 import { StaleError } from "../stale.ts";
 import { catalogStatements, STALE } from "./catalog_changes.ts";
-import { listed, lists } from "./table_lists.ts";
 import { batchedStatements, needsPlan } from "./changes.ts";
 import { DeadLetterPlan, type KnownGroups } from "./dead_letter_plan.ts";
 import { fateOf } from "./fate.ts";
+import { fencedError, holding } from "./held_fences.ts";
 import { requestOf } from "./literal.ts";
-import { listType, plainRow } from "./values.ts";
+import { plainRow } from "./values.ts";
 
 /** Most changes that share a transaction, unless one commit has more. */
 const MOST_CHANGES = 10_000;
@@ -59,6 +59,8 @@ export class Commits {
   readonly #writer: string;
   readonly #clock: Clock;
   readonly #patience: number;
+  /** The node that this process is, for fences that have a `rev`. */
+  node = "";
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
   #number = 0;
@@ -213,15 +215,9 @@ export class Commits {
     const refused = refusedBy(error);
     if (refused === STALE) return new StaleError();
     if (refused !== FENCED) return error;
-    const fences = fencesOf(commits);
-    const rows = await this.#postgres.query(
-      "state",
-      `SELECT subscription, part::int AS part, asked.epoch FROM ${listed(FENCE, "asked")}
-       LEFT JOIN evs.claims USING (subscription, part)
-       WHERE claims.epoch IS DISTINCT FROM asked.epoch`,
-      lists(FENCE, fences),
-    );
-    return new FencedError(rows.map((row) => plainRow(row) as unknown as Fence));
+    const fences = commits.flatMap(({ fences }) => fences);
+    const query: Query = (text, values) => this.#postgres.query("state", text, values);
+    return await fencedError(query, { fences, node: this.node });
   }
 
   /**
@@ -229,11 +225,11 @@ export class Commits {
    * a pause holds it while it waits for claims, so nobody may wait for it while he holds claims.
    */
   #firstStatements(commits: readonly Waiting[], number: number): BoundStatement[] {
-    const fences = fencesOf(commits);
+    const fences = commits.flatMap(({ fences }) => fences);
     return [
       ...(commits.some(({ sync }) => sync) ? [] : [NO_SYNC]),
       ...catalogStatements(commits.flatMap(({ changes }) => changes)),
-      ...(fences.length === 0 ? [] : [{ text: HOLD, values: lists(FENCE, fences) }]),
+      ...holding(fences, this.node),
       { text: NOTE, values: [this.#writer, number, this.#attempt] },
     ];
   }
@@ -280,10 +276,6 @@ export class Commits {
 }
 
 const NO_SYNC = { text: "SELECT set_config('synchronous_commit', 'off', true)", values: [] };
-const FENCE = { subscription: "text", part: "bigint", epoch: "bigint" } as const;
-const HOLD = `SELECT evs.hold_claims(${
-  Object.values(FENCE).map((type, n) => `$${n + 1}${listType(type)}`).join(", ")
-})`;
 const NOTE = "SELECT evs.note_commit($1, $2, $3)";
 /**
  * Locks the row, and so waits for a transaction of this writer that the server is still at; one that
@@ -295,15 +287,6 @@ const ASK = `
   RETURNING number, attempt`;
 /** The SQLSTATE of evs.hold_claims. */
 const FENCED = "EVF01";
-
-/** The fences of all of them, each once. */
-function fencesOf(commits: readonly Waiting[]): (Fence & Columns)[] {
-  const all = new Map<string, Fence & Columns>();
-  for (const { subscription, part, epoch } of commits.flatMap(({ fences }) => fences)) {
-    all.set(`${subscription}\n${part}\n${epoch}`, { subscription, part, epoch });
-  }
-  return [...all.values()];
-}
 
 function notStored(cause: unknown, { place }: Postgres): CannotStoreError {
   if (cause instanceof CannotStoreError) return cause;

@@ -7,13 +7,11 @@ import { type Clock, systemClock } from "../../base/clock.ts";
 import { InternalError } from "../../base/errors.ts";
 
 import type { AuditQuery, AuditRecord } from "../../event/audit.ts";
-import { openPostgres, type Postgres, type Query } from "../../postgres/connection.ts";
+import { openPostgres, type Postgres } from "../../postgres/connection.ts";
 import { migrate } from "../../postgres/migrations.ts";
 import { type Patience, patiently, repeatable } from "../../postgres/patience.ts";
 import type { NodeInfo, PartOwners } from "../../protocol/node.ts";
 import type { PostgresOptions } from "../../postgres/url.ts";
-import type { CatalogSnapshot } from "../catalog_diff.ts";
-import type { PartRows } from "../coordinator.ts";
 import type { GroupRecord } from "../group_rules.ts";
 import type {
   BoundDeadLetterFilter,
@@ -32,12 +30,14 @@ import type {
 } from "../state.ts";
 import type { Transact } from "../shared_act.ts";
 import { PostgresAct } from "./acts.ts";
+import { changesCatalog } from "../catalog_diff.ts";
+import { CATALOG } from "./catalog_watch.ts";
 import { Commits } from "./commits.ts";
 import { STATE_MIGRATIONS } from "./migrations.ts";
 import { readNodes, readOwners, serverFacts, setDraining } from "./node_list.ts";
 import { StateReads } from "./reads.ts";
-import { readQueue } from "./queue_rows.ts";
-import { readCatalog, readSnapshot } from "./snapshot.ts";
+import { momentOf, SharedPostgres } from "./shared_postgres.ts";
+import { readSnapshot } from "./snapshot.ts";
 
 /** How long reads and commits wait for a database that is away, ms. */
 const PATIENCE_MS = 10_000;
@@ -69,7 +69,8 @@ export class PostgresState implements State {
   readonly #postgres: Postgres;
   readonly #commits: Commits;
   readonly #reads: StateReads;
-  readonly #waiting: Patience;
+  /** @internal */
+  readonly shared: SharedPostgres;
   #snapshot: StateSnapshot | undefined;
 
   readonly #closing = new AbortController();
@@ -81,10 +82,14 @@ export class PostgresState implements State {
     this.#postgres = postgres;
     this.#commits = commits;
     this.#snapshot = snapshot;
-    this.#waiting = { ...patience, signal: this.#closing.signal };
+    const waiting = { ...patience, signal: this.#closing.signal };
     this.#reads = new StateReads((text, values) =>
-      patiently(() => postgres.query("read", text, values), this.#waiting)
+      patiently(() => postgres.query("read", text, values), waiting)
     );
+    this.shared = new SharedPostgres(postgres, {
+      ...waiting,
+      named: (node) => void (commits.node = node),
+    });
   }
 
   /**
@@ -105,7 +110,9 @@ export class PostgresState implements State {
       const commits = new Commits({ postgres, writer: crypto.randomUUID(), clock, patience });
       await commits.begin();
       const snapshot = await momentOf(postgres, readSnapshot);
-      return new PostgresState(postgres, { commits, snapshot, clock, patience });
+      const state = new PostgresState(postgres, { commits, snapshot, clock, patience });
+      await state.shared.open();
+      return state;
     } catch (error) {
       await postgres.close();
       throw error;
@@ -132,29 +139,10 @@ export class PostgresState implements State {
     this.#snapshot = await momentOf(this.#postgres, readSnapshot);
   }
 
-  /**
-   * The part of it that every node has in memory, as of now.
-   * @internal
-   */
-  catalog(): Promise<CatalogSnapshot> {
-    return patiently(() => momentOf(this.#postgres, readCatalog), this.#waiting);
-  }
-
-  /**
-   * The rows of these parts, and the claims of them, as of one moment; absent: of all parts.
-   * @internal
-   */
-  loadQueue(subscription: string, parts?: readonly number[]): Promise<PartRows> {
-    const of = { subscription, parts };
-    return patiently(
-      () => momentOf(this.#postgres, (query) => readQueue(query, of)),
-      this.#waiting,
-    );
-  }
-
   /** @internal */
-  commit(changes: readonly StateChange[], options?: CommitOptions): Promise<void> {
-    return this.#commits.commit(changes, options);
+  async commit(changes: readonly StateChange[], options?: CommitOptions): Promise<void> {
+    await this.#commits.commit(changes, options);
+    if (changes.some(changesCatalog)) this.shared.wake(CATALOG, "changed");
   }
 
   /** @internal */
@@ -266,16 +254,9 @@ export class PostgresState implements State {
 
   /** @internal */
   async close(): Promise<void> {
+    await this.shared.close();
     this.hurry();
     await this.#commits.close();
     await this.#postgres.close();
   }
-}
-
-/** What is there at one moment. */
-function momentOf<T>(postgres: Postgres, read: (query: Query) => Promise<T>): Promise<T> {
-  return postgres.transaction("read", async (query) => {
-    await query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    return await read(query);
-  });
 }

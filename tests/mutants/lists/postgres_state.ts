@@ -97,8 +97,8 @@ export const postgresStateMutants: Mutant[] = [
     name: "postgres state: does not wait with a read while the server is away",
     promise: OWNER,
     file: "core/state/postgres/postgres_state.ts",
-    from: 'patiently(() => postgres.query("read", text, values), this.#waiting)',
-    to: 'this.#waiting && postgres.query("read", text, values)',
+    from: 'patiently(() => postgres.query("read", text, values), waiting)',
+    to: 'waiting && postgres.query("read", text, values)',
     tests: LOST,
   },
   {

@@ -176,7 +176,7 @@ Deno.test("an act holds up who claims a part that nobody ever owned, until there
     const claimed = query("SELECT * FROM evs.claim_parts('b', 's', $1::text::bigint[], NULL)", [
       `{${partOfSeq(1)}}`,
     ]);
-    const reads = claimed.then(() => there.loadQueue("s", [partOfSeq(1)]));
+    const reads = claimed.then(() => there.shared.loadQueue("s", [partOfSeq(1)]));
     await waitsForLock(query, reads);
     go.resolve();
     assert.deepEqual(await acting, { part: partOfSeq(1), isRetry: false, isOpen: true });

@@ -3,16 +3,19 @@
  * Two nodes share a database; each has connections of its own.
  */
 import assert from "node:assert/strict";
+import { systemClock } from "../../../core/base/clock.ts";
 import { openPostgres, type Postgres, type Query } from "../../../core/postgres/connection.ts";
 import { type Fence, FencedError } from "../../../core/state/fences.ts";
 import {
-  bumpEpoch,
-  bumpRev,
+  beat,
   type Claim,
   claimParts,
-  claimsOver,
+  forgetNode,
   forgetNodes,
-  nodeHeartbeat,
+  joinMembers,
+  leaveMembers,
+  readClaims,
+  readMembers,
   releaseClaims,
 } from "../../../core/state/postgres/claims.ts";
 import { PostgresState } from "../../../core/state/postgres/postgres_state.ts";
@@ -55,8 +58,30 @@ async function withNodes(
   }
 }
 
-function claim({ query, name }: Node, parts: readonly number[], ttlMs = LONG): Promise<Claim[]> {
+function claim(
+  { query, name }: Node,
+  parts: readonly number[],
+  ttlMs: number | undefined = LONG,
+): Promise<Claim[]> {
   return claimParts(query, { node: name, subscription: "s", parts, ttlMs });
+}
+
+/** Says that a node is there; returns what it owns. */
+async function nodeHeartbeat(query: Query, { node }: { node: string }): Promise<Claim[]> {
+  await beat(query, { node, name: "host", version: "1", infos: new Map() });
+  const claims = await readClaims(query, { subscriptions: ["s"], ttlMs: LONG });
+  return claims.filter((one) => one.node === node);
+}
+
+/** The claims that anybody may claim. */
+async function claimsOver({ query }: Node, ttlMs: number): Promise<Claim[]> {
+  return (await readClaims(query, { subscriptions: ["s"], ttlMs })).filter(({ over }) => over);
+}
+
+/** What a seek on another node does to the claims, or a retry of dead letters (`epoch: 0`). */
+async function bump({ query }: Node, { epoch = 1 } = {}): Promise<void> {
+  const sql = "UPDATE evs.claims SET epoch = epoch + $1, rev = rev + 1 WHERE subscription = 's'";
+  await query(sql, [epoch]);
 }
 
 /** Makes a node one that was last seen this long ago. */
@@ -102,7 +127,7 @@ Deno.test("a claim is over when its node was not seen for the TTL, by the databa
   withNodes(["a", "b"], async ([a, b]) => {
     await nodeHeartbeat(a!.query, { node: "a" });
     await claim(a!, [0, 1]);
-    const over = () => claimsOver(b!.query, { subscription: "s", ttlMs: 10_000 });
+    const over = () => claimsOver(b!, 10_000);
     await lastSeen(a!, 9_000);
     assert.deepEqual(await over(), []);
     assert.deepEqual(await claim(b!, [0], 10_000), []);
@@ -123,14 +148,14 @@ Deno.test("a claim of a node that was never seen is not over at once", () =>
     assert.deepEqual(short(await claim(b!, [0], 10_000)), [[0, 2]]);
   }));
 
-Deno.test("bumpRev has owners reload, bumpEpoch fences them off", () =>
+Deno.test("a look at the claims shows a rev that has risen, and an epoch that fences off", () =>
   withNodes(["a"], async ([a]) => {
     const [first] = await claim(a!, [0]);
-    await bumpRev(a!.query, "s");
+    await bump(a!, { epoch: 0 });
     const [again] = await nodeHeartbeat(a!.query, { node: "a" });
     assert.deepEqual([again!.epoch, again!.rev], [first!.epoch, first!.rev + 1]);
     await a!.state.commit([cursor("t", 2)], { fences: [fenceOf(again!)] });
-    await bumpEpoch(a!.query, "s");
+    await bump(a!);
     const late = a!.state.commit([cursor("t", 3)], { fences: [fenceOf(again!)] });
     await assert.rejects(late, FencedError);
     const [now] = await nodeHeartbeat(a!.query, { node: "a" });
@@ -138,15 +163,55 @@ Deno.test("bumpRev has owners reload, bumpEpoch fences them off", () =>
     assert.deepEqual((await loaded(a!.state)).cursors.map(({ next }) => next), [4]);
   }));
 
-Deno.test("forgetNodes forgets nodes that are gone and own nothing", () =>
+Deno.test("forgetNodes forgets nodes that are gone, and what they owned is nobody's", () =>
   withNodes(["a", "b", "c"], async ([a, b, c]) => {
-    for (const node of [a!, b!, c!]) await nodeHeartbeat(node.query, { node: node.name });
+    for (const node of [a!, b!, c!]) {
+      await nodeHeartbeat(node.query, { node: node.name });
+      await joinMembers(node.query, { node: node.name, subscription: "s", wants: true });
+    }
     await claim(a!, [0]);
+    await claim(c!, [1]);
     await lastSeen(a!, 20_000);
     await lastSeen(b!, 20_000);
     await forgetNodes(a!.query, { olderMs: 10_000 });
     const rows = await a!.query("SELECT node FROM evs.nodes ORDER BY node");
-    assert.deepEqual(rows, [{ node: "a" }, { node: "c" }]);
+    assert.deepEqual(rows, [{ node: "c" }]);
+    const asked = { subscriptions: ["s"], ttlMs: LONG };
+    assert.deepEqual((await readMembers(a!.query, asked)).map(({ node }) => node), ["c"]);
+    const owners = (await readClaims(a!.query, asked)).map(({ node, epoch }) => [node, epoch]);
+    assert.deepEqual(owners, [[undefined, 1], ["c", 1]], "an epoch is never forgotten");
+    assert.deepEqual(await forgetNode(c!.query, "c"), ["s"]);
+    assert.deepEqual(short(await claim(b!, [0, 1])), [[0, 2], [1, 2]]);
+  }));
+
+Deno.test("claimParts without a TTL takes only what was given back", () =>
+  withNodes(["a", "b"], async ([a, b]) => {
+    await nodeHeartbeat(a!.query, { node: "a" });
+    const [given] = await claim(a!, [0, 1]);
+    await releaseClaims(a!.query, { node: "a", claims: [given!] });
+    await lastSeen(a!, 1_000_000);
+    const parts = { node: "b", subscription: "s", parts: [0, 1] };
+    assert.deepEqual(short(await claimParts(b!.query, { ...parts, ttlMs: undefined })), [[0, 2]]);
+    assert.deepEqual(short(await claimParts(b!.query, { ...parts, ttlMs: 10_000 })), [[1, 2]]);
+  }));
+
+Deno.test("readMembers tells who wants parts and is there", () =>
+  withNodes(["a", "b", "c"], async ([a, b, c]) => {
+    await nodeHeartbeat(a!.query, { node: "a" });
+    await nodeHeartbeat(b!.query, { node: "b" });
+    await joinMembers(a!.query, { node: "a", subscription: "s", wants: true });
+    await joinMembers(b!.query, { node: "b", subscription: "s", wants: false });
+    await joinMembers(c!.query, { node: "c", subscription: "s", wants: true });
+    const seen = async () =>
+      (await readMembers(a!.query, { subscriptions: ["s"], ttlMs: 10_000 }))
+        .map(({ node, wants, there }) => `${node} ${wants} ${there}`);
+    assert.deepEqual(await seen(), ["a true true", "b false true", "c true false"]);
+    await lastSeen(a!, 20_000);
+    await joinMembers(b!.query, { node: "b", subscription: "s", wants: true });
+    await leaveMembers(c!.query, { node: "c", subscription: "s" });
+    assert.deepEqual(await seen(), ["a true false", "b true true"]);
+    await a!.query("UPDATE evs.nodes SET draining = true WHERE node = 'b'");
+    assert.deepEqual(await seen(), ["a true false", "b true false"]);
   }));
 
 Deno.test("PostgresState keeps nothing of a commit whose fence is over, and goes on", () =>
@@ -169,6 +234,47 @@ Deno.test("PostgresState keeps nothing of a commit whose fence is over, and goes
     assert.deepEqual(there, [["t", 9], ["v", 3]]);
   }));
 
+/** A state that commits as a node, and the claim of part 0 of that node. */
+async function asNode({ state, query }: Node): Promise<{ node: string; fence: Fence }> {
+  const { node } = state.shared.coordinator({
+    clock: systemClock,
+    onError: (error) => assert.fail(String(error)),
+  });
+  await joinMembers(query, { node, subscription: "s", wants: true });
+  const [first] = await claimParts(query, { node, subscription: "s", parts: [0], ttlMs: 0 });
+  return { node, fence: { ...fenceOf(first!), rev: first!.rev } };
+}
+
+Deno.test("PostgresState tells of a fence whether another node owns the part or has changed it", () =>
+  withNodes(["a"], async ([a]) => {
+    const { fence } = await asNode(a!);
+    await a!.state.commit([cursor("t", 2)], { fences: [fence] });
+    await bump(a!, { epoch: 0 });
+    const changed = await refusedBy(a!.state.commit([cursor("t", 3)], { fences: [fence] }));
+    assert.deepEqual([changed.fences, changed.changed], [[], [fence]]);
+    const now = { ...fence, rev: fence.rev! + 1 };
+    await a!.state.commit([cursor("t", 4)], { fences: [now] });
+    await bump(a!);
+    const lost = await refusedBy(a!.state.commit([cursor("t", 5)], { fences: [now] }));
+    assert.deepEqual([lost.fences, lost.changed], [[now], []]);
+    assert.deepEqual((await loaded(a!.state)).cursors.map(({ next }) => next), [4]);
+  }));
+
+Deno.test("PostgresState keeps nothing of a node that is not a member any more", () =>
+  withNodes(["a"], async ([a]) => {
+    const { node, fence } = await asNode(a!);
+    await leaveMembers(a!.query, { node, subscription: "s" });
+    const error = await refusedBy(a!.state.commit([cursor("t", 2)], { fences: [fence] }));
+    assert.deepEqual(error.fences, [fence]);
+    assert.deepEqual((await loaded(a!.state)).cursors, []);
+  }));
+
+async function refusedBy(commit: Promise<void>): Promise<FencedError> {
+  const error = await commit.then(() => undefined, (error) => error);
+  assert.ok(error instanceof FencedError, String(error));
+  return error;
+}
+
 Deno.test("PostgresState refuses a fence of a part that nobody ever claimed", () =>
   withNodes(["a"], async ([a]) => {
     const fences = [{ subscription: "s", part: 7, epoch: 1 }];
@@ -181,41 +287,56 @@ Deno.test("PostgresState refuses a fence of a part that nobody ever claimed", ()
  * number after what it read when it became the owner: a commit of an old epoch that was kept behind
  * the takeover would show as a cursor that goes back, or that the new owner did not see.
  */
-Deno.test("two nodes that take a part from each other keep nothing of an old epoch", () =>
-  withNodes(["a", "b"], async ([a, b]) => {
-    const kept: number[] = [];
-    let owned: Claim | undefined;
-    for (let round = 0; round < dose(200, 2000); round++) {
-      const [from, to] = round % 2 === 0 ? [a!, b!] : [b!, a!];
-      const before = owned;
-      const jitter = round % 5;
-      // The former owner commits under its epoch, while the other takes the part.
-      const late = before && from.state.commit(
-        [cursor("t", 10 * round + 1), cursor(`late ${round}`, 1)],
-        { fences: [fenceOf(before)] },
-      ).then(() => true, (error) => {
-        assert.ok(error instanceof FencedError, String(error));
-        return false;
-      });
-      for (let turn = 0; turn < jitter; turn++) await from.query("SELECT 1");
-      // Everybody is gone after no time at all.
-      const [claimed] = await claim(to, [0], 0);
-      owned = claimed!;
-      assert.equal(owned.epoch, (before?.epoch ?? 0) + 1);
-      const seen = await nextOf(to);
-      const wasKept = await late;
-      if (wasKept !== undefined) {
-        kept.push(wasKept ? 1 : 0);
-        // What was kept was there when the new owner read; what was refused never comes.
-        assert.equal(seen === 10 * round + 1, wasKept, `round ${round}`);
-        assert.equal(await nextOf(to), seen);
-      }
-      await to.state.commit([cursor("t", 10 * round + 2)], { fences: [fenceOf(owned)] });
-      assert.equal(await nextOf(to), 10 * round + 2);
+for (const rev of [undefined, 0]) {
+  const how = rev === undefined ? "the claims" : "the members";
+  Deno.test(`two nodes that take a part from each other keep nothing of an old epoch, by ${how}`, () =>
+    withNodes(["a", "b"], (nodes) => takeFromEachOther(nodes, rev)));
+}
+
+async function takeFromEachOther([a, b]: Node[], rev: number | undefined): Promise<void> {
+  const nameOf = new Map<Node, string>();
+  for (const node of [a!, b!]) {
+    const { node: name } = node.state.shared.coordinator({
+      clock: systemClock,
+      onError: assert.fail,
+    });
+    nameOf.set(node, name);
+    await joinMembers(node.query, { node: name, subscription: "s", wants: true });
+  }
+  const fencesOf = (claim: Claim) => [{ ...fenceOf(claim), ...(rev === undefined ? {} : { rev }) }];
+  const kept: number[] = [];
+  let owned: Claim | undefined;
+  for (let round = 0; round < dose(100, 1000); round++) {
+    const [from, to] = round % 2 === 0 ? [a!, b!] : [b!, a!];
+    const before = owned;
+    const jitter = round % 5;
+    // The former owner commits under its epoch, while the other takes the part.
+    const late = before && from.state.commit(
+      [cursor("t", 10 * round + 1), cursor(`late ${round}`, 1)],
+      { fences: fencesOf(before) },
+    ).then(() => true, (error) => {
+      assert.ok(error instanceof FencedError, String(error));
+      return false;
+    });
+    for (let turn = 0; turn < jitter; turn++) await from.query("SELECT 1");
+    // Everybody is gone after no time at all.
+    const [claimed] = await claim({ ...to, name: nameOf.get(to)! }, [0], 0);
+    owned = claimed!;
+    assert.equal(owned.epoch, (before?.epoch ?? 0) + 1);
+    const seen = await nextOf(to);
+    const wasKept = await late;
+    if (wasKept !== undefined) {
+      kept.push(wasKept ? 1 : 0);
+      // What was kept was there when the new owner read; what was refused never comes.
+      assert.equal(seen === 10 * round + 1, wasKept, `round ${round}`);
+      assert.equal(await nextOf(to), seen);
     }
-    // Otherwise it was not shown.
-    assert.ok(kept.includes(0) && kept.includes(1), `kept ${kept.join("")}`);
-  }));
+    await to.state.commit([cursor("t", 10 * round + 2)], { fences: fencesOf(owned) });
+    assert.equal(await nextOf(to), 10 * round + 2);
+  }
+  // Otherwise it was not shown.
+  assert.ok(kept.includes(0) && kept.includes(1), `kept ${kept.join("")}`);
+}
 
 async function nextOf({ query }: Node): Promise<number> {
   const [row] = await query<{ next: number }>("SELECT next FROM evs.cursors WHERE topic = 't'");

@@ -43,15 +43,15 @@ Deno.test("PostgresState loads of some parts what MemoryState has of them", () =
           await postgres.commit(changes, { sync: false });
         }
         for (const parts of [[0], [1, 2], [0, 1, 2]]) {
-          const { parts: claims, ...rows } = await postgres.loadQueue("s", parts);
+          const { parts: claims, ...rows } = await postgres.shared.loadQueue("s", parts);
           assert.deepEqual(claims, [], "nobody has claimed any");
           const expected = rowsOfParts(memory.load(), { subscription: "s", parts });
           assert.deepEqual(ordered(rows), ordered(expected));
         }
-        const { cursors: _cursors, ...all } = await postgres.loadQueue("s");
+        const { cursors: _cursors, ...all } = await postgres.shared.loadQueue("s");
         const { parts = 1 } = memory.load().subscriptions.find(({ name }) => name === "s") ?? {};
         const asked = Array.from({ length: parts }, (_, part) => part);
-        const { cursors: _other, ...same } = await postgres.loadQueue("s", asked);
+        const { cursors: _other, ...same } = await postgres.shared.loadQueue("s", asked);
         if (memory.load().subscriptions.some(({ name }) => name === "s")) {
           assert.deepEqual(all, same);
         }

@@ -1,0 +1,105 @@
+/** What a state in PostgreSQL offers to the processes that share it. */
+import type { Clock } from "../../base/clock.ts";
+import type { Postgres, Query } from "../../postgres/connection.ts";
+import { type Patience, patiently } from "../../postgres/patience.ts";
+import { WakeUps } from "../../postgres/wake_ups.ts";
+import type { SharedCatalogSnapshot } from "../catalog_diff.ts";
+import type { PartRows } from "../coordinator.ts";
+import type { CoordinatorOptions, SharedState } from "../shared.ts";
+import { CatalogWatch } from "./catalog_watch.ts";
+import { DatabaseClock } from "./database_clock.ts";
+import { PostgresNode } from "./node.ts";
+import { readQueue } from "./queue_rows.ts";
+import { readSharedCatalog } from "./snapshot.ts";
+
+/** The shared half of a state in PostgreSQL. */
+export class SharedPostgres implements SharedState {
+  readonly #postgres: Postgres;
+  readonly #waiting: Patience;
+  readonly #time: DatabaseClock;
+  readonly #wakeUps: WakeUps;
+  readonly #watch: CatalogWatch;
+  /** Told of the node that this process is. */
+  readonly #named: (node: string) => void;
+  #node: PostgresNode | undefined;
+
+  constructor(
+    postgres: Postgres,
+    { named, ...waiting }: Patience & { named(node: string): void },
+  ) {
+    this.#postgres = postgres;
+    this.#waiting = waiting;
+    this.#time = new DatabaseClock(waiting.clock);
+    this.#wakeUps = new WakeUps(postgres.target, { clock: waiting.clock });
+    this.#named = named;
+    this.#watch = new CatalogWatch({
+      clock: waiting.clock,
+      wakeUps: this.#wakeUps,
+      read: () => this.#read(readSharedCatalog),
+      count: async () => (await postgres.query<{ rev: number }>("read", COUNT))[0]!.rev,
+    });
+  }
+
+  get clock(): Clock {
+    return this.#time;
+  }
+
+  /** Sets the clock by the database's. */
+  async open(): Promise<void> {
+    await this.#time.measure(async () => {
+      const [row] = await this.#postgres.query<{ now: number }>("read", TIME);
+      return row!;
+    });
+  }
+
+  coordinator(options: CoordinatorOptions): PostgresNode {
+    this.#node ??= new PostgresNode({
+      ...options,
+      postgres: this.#postgres,
+      wakeUps: this.#wakeUps,
+      time: this.#time,
+      load: (subscription, parts) => this.loadQueue(subscription, parts),
+    });
+    this.#named(this.#node.node);
+    return this.#node;
+  }
+
+  catalog(): Promise<SharedCatalogSnapshot> {
+    return this.#watch.read();
+  }
+
+  onCatalog(listener: () => void): () => void {
+    return this.#watch.listen(listener);
+  }
+
+  loadQueue(subscription: string, parts?: readonly number[]): Promise<PartRows> {
+    return this.#read((query) => readQueue(query, { subscription, parts }));
+  }
+
+  /** Sends a wake-up to all nodes, if this process is one. */
+  wake(kind: string, item: string): void {
+    if (this.#node) this.#wakeUps.send(kind, item);
+  }
+
+  #read<T>(read: (query: Query) => Promise<T>): Promise<T> {
+    return patiently(() => momentOf(this.#postgres, read), this.#waiting);
+  }
+
+  /** Gives all back; before the connections are closed. */
+  async close(): Promise<void> {
+    await this.#watch.close();
+    await this.#node?.close();
+    await this.#wakeUps.close();
+  }
+}
+
+const COUNT = "SELECT rev FROM evs.counters WHERE name = 'catalog'";
+const TIME = "SELECT extract(epoch FROM clock_timestamp())::double precision * 1000 AS now";
+
+/** What is there at one moment. */
+export function momentOf<T>(postgres: Postgres, read: (query: Query) => Promise<T>): Promise<T> {
+  return postgres.transaction("read", async (query) => {
+    await query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    return await read(query);
+  });
+}
