@@ -7,10 +7,9 @@
  * all. What was lost has left the driver before the same part is read again.
  */
 import type { Clock } from "../../base/clock.ts";
-import { allParts, EVERY_PART, maskOf, type PartMask, partsIn } from "../../event/part.ts";
+import { maskOf, type PartMask, partsIn } from "../../event/part.ts";
 import type { OwnedPart, PartOwner, PartRows, PartShare } from "../coordinator.ts";
-import { type Fence, type FencedError, partsOfChange } from "../fences.ts";
-import type { StateChange } from "../state.ts";
+import type { Fence, FencedError } from "../fences.ts";
 import { areAllOwned, type ClaimsView, lostParts, shareSteps } from "./share_steps.ts";
 
 /** The node that a share belongs to. */
@@ -37,9 +36,6 @@ export interface ShareNode {
 
 /** What a node is to a subscription. */
 type Membership = "wants" | "stays" | "none";
-
-/** An epoch that no claim has. */
-const NEVER = -1;
 
 /** The share of one node. */
 export class PostgresShare implements PartShare {
@@ -188,7 +184,7 @@ export class PostgresShare implements PartShare {
 
   /** Has the driver look at what it may do. */
   #look(): void {
-    void this.#owner.changed(() => Promise.resolve(undefined));
+    if (!this.#ended) void this.#owner.changed(() => Promise.resolve(undefined));
   }
 
   /** Has the database say what this node is to the subscription. */
@@ -227,6 +223,7 @@ export class PostgresShare implements PartShare {
 
   /** Has the driver read again what somebody else has changed. */
   async #reload(parts: readonly number[]): Promise<void> {
+    if (this.#ended) return;
     let lost: readonly number[] = [];
     await this.#owner.changed(async () => {
       const asked = parts.flatMap((part) => this.#owned.get(part) ?? []);
@@ -250,12 +247,14 @@ export class PostgresShare implements PartShare {
     const mask = maskOf(parts);
     if (mask === 0) return this.#losing;
     for (const part of parts) this.#owned.delete(part);
+    if (this.#ended) return this.#losing;
     const lost = this.#owner.lost(mask);
     return this.#losing = Promise.all([this.#losing, lost]);
   }
 
   /** Gives parts back, each once nothing of it is leased, or after some time. */
   #leave(asked: PartMask): void {
+    if (this.#ended) return;
     for (const part of partsIn(asked & ~this.#leaving)) {
       this.#leaving |= 1 << part;
       void this.#left(1 << part).then(() => {
@@ -290,19 +289,6 @@ export class PostgresShare implements PartShare {
     const claims = parts.flatMap((part) => this.#owned.get(part) ?? []);
     await this.#lose(claims.map(({ part }) => part));
     if (claims.length > 0) await this.#node.release(this.subscription, claims);
-  }
-
-  fencesOf(changes: readonly StateChange[]): readonly Fence[] {
-    const { subscription } = this;
-    let mask: PartMask = 0;
-    for (const change of changes) mask |= partsOfChange(change);
-    if (mask === 0) return [];
-    const parts = partsIn(mask === EVERY_PART ? allParts(this.count) : mask);
-    return parts.map((part) => {
-      // One that is not this node's any more holds for nothing.
-      const { epoch, rev } = this.#owned.get(part) ?? { epoch: NEVER, rev: 0 };
-      return { subscription, part, epoch, rev };
-    });
   }
 
   async refused({ fences, changed }: FencedError): Promise<void> {

@@ -54,8 +54,8 @@ export interface PostgresStateOptions {
 }
 
 /**
- * A {@link State} in a PostgreSQL database, in the schema `evs`. One broker at a time uses it: two
- * do not share out their subscriptions yet.
+ * A {@link State} in a PostgreSQL database, in the schema `evs`. Brokers that have their events in the
+ * same database share out its subscriptions.
  *
  * ```ts ignore
  * import { EventBroker, PostgresEventStore, PostgresState } from "@env/env-event-stream";
