@@ -1,6 +1,7 @@
 /**
  * A state and a store that several brokers share, in memory. Commits, looks at the catalog or the
- * claims, and wake-ups take some turns each, as many as a test draws, and a test can hold them.
+ * claims, rows of retries and wake-ups take some turns each, as many as a test draws, and a test can
+ * hold them.
  */
 import { systemClock } from "../../core/base/clock.ts";
 import {
@@ -20,7 +21,7 @@ import { nextTurn } from "./late_state.ts";
 import { SharedClaims } from "./shared_claims.ts";
 
 /** What takes time. */
-export type Step = "commit" | "catalog" | "wake" | "claims";
+export type Step = "commit" | "catalog" | "wake" | "claims" | "retry";
 
 /** What a database has. */
 export class SharedMemory {
@@ -143,7 +144,7 @@ function isOther(
 
 /** A state for one broker: reads what all have. */
 function nodeOf(shared: SharedMemory, memory: MemoryState, name: string): State {
-  const own: Pick<State, "load" | "commit" | "close"> & { shared: SharedState } = {
+  const own: Pick<State, "load" | "commit" | "close" | "retry"> & { shared: SharedState } = {
     shared: {
       clock: systemClock,
       coordinator: () => shared.claims.coordinator(name),
@@ -160,6 +161,10 @@ function nodeOf(shared: SharedMemory, memory: MemoryState, name: string): State 
       },
     },
     load: () => memory.load(),
+    async retry(...of: Parameters<State["retry"]>) {
+      await shared.take("retry");
+      return await memory.retry(...of);
+    },
     async commit(changes, options) {
       await shared.take("commit");
       await shared.store(changes, options);

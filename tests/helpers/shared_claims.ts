@@ -9,6 +9,7 @@ import { planShare } from "../../core/event/part_share.ts";
 import type {
   Coordinator,
   OwnedPart,
+  PartLoad,
   PartOwner,
   PartRows,
   PartShare,
@@ -54,6 +55,12 @@ export class SharedClaims {
         return share;
       },
     };
+  }
+
+  /** What the driver of a node has to do. */
+  loadOf(node: string, subscription: string): PartLoad | undefined {
+    return [...this.#shares]
+      .find((share) => share.node === node && share.subscription === subscription)?.load();
   }
 
   /** The rows of parts, and what is known of these. */
@@ -189,6 +196,10 @@ class ClaimedShare implements PartShare {
     this.subscription = of.subscription;
     this.#all = claims.of(of.subscription, of.parts);
     this.#owner = owner;
+  }
+
+  load(): PartLoad {
+    return this.#owner.load();
   }
 
   get allOwned(): boolean {

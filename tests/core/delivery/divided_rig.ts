@@ -39,14 +39,20 @@ export class DividedRig {
   }
 
   async add(name: string): Promise<EventBroker> {
+    const broker = this.begin(name);
+    await broker.ready;
+    return broker;
+  }
+
+  /** Starts a broker, in place of the one that had its name. */
+  begin(name: string, node = name): EventBroker {
     const broker = new EventBroker({
       clock: this.clock,
-      state: this.shared.node(name),
+      state: this.shared.node(node),
       eventStore: this.shared.events,
       onError: (error) => this.errors.push(error),
     });
     this.brokers.set(name, broker);
-    await broker.ready;
     return broker;
   }
 
