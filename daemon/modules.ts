@@ -49,6 +49,7 @@ import "../core/broker/known_ends.ts";
 import "../core/broker/ledgers.ts";
 import "../core/broker/local_subscriptions.ts";
 import "../core/broker/opening.ts";
+import "../core/broker/option_checks.ts";
 import "../core/broker/publish_again.ts";
 import "../core/broker/publish_all.ts";
 import "../core/broker/publish_options.ts";

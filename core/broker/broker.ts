@@ -4,7 +4,8 @@
  * names and values.
  */
 import { atElement } from "./element_error.ts";
-import { checkExpected, type PublishOptions } from "./publish_options.ts";
+import { checkBatch, refuseSignal } from "./option_checks.ts";
+import type { PublishOptions } from "./publish_options.ts";
 import type { Clock } from "../base/clock.ts";
 import type { DeadLetterQueue } from "../dead_letter/queue.ts";
 import type { DeadLetterGroups } from "../protocol/dead_letter_groups.ts";
@@ -30,7 +31,7 @@ import type {
   Scheduling,
 } from "../protocol/scheduled.ts";
 import type { SchemaRegistry } from "../schema/registry.ts";
-import { COMPATIBILITY_LEVELS, type CompatibilityLevel } from "../event/compatibility_level.ts";
+import type { CompatibilityLevel } from "../event/compatibility_level.ts";
 import type { EventStore, Expected } from "../store/store.ts";
 import { checkStreamOptions, type EventStream, type StreamOptions } from "./event_stream.ts";
 import type {
@@ -42,7 +43,6 @@ import type {
 } from "../delivery/subscription.ts";
 import { assertPosition, batchParts } from "../delivery/handler_options.ts";
 import { WAIT_OPTIONS } from "../delivery/option_names.ts";
-import { InvalidArgumentError } from "../base/errors.ts";
 import type { MaybePromise } from "../base/maybe_promise.ts";
 import { assertArray, assertObject, assertText, namesOf, refuseUnknown } from "../base/options.ts";
 import { assertName } from "../event/name.ts";
@@ -96,52 +96,9 @@ const TOPIC_OPTIONS = namesOf<CreateTopicOptions>({
   durability: true,
   schemaRegistry: true,
 });
-const BATCH_OPTIONS = namesOf<PublishBatchOptions>({ expected: true, signal: true });
 const PAGE_OPTIONS = namesOf<ScheduledPage>({ topic: true, limit: true, after: true });
 const CANCEL_OPTIONS = namesOf<CancelScheduledRequest>({ ids: true, topic: true });
 const ALL_OPTIONS = namesOf<PublishAllOptions>({ signal: true });
-const SCHEMA_OPTIONS = namesOf<RegisterSchemaOptions>({ version: true, compatibility: true });
-
-/** The options of `registerSchema`; throws if they or the type are invalid. */
-export function checkSchemaOptions(
-  type: string,
-  options: RegisterSchemaOptions,
-): RegisterSchemaOptions {
-  refuseUnknown(options, { of: "registerSchema", known: SCHEMA_OPTIONS });
-  assertName(type, "the type");
-  const { version, compatibility } = options;
-  if (version !== undefined) assertName(version, "the version");
-  if (compatibility === undefined || COMPATIBILITY_LEVELS.includes(compatibility)) return options;
-  throw new InvalidArgumentError(
-    `compatibility is ${COMPATIBILITY_LEVELS.join(", ")}, not ${JSON.stringify(compatibility)}`,
-    { details: { field: "compatibility" } },
-  );
-}
-
-function checkBatch(messages: readonly Message[], options: PublishBatchOptions): void {
-  refuseUnknown(options, { of: "publishBatch", known: BATCH_OPTIONS });
-  checkExpected(options.expected);
-  assertArray(messages, "the messages of publishBatch");
-  for (const [i, message] of messages.entries()) {
-    atElement(i + 1, () => assertObject(message, "an event"));
-    const given = new Map(Object.entries(message));
-    const field = BATCH_OPTIONS.find((name) => given.get(name) !== undefined);
-    if (field === undefined) continue;
-    throw new InvalidArgumentError(`${field} is that of all events of a batch, not of one`, {
-      details: { field },
-      hint: `publishBatch(topic, events, { ${field} })`,
-    });
-  }
-}
-
-function refuseSignal(message: AddressedMessage): void {
-  assertObject(message, "an event");
-  if (!("signal" in message)) return;
-  throw new InvalidArgumentError("signal is that of all events, not of one", {
-    details: { field: "signal" },
-    hint: "publishAll(events, { signal })",
-  });
-}
 
 /**
  * A broker. `E` maps topics and types to payloads; without it, anything is allowed.

@@ -58,9 +58,9 @@ import { type BrokerStats, freshStatsOf } from "./stats.ts";
 import { TopicEnds } from "./topic_ends.ts";
 import { TopicMeters } from "./topic_meters.ts";
 import { Topic } from "./topic_handle.ts";
+import { checkSchemaOptions } from "./option_checks.ts";
 import {
   Broker,
-  checkSchemaOptions,
   type CreateTopicOptions,
   type PayloadMap,
   type PublishAllOptions,

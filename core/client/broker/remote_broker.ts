@@ -49,9 +49,9 @@ import {
 import type { AddressedMessage } from "../../broker/publish_all.ts";
 import type { BrokerStats } from "../../broker/stats.ts";
 import { Topic } from "../../broker/topic_handle.ts";
+import { checkSchemaOptions } from "../../broker/option_checks.ts";
 import {
   Broker,
-  checkSchemaOptions,
   type CreateTopicOptions,
   type PublishAllOptions,
   type PublishBatchOptions,
