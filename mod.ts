@@ -18,6 +18,7 @@ export {
   EventBroker,
 } from "./core/broker/event_broker.ts";
 export type { PublishOptions } from "./core/broker/publish_options.ts";
+export type { OutboxTransaction } from "./core/store/outbox.ts";
 export { type Cause, causedBy } from "./core/event/causation.ts";
 export { type Clock, systemClock } from "./core/base/clock.ts";
 export type {

@@ -32,6 +32,7 @@ import type {
 } from "../protocol/scheduled.ts";
 import type { SchemaRegistry } from "../schema/registry.ts";
 import type { CompatibilityLevel } from "../event/compatibility_level.ts";
+import { noOutbox, type OutboxTransaction } from "../store/outbox.ts";
 import type { EventStore, Expected } from "../store/store.ts";
 import { checkStreamOptions, type EventStream, type StreamOptions } from "./event_stream.ts";
 import type {
@@ -193,6 +194,14 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     what: { type: string; payload: unknown; options: PublishOptions | undefined },
   ): Promise<Event>;
   /** @internal */
+  protected publishInto(
+    _tx: OutboxTransaction,
+    _topic: string,
+    _what: { type: string; payload: unknown; options: PublishOptions | undefined },
+  ): Promise<Event> {
+    return Promise.reject(noOutbox());
+  }
+  /** @internal */
   protected abstract publishEvents(
     topic: string,
     messages: readonly Message[],
@@ -266,6 +275,45 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     options?: PublishOptions,
   ): Promise<Event> {
     return this.publishEvent(topic, { type, payload, options });
+  }
+
+  /**
+   * Publishes an event in a transaction of the application, in the PostgreSQL database that the
+   * broker keeps its events in: it is published once the transaction has committed, and never if it
+   * has not. Resolves when it is written, with an event that has no seq yet; wait for it before the
+   * commit. Schemas are checked now. Takes no `expected`, `schedule` or `ttlMs`. Rejects with
+   * `EventRefusedError`, and with `UnsupportedError` if the broker has another event store.
+   *
+   * ```ts ignore
+   * await sql.begin(async (tx) => {
+   *   await tx`INSERT INTO orders (id) VALUES (${7})`;
+   *   await broker.publishIn(tx, "orders", "order.placed", { id: 7 });
+   * });
+   * ```
+   */
+  publishIn<T>(
+    tx: OutboxTransaction,
+    topic: FreeName<E>,
+    type: string,
+    payload: T,
+    options?: PublishOptions,
+  ): Promise<Event<T>>;
+  /** The same, checked against the event map. */
+  publishIn<T extends TopicName<E>, Y extends TypeName<E, T>>(
+    tx: OutboxTransaction,
+    topic: T,
+    type: Y,
+    payload: PayloadOf<E, T, Y>,
+    options?: PublishOptions,
+  ): Promise<Event<PayloadOf<E, T, Y>, Y, T>>;
+  publishIn(
+    tx: OutboxTransaction,
+    topic: string,
+    type: string,
+    payload: unknown,
+    options?: PublishOptions,
+  ): Promise<Event> {
+    return this.publishInto(tx, topic, { type, payload, options });
   }
 
   /**

@@ -9,6 +9,7 @@
 import { schemaToJson } from "../json/to_json.ts";
 import { EventWriter } from "./event_writer.ts";
 import { ExpiryClock } from "./expiry_clock.ts";
+import { relayOf } from "./outbox_relay.ts";
 import { ScheduledEvents } from "./scheduled_events.ts";
 import { schedulingOf } from "./scheduled_list.ts";
 import { SharedCatalog } from "./shared_catalog.ts";
@@ -31,7 +32,7 @@ import { EphemeralLedger, StateLedger } from "./ledgers.ts";
 import { closedBroker } from "../base/errors.ts";
 import { type Event, toEvent } from "../event/event.ts";
 import { type BrokerParts, closeParts, sharedOf, startParts } from "./opening.ts";
-import { publisherOf, type Publishing } from "./traced_publisher.ts";
+import { type LocalPublishing, publisherOf } from "./traced_publisher.ts";
 import { Retention } from "./retention.ts";
 import { redactedEventsOf, Redactor } from "./redactor.ts";
 import type { DeadLetterGroups } from "../protocol/dead_letter_groups.ts";
@@ -64,10 +65,9 @@ import {
   type CreateTopicOptions,
   type PayloadMap,
   type PublishAllOptions,
-  type PublishBatchOptions,
   type RegisterSchemaOptions,
 } from "./broker.ts";
-import type { Message, TopicName } from "../event/event_map.ts";
+import type { TopicName } from "../event/event_map.ts";
 import type { AddressedMessage } from "./publish_all.ts";
 
 export type { BrokerOptions, CreateTopicOptions };
@@ -125,7 +125,7 @@ export class EventBroker<E = any> extends Broker<E> {
    */
   readonly gate: SchemaGate;
   readonly #writer: EventWriter;
-  readonly #publisher: Publishing;
+  readonly #publisher: LocalPublishing;
   readonly #stores: TopicStores;
   readonly #locals: LocalSubscriptions;
   readonly #dispatcher: CommitDispatcher;
@@ -176,7 +176,6 @@ export class EventBroker<E = any> extends Broker<E> {
     const { dedupWindow, deadLetterQueue: foreign } = options;
     this.#held = foreign &&
       attachCustomQueue(foreign, { subscriptions: () => this.subscriptions, store, onError });
-    const redacted = redactedEventsOf(snapshot, options);
     const expiry = this.expiry = new ExpiryClock({ clock, state, onError }, snapshot);
     const context = {
       shared,
@@ -187,7 +186,7 @@ export class EventBroker<E = any> extends Broker<E> {
       meters: this.meters = new TopicMeters({ clock, store, topics: this.topics, onError }),
       expiry,
       onError,
-      redacted,
+      redacted: redactedEventsOf(snapshot, options),
       state,
     };
     this.ends = new TopicEnds({ store, state, known: options.knownEnds, onError }, snapshot);
@@ -224,15 +223,15 @@ export class EventBroker<E = any> extends Broker<E> {
     });
     this.scheduled = new ScheduledEvents({ ...context, dedupWindow, writer }, snapshot);
     this.redactor = new Redactor({ ...withQueue, scheduled: this.scheduled });
+    const outbox = relayOf({ ...context, retention: this.retention });
     this.#publisher = publisherOf(options, {
-      clock,
-      topics: this.topics,
+      ...context,
       gate: this.gate,
-      writer: this.#writer,
+      writer,
       dispatcher: this.#dispatcher,
       startup,
-      expiry,
       scheduled: this.scheduled,
+      outbox,
     });
     this.#parts = {
       store,
@@ -247,6 +246,7 @@ export class EventBroker<E = any> extends Broker<E> {
       streams: this.#streams,
       retention: this.retention,
       scheduled: this.scheduled,
+      outbox,
       deadLetters: this.deadLetters,
       queue: this.#queue,
       redactor: this.redactor,
@@ -379,14 +379,15 @@ export class EventBroker<E = any> extends Broker<E> {
   }
 
   /** @internal */
-  protected publishEvents(
-    topic: string,
-    messages: readonly Message[],
-    options: PublishBatchOptions,
-  ): Promise<Event[]> {
-    return this.#closed
-      ? Promise.reject(closedBroker())
-      : this.#publisher.publishBatch(topic, messages, options);
+  protected override publishInto(
+    ...event: Parameters<LocalPublishing["publishIn"]>
+  ): Promise<Event> {
+    return this.#closed ? Promise.reject(closedBroker()) : this.#publisher.publishIn(...event);
+  }
+
+  /** @internal */
+  protected publishEvents(...batch: Parameters<LocalPublishing["publishBatch"]>): Promise<Event[]> {
+    return this.#closed ? Promise.reject(closedBroker()) : this.#publisher.publishBatch(...batch);
   }
 
   /** Replaces what an event says, wherever the broker has it. */

@@ -13,6 +13,7 @@ import type { CommitDispatcher } from "./commit_dispatcher.ts";
 import type { Streams } from "./event_stream.ts";
 import type { EventWriter } from "./event_writer.ts";
 import type { LocalSubscriptions } from "./local_subscriptions.ts";
+import type { OutboxRelay } from "./outbox_relay.ts";
 import type { Redactor } from "./redactor.ts";
 import type { Retention } from "./retention.ts";
 import type { ScheduledEvents } from "./scheduled_events.ts";
@@ -35,6 +36,7 @@ export interface BrokerParts {
   streams: Streams;
   retention: Retention;
   scheduled: ScheduledEvents;
+  outbox: OutboxRelay;
   deadLetters: DeadLetters;
   /** Where dead letters go. */
   queue: DeadLetterQueue;
@@ -63,7 +65,7 @@ export function startParts(
   parts: BrokerParts,
   { startup, gate, topics, snapshot }: Start,
 ): Promise<void> {
-  const { subscriptions, scheduled, deadLetters, shared } = parts;
+  const { subscriptions, scheduled, outbox, deadLetters, shared } = parts;
   const stores = openStores(parts, snapshot.topics);
   // Others may have changed what the snapshot says before this node could hear of it.
   const opened = shared
@@ -72,7 +74,7 @@ export function startParts(
   startup.begin(Promise.all([subscriptions.ready, opened]));
   const ready = Promise.all([subscriptions.ready, gate.schemas.ready(), opened]).then(() => {});
   // Callers that wait get the error; without schemas nobody has to wait.
-  ready.then(() => (scheduled.start(), deadLetters.jobs.start()), () => {});
+  ready.then(() => (scheduled.start(), outbox.start(), deadLetters.jobs.start()), () => {});
   return ready;
 }
 
@@ -93,7 +95,11 @@ function openStores(
 export async function closeParts(parts: BrokerParts): Promise<void> {
   const { journals, state } = parts;
   await parts.shared?.close();
-  await Promise.all([parts.scheduled.close(), parts.deadLetters.jobs.close()]);
+  await Promise.all([
+    parts.scheduled.close(),
+    parts.outbox.close(),
+    parts.deadLetters.jobs.close(),
+  ]);
   await parts.writer.close();
   await journals.idle();
   parts.streams.close();

@@ -118,6 +118,23 @@ export function refuseSchedule({ schedule }: SplitOptions): void {
   });
 }
 
+/** Throws for what cannot be decided within a transaction of the application. */
+export function refuseInOutbox({ expected, schedule, ttlMs }: SplitOptions): void {
+  const why = expected !== undefined && expected !== "any"
+    ? ["expected", "it is stored after the commit, when nobody can be told any more"]
+    : schedule !== undefined
+    ? ["schedule", "it is stored as soon as the transaction has committed"]
+    : ttlMs !== undefined
+    ? ["ttlMs", "its time would begin at a commit that may be late"]
+    : undefined;
+  if (why === undefined) return;
+  const [field, reason] = why;
+  throw new InvalidArgumentError(`publishIn takes no ${field}: ${reason}`, {
+    details: { field },
+    hint: `leave ${field} out, or use publish`,
+  });
+}
+
 const EXPECTED: readonly unknown[] = [undefined, "none", "exists", "any"];
 
 /** The expectation, or an `InvalidArgumentError` that lists the valid ones. */

@@ -6,6 +6,7 @@
 import { assertEventSize } from "../event/event_size.ts";
 import {
   type PublishOptions,
+  refuseInOutbox,
   refuseSchedule,
   type SplitOptions,
   splitOptions,
@@ -18,6 +19,8 @@ import { IdSource } from "../event/id.ts";
 import { assertName } from "../event/name.ts";
 import { assertTopicName } from "../event/topic_options.ts";
 import type { Clock } from "../base/clock.ts";
+import { UnsupportedError } from "../base/errors.ts";
+import type { OutboxTransaction } from "../store/outbox.ts";
 import type { Expected } from "../store/store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 import type { CommitDispatcher } from "./commit_dispatcher.ts";
@@ -34,6 +37,7 @@ import {
   planGroup,
   storedPlaces,
 } from "./publish_all.ts";
+import type { OutboxRelay } from "./outbox_relay.ts";
 import type { ScheduledEvents } from "./scheduled_events.ts";
 import type { SchemaGate } from "./schema_gate.ts";
 import type { Startup } from "./startup.ts";
@@ -47,6 +51,7 @@ export interface PublisherContext {
   dispatcher: CommitDispatcher;
   startup: Startup;
   scheduled: ScheduledEvents;
+  outbox: OutboxRelay;
   expiry: ExpiryClock;
   /** The size limit of an event, bytes. */
   maxEventBytes: number;
@@ -180,6 +185,37 @@ export class Publisher {
     return event;
   }
 
+  /** Writes one value as an event in a transaction of the application. */
+  async publishIn(
+    tx: OutboxTransaction,
+    topic: string,
+    what: { type: string; payload: unknown; options: PublishOptions | undefined },
+  ): Promise<Event> {
+    this.#context.outbox.require();
+    const split = splitOptions(what.options);
+    split.signal?.throwIfAborted();
+    refuseInOutbox(split);
+    const event = this.#event(assertTopicName(topic), what, split);
+    const captured = this.#capture(event, split);
+    const types = [event.type];
+    const write = () => this.#write(tx, { event, captured, split });
+    return await (this.#held.isOpen(topic, types)
+      ? write()
+      : this.#held.add([{ topic, types }], write));
+  }
+
+  async #write(tx: OutboxTransaction, one: Captured): Promise<Event> {
+    const { topics, outbox } = this.#context;
+    const { event, captured } = one;
+    one.split.signal?.throwIfAborted();
+    this.#admit(one);
+    const { options } = await topics.ensure(event.topic);
+    if (!options.persistent) throw storesNothing(event.topic);
+    await outbox.require().put(tx, event.topic, captured);
+    outbox.expect();
+    return stored(event, captured, { seq: 0 });
+  }
+
   /** Publishes several values, all or none. */
   async publishBatch(
     topic: string,
@@ -302,6 +338,17 @@ export class Publisher {
     dispatcher.hand(event, () => capture(event, split));
     return event;
   }
+}
+
+function storesNothing(topic: string): UnsupportedError {
+  return new UnsupportedError(
+    `the topic ${topic} stores nothing, and takes no event of the outbox`,
+    {
+      code: "store/no-outbox",
+      hint: "publish to it, or make it persistent",
+      details: { topic },
+    },
+  );
 }
 
 function typesByTopic(events: readonly Event[]): PublishedTypes[] {

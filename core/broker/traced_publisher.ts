@@ -2,6 +2,7 @@
 import type { Event } from "../event/event.ts";
 import type { Message } from "../event/event_map.ts";
 import { MAX_EVENT_BYTES } from "../event/limits.ts";
+import type { OutboxTransaction } from "../store/outbox.ts";
 import { isJsonObject } from "../json/json_object.ts";
 import type { GivenTrace, TraceContext } from "../event/trace_context.ts";
 import { lookForTracer, type Tracer, tracerNow } from "../tracing/open_telemetry.ts";
@@ -37,13 +38,21 @@ export interface Publishing {
   ): Promise<Event[]>;
 }
 
-/** The publisher of a broker in this process. */
-export function publisherOf(options: BrokerOptions, context: PublisherParts): Publishing {
-  const { tracing = true, maxEventBytes = MAX_EVENT_BYTES } = options;
-  const publisher = new Publisher({ ...context, maxEventBytes });
-  return tracing ? new TracedPublisher(publisher) : publisher;
+/** The same in this process. */
+export interface LocalPublishing extends Publishing {
+  /** Writes one value in a transaction of the application. */
+  publishIn(tx: OutboxTransaction, topic: string, what: Published): Promise<Event>;
 }
 
+/** The publisher of a broker in this process. */
+export function publisherOf(options: BrokerOptions, context: PublisherParts): LocalPublishing {
+  const { tracing = true, maxEventBytes = MAX_EVENT_BYTES } = options;
+  const publisher = new Publisher({ ...context, maxEventBytes });
+  return tracing ? new TracedLocalPublisher(publisher) : publisher;
+}
+
+/** What `publish` is called with. */
+type Published = Parameters<Publishing["publish"]>[1];
 type PublisherParts = Omit<PublisherContext, "maxEventBytes">;
 
 /** Publishes by another one; each publish is a span, to which its events belong. */
@@ -55,17 +64,26 @@ export class TracedPublisher implements Publishing {
     lookForTracer();
   }
 
-  publish(topic: string, what: Parameters<Publishing["publish"]>[1]): Promise<Event> {
+  publish(topic: string, what: Published): Promise<Event> {
+    const publish = (what: Published) => this.#inner.publish(topic, what);
+    return this.one(topic, what, publish);
+  }
+
+  /** @internal */
+  protected one(
+    topic: string,
+    what: Published,
+    publish: (what: Published) => Promise<Event>,
+  ): Promise<Event> {
     const tracer = tracerNow();
-    if (tracer === undefined) return this.#inner.publish(topic, what);
+    if (tracer === undefined) return publish(what);
     const subject = {
       topics: [topic],
       traces: [ownTrace(what.options)],
       attributes: { "messaging.env_event_stream.event.type": what.type },
     };
     return inSpan(tracer, subject, async (trace, describe) => {
-      const options = withTrace(what.options, trace);
-      const event = await this.#inner.publish(topic, { ...what, options });
+      const event = await publish({ ...what, options: withTrace(what.options, trace) });
       describe(event);
       return event;
     });
@@ -99,6 +117,20 @@ export class TracedPublisher implements Publishing {
       const traced = messages.map((message) => withTrace(message, trace));
       return this.#inner.publishAll(traced, options);
     });
+  }
+}
+
+/** The same for a publisher of this process. */
+class TracedLocalPublisher extends TracedPublisher implements LocalPublishing {
+  readonly #inner: LocalPublishing;
+
+  constructor(inner: LocalPublishing) {
+    super(inner);
+    this.#inner = inner;
+  }
+
+  publishIn(tx: OutboxTransaction, topic: string, what: Published): Promise<Event> {
+    return this.one(topic, what, (what) => this.#inner.publishIn(tx, topic, what));
   }
 }
 

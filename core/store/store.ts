@@ -13,6 +13,7 @@ export type { EventReader, TopicHead };
 import type { Event, NewEvent, StoredEvent } from "../event/event.ts";
 import type { Damage } from "./damage.ts";
 import type { Durability } from "../event/durability.ts";
+import type { Outbox } from "./outbox.ts";
 import type { StoreRequest } from "./pack.ts";
 import type { EventReader } from "./reader.ts";
 import type { RedactedContent } from "../event/redaction.ts";
@@ -302,6 +303,11 @@ export interface JournalStore extends EventStore, EventReader {
   readonly countsKeys?: boolean;
   /** True if {@link append} honours `groups`. Absent: events go to one topic at a time. */
   readonly atomic?: boolean;
+  /**
+   * Where transactions of the application write events. Absent: they cannot.
+   * @internal
+   */
+  readonly outbox?: Outbox;
   /** True if an append that resolved survives a power cut. */
   readonly durable: boolean;
   /** The name of the store in a topic's options; absent if it is none of these. */

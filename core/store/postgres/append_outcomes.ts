@@ -14,7 +14,8 @@ type KnownEvent = [ordinal: number, seq: number, keySeq: number];
 
 type UnitAnswer = StoredUnit | RefusedUnit;
 
-interface StoredUnit {
+/** A unit that was stored. */
+export interface StoredUnit {
   first: number;
   count: number;
   known?: KnownEvent[];

@@ -10,6 +10,7 @@ CREATE FUNCTION evs.truncate_1(
   OUT topic_id int, OUT was bigint, OUT first bigint, OUT last bigint
 ) LANGUAGE plpgsql AS $$
 BEGIN
+  IF p_forget THEN DELETE FROM evs.outbox AS o WHERE o.topic = p_topic; END IF;
   SELECT t.topic_id, t.first_seq, t.last_seq INTO topic_id, was, last
   FROM evs.topics AS t WHERE t.name = p_topic FOR UPDATE;
   IF NOT FOUND THEN RETURN; END IF;

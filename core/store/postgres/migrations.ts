@@ -1,6 +1,7 @@
 /** The tables of events in the schema `evs`, and the functions that write them. */
 import { APPEND_FUNCTIONS } from "./append_function.ts";
 import { DELETE_FUNCTIONS } from "./delete_functions.ts";
+import { OUTBOX } from "./outbox_function.ts";
 
 /**
  * Texts, never `jsonb`: a payload stays byte for byte what its publisher sent. Rows below a topic's
@@ -81,5 +82,5 @@ CREATE TABLE evs.producers (
 /** What `core/postgres/migrations.ts` runs. */
 export const STORE_MIGRATIONS = {
   part: "store",
-  steps: [`${TABLES}${APPEND_FUNCTIONS}${DELETE_FUNCTIONS}`],
+  steps: [`${TABLES}${APPEND_FUNCTIONS}${DELETE_FUNCTIONS}`, OUTBOX],
 };

@@ -36,6 +36,7 @@ import { planAppend } from "./append_plan.ts";
 import { type DeletionContext, redactEvent, sweepLeftovers, truncateTopic } from "./deletion.ts";
 import { Heads } from "./heads.ts";
 import { STORE_MIGRATIONS } from "./migrations.ts";
+import { PostgresOutbox } from "./outbox.ts";
 import { forgetProducers, Producer } from "./producer.ts";
 import { PostgresReader } from "./reader.ts";
 import { selectEvents } from "../select_events.ts";
@@ -57,6 +58,8 @@ const PATIENCE_MS = 30_000;
 const POLL_INTERVAL_MS = 2000;
 /** The kind of wake-ups that name topics with new events. */
 const APPENDED = "appended";
+/** The kind of wake-ups that say that the outbox is used. */
+const OUTBOX = "outbox";
 
 /** What of the server's settings makes an append survive a power cut. */
 const DURABILITY = `SELECT current_setting('fsync') = 'on'
@@ -83,6 +86,8 @@ export class PostgresEventStore implements JournalStore {
   readonly countsKeys = true;
   readonly dividesParts = true;
   readonly sharesState = true;
+  /** @internal */
+  readonly outbox: PostgresOutbox;
   readonly #postgres: Postgres;
   readonly #wakeUps: WakeUps;
   readonly #heads = new Heads();
@@ -123,6 +128,21 @@ export class PostgresEventStore implements JournalStore {
       dedupWindow: this.#dedupWindow,
       now: () => this.#clock?.now(),
     };
+    this.outbox = this.#outbox();
+  }
+
+  #outbox(): PostgresOutbox {
+    return new PostgresOutbox({
+      ...this.#deletion,
+      opened: () => this.#patiently(() => Promise.resolve()),
+      appended: (topic, head) => {
+        this.#heads.note(topic, head);
+        this.#heads.tell(topic);
+        this.#wakeUps.send(APPENDED, topic);
+      },
+      tellUsed: () => this.#wakeUps.send(OUTBOX, "used"),
+      onUsed: (listener) => this.#wakeUps.on(OUTBOX, listener),
+    });
   }
 
   /**

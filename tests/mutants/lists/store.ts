@@ -6,6 +6,7 @@ import type { Mutant } from "../mutant.ts";
 import { dataDirMutants } from "./data_dir.ts";
 import { fileStoreMutants } from "./file_store.ts";
 import { postgresStateMutants } from "./postgres_state.ts";
+import { outboxMutants } from "./outbox.ts";
 import { postgresStoreMutants } from "./postgres_store.ts";
 import { sqliteStoreMutants } from "./sqlite_store.ts";
 import { stateMutants } from "./state.ts";
@@ -362,5 +363,6 @@ export const storeMutants: Mutant[] = [
   ...stateMutants,
   ...postgresStateMutants,
   ...postgresStoreMutants,
+  ...outboxMutants,
   ...threadMutants,
 ];
