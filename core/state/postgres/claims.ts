@@ -124,7 +124,7 @@ export async function readClaims(
 }
 
 /** The nodes that have to do with these subscriptions. */
-export async function readMembers(
+export async function readClaimMembers(
   query: Query,
   { subscriptions, ttlMs }: { subscriptions: readonly string[]; ttlMs: number },
 ): Promise<SeenMember[]> {

@@ -18,7 +18,7 @@ import { catalogStatements, STALE } from "./catalog_changes.ts";
 import { batchedStatements, needsPlan } from "./changes.ts";
 import { DeadLetterPlan, type KnownGroups } from "./dead_letter_plan.ts";
 import { fateOf } from "./fate.ts";
-import { fencedError, holding } from "./held_fences.ts";
+import { fencedError, holdFences } from "./held_fences.ts";
 import { requestOf } from "./literal.ts";
 import { plainRow } from "./values.ts";
 
@@ -229,7 +229,7 @@ export class Commits {
     return [
       ...(commits.some(({ sync }) => sync) ? [] : [NO_SYNC]),
       ...catalogStatements(commits.flatMap(({ changes }) => changes)),
-      ...holding(fences, this.node),
+      ...holdFences(fences, this.node),
       { text: NOTE, values: [this.#writer, number, this.#attempt] },
     ];
   }

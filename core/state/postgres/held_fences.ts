@@ -27,7 +27,7 @@ const BROKEN = `
   FROM ${listed(FENCE, "asked")} LEFT JOIN evs.claims USING (subscription, part)`;
 
 /** The statements that hold fences. */
-export function holding(fences: readonly Fence[], node: string): BoundStatement[] {
+export function holdFences(fences: readonly Fence[], node: string): BoundStatement[] {
   const all = onceEach(fences);
   const plain = all.filter(({ rev }) => rev === undefined);
   const whole = all.filter(({ rev }) => rev !== undefined);

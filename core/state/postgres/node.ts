@@ -22,8 +22,8 @@ import {
   forgetNodes,
   joinMembers,
   leaveMembers,
+  readClaimMembers,
   readClaims,
-  readMembers,
   releaseClaims,
   type SeenClaim,
   type SeenMember,
@@ -214,7 +214,7 @@ export class PostgresNode implements Coordinator, ShareNode {
     const asked = { subscriptions, ttlMs: this.#ttlMs };
     return {
       claims: await readClaims(this.#query("node"), asked),
-      members: await readMembers(this.#query("node"), asked),
+      members: await readClaimMembers(this.#query("node"), asked),
     };
   }
 

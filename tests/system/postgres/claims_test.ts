@@ -14,8 +14,8 @@ import {
   forgetNodes,
   joinMembers,
   leaveMembers,
+  readClaimMembers,
   readClaims,
-  readMembers,
   releaseClaims,
 } from "../../../core/state/postgres/claims.ts";
 import { PostgresState } from "../../../core/state/postgres/postgres_state.ts";
@@ -177,7 +177,7 @@ Deno.test("forgetNodes forgets nodes that are gone, and what they owned is nobod
     const rows = await a!.query("SELECT node FROM evs.nodes ORDER BY node");
     assert.deepEqual(rows, [{ node: "c" }]);
     const asked = { subscriptions: ["s"], ttlMs: LONG };
-    assert.deepEqual((await readMembers(a!.query, asked)).map(({ node }) => node), ["c"]);
+    assert.deepEqual((await readClaimMembers(a!.query, asked)).map(({ node }) => node), ["c"]);
     const owners = (await readClaims(a!.query, asked)).map(({ node, epoch }) => [node, epoch]);
     assert.deepEqual(owners, [[undefined, 1], ["c", 1]], "an epoch is never forgotten");
     assert.deepEqual(await forgetNode(c!.query, "c"), ["s"]);
@@ -195,7 +195,7 @@ Deno.test("claimParts without a TTL takes only what was given back", () =>
     assert.deepEqual(short(await claimParts(b!.query, { ...parts, ttlMs: 10_000 })), [[1, 2]]);
   }));
 
-Deno.test("readMembers tells who wants parts and is there", () =>
+Deno.test("readClaimMembers tells who wants parts and is there", () =>
   withNodes(["a", "b", "c"], async ([a, b, c]) => {
     await nodeHeartbeat(a!.query, { node: "a" });
     await nodeHeartbeat(b!.query, { node: "b" });
@@ -203,7 +203,7 @@ Deno.test("readMembers tells who wants parts and is there", () =>
     await joinMembers(b!.query, { node: "b", subscription: "s", wants: false });
     await joinMembers(c!.query, { node: "c", subscription: "s", wants: true });
     const seen = async () =>
-      (await readMembers(a!.query, { subscriptions: ["s"], ttlMs: 10_000 }))
+      (await readClaimMembers(a!.query, { subscriptions: ["s"], ttlMs: 10_000 }))
         .map(({ node, wants, there }) => `${node} ${wants} ${there}`);
     assert.deepEqual(await seen(), ["a true true", "b false true", "c true false"]);
     await lastSeen(a!, 20_000);
