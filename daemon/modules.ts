@@ -150,6 +150,7 @@ import "../core/delivery/scheduled_retries.ts";
 import "../core/delivery/seek.ts";
 import "../core/delivery/seq_set.ts";
 import "../core/delivery/settings.ts";
+import "../core/delivery/shared_seek.ts";
 import "../core/delivery/start_offset.ts";
 import "../core/delivery/storable.ts";
 import "../core/delivery/subscription.ts";

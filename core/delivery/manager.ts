@@ -28,6 +28,7 @@ import { SubscriptionDriver } from "./driver.ts";
 import type { DriverContext } from "./driver_context.ts";
 import { AGAIN_MS } from "./committer.ts";
 import { planSeek, seekTargets } from "./seek.ts";
+import { seekShared } from "./shared_seek.ts";
 import { TimedPauses } from "./timed_pauses.ts";
 import type { QueueStart } from "./queue.ts";
 import { LeaseRequests } from "./lease_requests.ts";
@@ -320,25 +321,33 @@ export class SubscriptionManager extends LeaseRequests {
 
   /** Removes a subscription with its cursors and retries; its dead letters stay. */
   async remove(name: string, options: ActOptions = {}): Promise<void> {
-    let driver = this.require(name);
+    const driver = this.require(name);
+    const remove = () => this.#remove(this.#now(driver), options);
+    await this.#closeRemoved(await decideAgain(this.#context.shared, remove));
+  }
+
+  async #remove(driver: SubscriptionDriver, options: ActOptions): Promise<SubscriptionDriver> {
+    const { ledger: { transact }, record: { name } } = driver;
     this.#timedPauses.set(name, undefined);
-    await decideAgain(this.#context.shared, () => {
-      driver = this.#now(driver);
-      return driver.plan(() => ({
-        changes: [
-          { op: "subscription.remove", name, ...this.#beforeOf(driver.record) },
-          ...auditedSubscription("subscription.remove", driver.record, options),
-        ],
-        result: undefined,
-        dead: [],
-        apply: () => {
-          this.dropDriver(driver);
-          driver.discard();
-        },
-        rollback: () => {},
-      }));
-    });
-    await this.#closeRemoved(driver);
+    const changes = (): StateChange[] => [
+      { op: "subscription.remove", name, ...this.#beforeOf(driver.record) },
+      ...auditedSubscription("subscription.remove", driver.record, options),
+    ];
+    const apply = () => {
+      this.dropDriver(driver);
+      driver.discard();
+    };
+    if (transact) {
+      // Whoever owns parts loses them with it.
+      const on = [{ subscription: name, seize: true as const }];
+      const decide = () => ({ changes: [], result: undefined });
+      await transact({ on, first: changes(), decide });
+      apply();
+    } else {
+      const rest = { result: undefined, dead: [], apply, rollback: () => {} };
+      await driver.plan(() => ({ changes: changes(), ...rest }));
+    }
+    return driver;
   }
 
   /** Stops delivery until `resume`, or for `forMs`. Only a person can change a person's pause. */
@@ -398,11 +407,23 @@ export class SubscriptionManager extends LeaseRequests {
     { act }: ActOptions = {},
   ): Promise<SeekReply> {
     const driver = this.require(name);
-    const offset = offsetFor(driver.record.topic, request.to);
+    const { record, ledger: { transact } } = driver;
+    const { store, state: { shared }, topics } = this.#context;
+    const offset = offsetFor(record.topic, request.to);
+    const isElsewhere = transact !== undefined && shared !== undefined;
+    const all = isElsewhere ? topics.match(record.topic) : [...driver.queue.lanes.topics()];
     // What the offset meant when it was asked for. Only the bounds are looked at when the plan is
     // made, and in the same turn: topics may have grown, or lost their beginning, by then.
-    const resolving = resolveIn(this.#context, [...driver.queue.lanes.topics()], offset);
+    const resolving = resolveIn(this.#context, all, offset);
     const starts = isPromise(resolving) ? await resolving : resolving;
+    const also = ({ redo, skip }: Pick<SeekReply, "redo" | "skip">) => {
+      const details = { to: request.to, redo, skip };
+      return auditedSubscription("subscription.seek", record, { act, details });
+    };
+    if (isElsewhere) {
+      const now = () => driver.now();
+      return await seekShared(request, { record, starts, store, now, transact, shared, also });
+    }
     const targets = () => {
       driver.look();
       return seekTargets(driver.queue, starts, this.#context.store);
@@ -410,10 +431,7 @@ export class SubscriptionManager extends LeaseRequests {
     if (request.dryRun) return { dryRun: true, ...planSeek(driver.queue, targets()).result };
     const result = await driver.plan(() => {
       const plan = planSeek(driver.queue, targets());
-      const details = { to: request.to, redo: plan.result.redo, skip: plan.result.skip };
-      plan.changes.push(
-        ...auditedSubscription("subscription.seek", driver.record, { act, details }),
-      );
+      plan.changes.push(...also(plan.result));
       return plan;
     });
     driver.reread();

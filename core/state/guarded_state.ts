@@ -154,10 +154,10 @@ export class GuardedState implements State {
     let kept: (() => void) | undefined;
     try {
       const result = await transact({
-        on: act.on,
+        ...act,
         decide: async (rows) => {
           const decision = await act.decide(rows);
-          kept = this.#listener?.(decision.changes);
+          kept = this.#listener?.([...act.first ?? [], ...decision.changes]);
           return decision;
         },
       });

@@ -69,6 +69,8 @@ export type Transact = <T>(act: SharedAct<T>) => Promise<T>;
 /** One act. */
 export interface SharedAct<T> {
   on: readonly ActOn[];
+  /** What it changes whatever it finds: first, and of the catalog only here. */
+  first?: readonly StateChange[];
   /**
    * Decides, without effects of its own: it is called again when the transaction is tried again.
    * What it throws is what the act rejects with, and nothing is changed.

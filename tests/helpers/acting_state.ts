@@ -42,14 +42,15 @@ export class ActingState extends MemoryState {
     };
   }
 
-  readonly transact = async <T>({ on, decide }: SharedAct<T>): Promise<T> => {
+  readonly transact = async <T>({ on, first = [], decide }: SharedAct<T>): Promise<T> => {
     const { before } = this;
     this.before = undefined;
     await before?.();
-    const { changes, result } = await decide(this.#rows());
+    const decision = await decide(this.#rows());
+    const changes = [...first, ...decision.changes];
     await this.commit(changes);
     this.acts.push({ on, changes });
-    return result;
+    return decision.result;
   };
 
   #rows(): ActRows {

@@ -64,6 +64,8 @@ const ACTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>, to: Target) => v
     for (const of of OF_SUBSCRIPTION) {
       batches.run([of], `DELETE FROM evs.${of.name} WHERE subscription = $1`, [name]);
     }
+    // Its claims stay: another of this name goes on with their epochs.
+    batches.run([], "DELETE FROM evs.members WHERE subscription = $1", [name]);
   },
   "cursor.put": ({ record: { subscription, topic, next, parts } }, { batches }) => {
     for (const part of positionRows(parts)) {

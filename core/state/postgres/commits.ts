@@ -92,13 +92,14 @@ export class Commits {
     return this.#enqueue({ changes, fences, sync });
   }
 
-  /** Commits what `decide` decides, in the transaction in which it reads. */
+  /** Commits changes and what `decide` decides, in the transaction in which it reads. */
   async act<T>(
+    changes: readonly StateChange[],
     decide: (query: Query) => Promise<{ changes: readonly StateChange[]; result: T }>,
   ): Promise<T> {
     let decided: { changes: readonly StateChange[]; result: T } | undefined;
     const changesOf = async (query: Query) => (decided = await decide(query)).changes;
-    await this.#enqueue({ changes: [], fences: [], sync: true, decide: changesOf });
+    await this.#enqueue({ changes, fences: [], sync: true, decide: changesOf });
     return decided!.result;
   }
 
@@ -198,7 +199,7 @@ export class Commits {
     }
     this.#groups = await this.#postgres.transaction("state", async (query) => {
       for (const { text, values } of first) await query(text, values);
-      const changes = decide ? await decide(query) : given;
+      const changes = decide ? [...given, ...await decide(query)] : given;
       if (!needsPlan(changes)) {
         if (changes.length > 0) await query(requestOf(batchedStatements(changes)));
         return this.#groups;

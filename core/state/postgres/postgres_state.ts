@@ -146,8 +146,8 @@ export class PostgresState implements State {
   }
 
   /** @internal */
-  readonly transact: Transact = ({ on, decide }) =>
-    this.#commits.act(async (query) => await decide(await PostgresAct.begin(query, on)));
+  readonly transact: Transact = ({ on, first = [], decide }) =>
+    this.#commits.act(first, async (query) => await decide(await PostgresAct.begin(query, on)));
 
   /** @internal */
   retry(subscription: string, topic: string, id: string): Promise<RetryRecord | undefined> {

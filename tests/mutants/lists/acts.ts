@@ -112,4 +112,28 @@ export const actMutants: Mutant[] = [
     to: "coalesce(own.next, 1)",
     tests: ROWS,
   },
+  {
+    name: "acts: a seek takes nothing from the owners",
+    promise: TOGETHER,
+    file: "core/delivery/shared_seek.ts",
+    from: "on: [{ subscription, seize: true }],",
+    to: "on: [{ subscription }],",
+    tests: ["tests/core/delivery/shared_seek_test.ts"],
+  },
+  {
+    name: "acts: an owner from whom a part is taken keeps it",
+    promise: TOGETHER,
+    file: "core/state/postgres/acts.ts",
+    from: "epoch = one.epoch + excluded.rev",
+    to: "epoch = one.epoch",
+    tests: ROWS,
+  },
+  {
+    name: "acts: retries that a seek leaves wait on",
+    promise: TOGETHER,
+    file: "core/delivery/shared_seek.ts",
+    from: "...dueNow(stored, context), ",
+    to: "",
+    tests: ["tests/core/delivery/shared_seek_test.ts"],
+  },
 ];

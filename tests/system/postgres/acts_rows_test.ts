@@ -6,12 +6,17 @@
 import assert from "node:assert/strict";
 import { moveDeadLetters, removeDeadLetters } from "../../../core/dead_letter/move.ts";
 import type { SubscriptionManager } from "../../../core/delivery/manager.ts";
+import { seekShared } from "../../../core/delivery/shared_seek.ts";
 import { redeliveryOf } from "../../../core/delivery/redeliver.ts";
 import { partOf } from "../../../core/event/part.ts";
 import { openPostgres, type Postgres, type Query } from "../../../core/postgres/connection.ts";
 import { TryAgainError } from "../../../core/postgres/errors.ts";
 import { PostgresState } from "../../../core/state/postgres/postgres_state.ts";
-import type { DeadLetterRecord, StateChange } from "../../../core/state/state.ts";
+import type {
+  DeadLetterRecord,
+  StateChange,
+  SubscriptionRecord,
+} from "../../../core/state/state.ts";
 import { PostgresEventStore } from "../../../core/store/postgres/postgres_event_store.ts";
 import { dose } from "../../helpers/dose.ts";
 import { emptyDatabase, endServer, giveBack } from "./states.ts";
@@ -247,6 +252,50 @@ Deno.test("an act knows what of a part is still to be delivered, by its cursor, 
       ...partOfSeq(100) === 0 ? {} : { part: partOfSeq(100) },
     }]);
     assert.deepEqual(await open(100, 101), [101]);
+  }));
+
+Deno.test("a seek takes all parts from their owners, and a removal, too; another of that name goes on with their epochs", () =>
+  withNodes(async ({ here, raw, query }) => {
+    await own(query, "a");
+    const context = {
+      record: { name: "s", topic: "t", settings: {}, parts: PARTS } as SubscriptionRecord,
+      store: { head: () => ({ firstSeq: 1, lastSeq: LAST, bytes: 0 }) },
+      now: () => ({ wall: 5, mono: 0 }),
+      transact: here.transact,
+      shared: { loadQueue: () => Promise.reject(new Error("asked for what it would do")) },
+      also: () => [],
+    };
+    await query("INSERT INTO evs.cursors VALUES ('s', 't', -1, 6), ('s', 't', 2, 8)");
+    await query("INSERT INTO evs.done VALUES ('s', 't', 2, 9)");
+    const seek = (seq: number) => seekShared({}, { ...context, starts: [{ topic: "t", seq }] });
+    const commit = () => raw.transaction("append", (owner) => holdParts(owner, [1], 0));
+    let seeking: Promise<unknown> | undefined;
+    await raw.transaction("append", async (owner) => {
+      await holdParts(owner, [1], 0);
+      seeking = seek(3);
+      await waitsForLock(query, seeking);
+    });
+    await seeking;
+    await assert.rejects(commit(), { state: "EVF01" });
+    const claims = () => column(query, "SELECT epoch, coalesce(node, '-') FROM evs.claims");
+    assert.deepEqual(await claims(), Array(PARTS).fill("2 -"));
+    assert.deepEqual(await column(query, "SELECT part, next FROM evs.cursors"), ["-1 3"]);
+    assert.deepEqual(await column(query, "SELECT seq FROM evs.done"), []);
+
+    const remove = (): Promise<void> => {
+      const first: StateChange[] = [{ op: "subscription.remove", name: "s", before: 0 }];
+      const decide = () => ({ changes: [], result: undefined });
+      return here.transact({ on: [{ subscription: "s", seize: true }], first, decide });
+    };
+    await remove();
+    assert.deepEqual(await claims(), Array(PARTS).fill("3 -"));
+    assert.deepEqual(await column(query, "SELECT * FROM evs.members"), []);
+    assert.deepEqual(await column(query, "SELECT * FROM evs.cursors"), []);
+    await assert.rejects(remove(), { code: "state/stale" });
+    await here.commit([subscription("s")]);
+    await query("INSERT INTO evs.members VALUES ('s', 'b', true)");
+    const claim = "SELECT DISTINCT epoch FROM evs.claim_parts('b', 's', '{0,1,2,3}', NULL)";
+    assert.deepEqual(await column(query, claim), ["4"]);
   }));
 
 Deno.test("an act decides again when its transaction is tried again, and rejects with what it throws", () =>
