@@ -13,10 +13,15 @@ import { Histogram, SHORT } from "../base/histogram.ts";
 import { asError, thrownText } from "../base/thrown.ts";
 import { CannotStoreError, EvsError, InternalError } from "../base/errors.ts";
 import type { NewEvent } from "../event/event.ts";
-import type { Durability } from "../event/durability.ts";
 import { merge, splitOutcomes } from "./merge.ts";
 import { countOf, isPacked, payloadBytesOf, type StoreRequest } from "./pack.ts";
-import type { AppendOutcome, AtomicGroup, Condition, JournalStore } from "./store.ts";
+import type {
+  AppendOptions,
+  AppendOutcome,
+  AtomicGroup,
+  Condition,
+  JournalStore,
+} from "./store.ts";
 
 /** Events that have just become durable. */
 export interface Commit {
@@ -83,7 +88,7 @@ export class AppendTimes {
 /** Group commit over one store. */
 export class Journal {
   readonly store: JournalStore;
-  readonly #options: { durability?: Durability } | undefined;
+  readonly #options: Pick<AppendOptions, "durability" | "recheck"> | undefined;
   readonly #times: AppendTimes;
   /** Appends that became durable; `events / batches` is the mean batch size. */
   batches = 0;
@@ -102,11 +107,15 @@ export class Journal {
   /** `durability` applies to all its appends; absent: the store's own. */
   constructor(
     store: JournalStore,
-    { durability, times }: { durability?: Durability; times?: AppendTimes } = {},
+    { durability, times, recheck }: Pick<AppendOptions, "durability" | "recheck"> & {
+      times?: AppendTimes;
+    } = {},
   ) {
     this.store = store;
     this.#times = times ?? new AppendTimes();
-    this.#options = durability === undefined ? undefined : { durability };
+    this.#options = durability === undefined && recheck === undefined
+      ? undefined
+      : { ...durability === undefined ? {} : { durability }, ...recheck ? { recheck } : {} };
   }
 
   /** The error after which nothing more is stored; undefined if there was none. */
@@ -219,7 +228,7 @@ export class Journal {
       onWritten();
     };
     try {
-      const { merged, spans, groups } = mergeBatch(batch);
+      const { merged, spans, groups } = mergeBatch(batch, this.store.mergesItself ?? false);
       const options = {
         ...this.#options,
         ...(large ? { onWritten: written } : {}),
@@ -237,7 +246,7 @@ export class Journal {
       this.batches++;
       publish.observe((clock.monotonic() - batch[0]!.since) / 1000);
       merged.forEach((request, i) => this.#tell(request, done[i]!));
-      batch.forEach(({ resolve }, i) => resolve(outcomes[i]!));
+      batch.forEach((waiting, i) => settle(waiting, outcomes[i]!));
     } catch (thrown) {
       const error = asError(thrown);
       // Once this was written, the next may be stored after it: it is too late to go on without it.
@@ -279,6 +288,13 @@ export class Journal {
   }
 }
 
+/** Tells who waits for a request what became of it. */
+function settle({ stream, resolve, reject }: Waiting, outcome: AppendOutcome): void {
+  if (outcome.ok || outcome.refused === undefined) return resolve(outcome);
+  if (stream) stream.failed ??= outcome.refused;
+  reject(outcome.refused);
+}
+
 /** Takes one append's worth of requests from the front of `waiting`: at least one. */
 function takeBatch(waiting: Waiting[]): Waiting[] {
   let events = 0;
@@ -299,6 +315,7 @@ function takeBatch(waiting: Waiting[]): Waiting[] {
 /** Merges the requests of a batch; those of atomic groups stay as they are. */
 function mergeBatch(
   batch: readonly Waiting[],
+  mergesItself: boolean,
 ): { merged: StoreRequest[]; spans: number[]; groups: AtomicGroup[] } {
   const all = { merged: [] as StoreRequest[], spans: [] as number[], groups: [] as AtomicGroup[] };
   for (let from = 0; from < batch.length;) {
@@ -306,7 +323,7 @@ function mergeBatch(
     let to = from + 1;
     while (to < batch.length && batch[to]!.group === group) to++;
     const requests = batch.slice(from, to).map(({ request }) => request);
-    const { requests: merged, spans } = group
+    const { requests: merged, spans } = group || mergesItself
       ? { requests, spans: requests.map(() => 1) }
       : merge(requests);
     const at = all.merged.length;

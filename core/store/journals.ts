@@ -5,7 +5,7 @@
 import { AppendTimes, type Commit, Journal, type PublishStream } from "./journal.ts";
 import type { Durability } from "../event/durability.ts";
 import type { StoreRequest } from "./pack.ts";
-import type { AppendOutcome, Condition, JournalStore } from "./store.ts";
+import type { AppendOutcome, Condition, JournalStore, Recheck } from "./store.ts";
 
 /** Where a topic's events are appended. */
 export interface AppendTarget {
@@ -22,6 +22,8 @@ export class Journals {
   #failed: unknown;
   /** How long appends take, in all of them together. */
   readonly times: AppendTimes = new AppendTimes();
+  /** Set before the first append, where several nodes share the state. */
+  recheck: Recheck | undefined;
 
   /** The error after which a journal stores nothing more; undefined if there was none. */
   get failed(): unknown {
@@ -85,7 +87,7 @@ export class Journals {
     if (!journals) this.#journals.set(store, journals = new Map());
     const there = journals.get(durability);
     if (there) return there;
-    const journal = new Journal(store, { durability, times: this.times });
+    const journal = new Journal(store, { durability, times: this.times, recheck: this.recheck });
     journals.set(durability, journal);
     journal.onCommit((commit) => {
       for (const listener of this.#listeners) listener(commit);

@@ -8,7 +8,7 @@
  */
 import type { NewEvent } from "../event/event.ts";
 import { OWN_ID_BYTES } from "../event/id.ts";
-import type { AppendRequest, Expected } from "./store.ts";
+import type { AppendRequest, CheckedUnder, Expected } from "./store.ts";
 
 /** One {@link AppendRequest} as columns. */
 export interface PackedRequest {
@@ -16,6 +16,8 @@ export interface PackedRequest {
   topic: string;
   /** As in an {@link AppendRequest}. */
   expected?: Expected;
+  /** As in an {@link AppendRequest}. @internal */
+  under?: CheckedUnder;
   /** The number of events. */
   count: number;
   /**

@@ -11,6 +11,7 @@ import type { TopicHead } from "../event/topic_head.ts";
 
 export type { EventReader, TopicHead };
 import type { Event, NewEvent, StoredEvent } from "../event/event.ts";
+import type { EvsError } from "../base/errors.ts";
 import type { Damage } from "./damage.ts";
 import type { Durability } from "../event/durability.ts";
 import type { Outbox } from "./outbox.ts";
@@ -58,6 +59,25 @@ export interface ExpectedKeySeq {
   keySeq: number;
 }
 
+/**
+ * What the events of a request were checked by, where several nodes share the state: they are
+ * checked again if somebody has changed it by the time they are stored (core/state/stale.ts).
+ * @internal
+ */
+export interface CheckedUnder {
+  /** The rev of the topic; -1: it was not there. */
+  topic: number;
+  /** The rev of the schemas. Absent: the events were accepted before, and are not checked again. */
+  schemas?: number;
+}
+
+/**
+ * Checks events again by what is so now; sets what they were checked {@link CheckedUnder}, and the
+ * schema versions of events. Returns for each request what it is to be refused with, if it is.
+ * @internal
+ */
+export type Recheck = (requests: readonly AppendRequest[]) => Promise<(EvsError | undefined)[]>;
+
 /** Events for one topic that are stored together or not at all. */
 export interface AppendRequest {
   /** The topic to append to. */
@@ -69,6 +89,11 @@ export interface AppendRequest {
    * none.
    */
   expected?: Expected;
+  /**
+   * Absent: they are stored whatever has changed.
+   * @internal
+   */
+  under?: CheckedUnder;
 }
 
 /** The outcome of one {@link AppendRequest}. */
@@ -113,6 +138,11 @@ export type AppendOutcome =
     key?: string;
     /** The ids of the events that are already stored. */
     ids?: readonly string[];
+    /**
+     * The events were refused when they were checked again, by what somebody else has changed.
+     * @internal
+     */
+    refused?: EvsError;
   };
 
 /**
@@ -218,6 +248,12 @@ export interface AppendOptions {
    * same outcome.
    */
   groups?: readonly AtomicGroup[];
+  /**
+   * How to go on where requests were checked under what is not so any more. Absent: they are stored
+   * whatever has changed.
+   * @internal
+   */
+  recheck?: Recheck;
 }
 
 /** Events that another process has stored. */
@@ -283,6 +319,12 @@ export interface JournalStore extends EventStore, EventReader {
    * @internal
    */
   removedElsewhere?(topic: string): Promise<void>;
+  /**
+   * True if neighbouring requests cost the store no more than one: then they are not merged into
+   * one, and each can be refused by itself.
+   * @internal
+   */
+  readonly mergesItself?: boolean;
   /** @internal True if a state in the same database may be shared with other processes. */
   readonly sharesState?: boolean;
   /**

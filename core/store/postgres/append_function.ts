@@ -15,6 +15,9 @@
  * that was stored: `first`, `count`, the ordinals that were stored before as `known` (with seq and
  * key_seq), and the last number of each key before it as `keys`. Of one that was not: `actual`,
  * `subject`, `key`, `condition`, or the ordinals that were stored before.
+ *
+ * Where several nodes share the state, events were checked by its topics and schemas. If one of
+ * them has another rev by now (`t_rev`, `p_schemas`), nothing is stored, and the answer is `stale`.
  */
 
 /** The number of the last event of a key, and its seq; 0 if there is none. */
@@ -72,7 +75,7 @@ END $$;
 const APPEND = `
 CREATE FUNCTION evs.append_1(
   p_producer text, p_epoch bigint, p_batch bigint, p_now bigint, p_window bigint,
-  t_name text[],
+  t_name text[], t_rev bigint[], p_schemas bigint,
   u_topic int[], u_count int[], u_expected text[], u_group int[],
   c_group int[], c_topic int[], c_key text[], c_expected text[],
   p_ids text, p_given text, p_types text, p_keys text, p_slots text, p_ts text, p_expires text,
@@ -120,6 +123,17 @@ BEGIN
     ORDER BY u.name
     ON CONFLICT DO NOTHING;
   PERFORM 1 FROM evs.topics WHERE name = ANY (t_name) ORDER BY topic_id FOR UPDATE;
+  -- Behind the lock: a topic that is removed meanwhile is removed with these events, or before them.
+  -- A statement of its own: without a state in this database, there are no such tables.
+  IF t_rev IS NOT NULL THEN
+    IF EXISTS (
+      SELECT 1 FROM unnest(t_name, t_rev) AS u (name, rev)
+      LEFT JOIN evs.topic_options AS o ON o.name = u.name
+      WHERE u.rev IS NOT NULL AND o.rev IS DISTINCT FROM u.rev
+    ) OR p_schemas <> (SELECT c.rev FROM evs.counters AS c WHERE c.name = 'schemas') THEN
+      RETURN '{"stale":true}';
+    END IF;
+  END IF;
   SELECT array_agg(o.topic_id ORDER BY i), array_agg(first_seq ORDER BY i),
     array_agg(last_seq ORDER BY i), array_agg(bytes ORDER BY i), array_agg(stored_at ORDER BY i)
     INTO t_id, t_first, t_last, t_bytes, t_at

@@ -6,6 +6,8 @@ import type { AppendPlan, AppendUnit } from "./append_plan.ts";
 
 /** The answer, parsed. */
 export interface AppendAnswer {
+  /** Nothing was stored: the events were checked by what is not so any more. */
+  stale?: true;
   topics: [firstSeq: number, lastSeq: number, bytes: number][];
   units: UnitAnswer[];
 }

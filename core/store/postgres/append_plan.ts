@@ -10,7 +10,7 @@ import { InvalidArgumentError } from "../../base/errors.ts";
 import type { NewEvent } from "../../event/event.ts";
 import { slotOfKey } from "../../event/part.ts";
 import { eventsOf, type StoreRequest } from "../pack.ts";
-import type { AtomicGroup, Expected } from "../store.ts";
+import type { AtomicGroup, CheckedUnder, Expected } from "../store.ts";
 import { contentSum } from "./row.ts";
 
 /** Events that are judged together. */
@@ -30,6 +30,10 @@ export interface AppendUnit {
 export interface AppendPlan {
   units: AppendUnit[];
   groups: readonly AtomicGroup[];
+  /** What the events of each request were checked by. */
+  under: readonly (CheckedUnder | undefined)[];
+  /** The payloads of all events, in the order of the units; {@link SEPARATOR_BYTE} between two. */
+  payloads: Uint8Array;
   /** The names of all topics that are stored to, or that conditions name. */
   topics: string[];
   /** The parameters of `evs.append_1` behind its first five. */
@@ -38,7 +42,8 @@ export interface AppendPlan {
 
 const SEPARATOR = "\x1e";
 const NONE = "\x1f";
-const SEPARATOR_BYTE = 0x1e;
+/** Between two payloads: JSON has no such character. */
+export const SEPARATOR_BYTE = 0x1e;
 // deno-lint-ignore no-control-regex -- control characters are what is looked for
 const UNKEPT = /[\0\x1e\x1f]/;
 
@@ -53,12 +58,17 @@ export function planAppend(
   );
   const topics = [...new Set([...units, ...conditions].map(({ topic }) => topic))];
   const numberOf = new Map(topics.map((topic, i) => [topic, i + 1]));
+  const events = units.length === 1 ? units[0]!.events : units.flatMap((unit) => unit.events);
+  const payloads = joinPayloads(events);
   return {
     units,
     groups,
+    under: requests.map(({ under }) => under),
+    payloads,
     topics,
     values: [
       topics,
+      ...revsOf(topics, requests),
       units.map(({ topic }) => numberOf.get(topic)),
       units.map(({ events }) => events.length),
       units.map(({ expected }) => expectedText(expected)),
@@ -67,9 +77,30 @@ export function planAppend(
       conditions.map(({ topic }) => numberOf.get(topic)),
       conditions.map(({ key }) => key ?? null),
       conditions.map(({ expected }) => expectedText(expected)),
-      ...columnsOf(units),
+      ...columnsOf(units, { events, payloads }),
     ],
   };
+}
+
+/** A rev that nothing has: what was checked by several is checked again. */
+const SEVERAL = -1;
+
+/** The rev of each topic by which its events were checked, and that of the schemas; NULL: any. */
+function revsOf(
+  topics: readonly string[],
+  requests: readonly StoreRequest[],
+): [(number | null)[] | null, number | null] {
+  const revs = new Map<string, number>();
+  let schemas: number | null = null;
+  const both = (one: number | null | undefined, other: number) =>
+    one === null || one === undefined || one === other ? other : SEVERAL;
+  for (const { topic, under } of requests) {
+    if (!under) continue;
+    revs.set(topic, both(revs.get(topic), under.topic));
+    if (under.schemas !== undefined) schemas = both(schemas, under.schemas);
+  }
+  if (revs.size === 0) return [null, null];
+  return [topics.map((topic) => revs.get(topic) ?? null), schemas];
 }
 
 function unitsOf(requests: readonly StoreRequest[], groups: readonly AtomicGroup[]): AppendUnit[] {
@@ -108,8 +139,10 @@ function expectedText(expected: Expected): string {
 }
 
 /** The columns of all events, and the defaults of those that are single values. */
-function columnsOf(units: readonly AppendUnit[]): unknown[] {
-  const events = units.length === 1 ? units[0]!.events : units.flatMap((unit) => unit.events);
+function columnsOf(
+  units: readonly AppendUnit[],
+  { events, payloads }: { events: readonly NewEvent[]; payloads: Uint8Array },
+): unknown[] {
   const type = column(events, (event) => event.type);
   const key = column(events, (event) => event.key);
   const time = column(events, (event) => event.timestamp);
@@ -130,7 +163,7 @@ function columnsOf(units: readonly AppendUnit[]): unknown[] {
     expires.joined,
     version.joined,
     metadata.joined,
-    joinPayloads(events),
+    payloads,
     events.map(contentSum).join(SEPARATOR),
     type.all,
     key.all,

@@ -76,7 +76,7 @@ BEGIN
   rows := batch.count;
   IF rows = 0 THEN RETURN; END IF;
   answer := evs.append_1(
-    '${PRODUCER}', mover.epoch, mover.batch + 1, p_now, p_window, ARRAY[p_topic],
+    '${PRODUCER}', mover.epoch, mover.batch + 1, p_now, p_window, ARRAY[p_topic], NULL, NULL,
     ARRAY[1], ARRAY[rows], ARRAY['any'], ARRAY[0], '{}', '{}', '{}', '{}',
     batch.ids, batch.given, batch.types, batch.keys, batch.slots, batch.times, NULL,
     batch.versions, batch.metadatas, batch.payloads, batch.crcs,

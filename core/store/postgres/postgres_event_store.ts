@@ -7,7 +7,7 @@
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { assertObject } from "../../base/options.ts";
-import { ClosedError } from "../../base/errors.ts";
+import { CannotStoreError, ClosedError } from "../../base/errors.ts";
 import { type Event, type StoredEvent, toEvent } from "../../event/event.ts";
 import type { TopicHead } from "../../event/topic_head.ts";
 import { lazyPostgres, type Postgres } from "../../postgres/connection.ts";
@@ -29,10 +29,12 @@ import type {
   LinePage,
   Page,
   PageQuery,
+  Recheck,
   RedactRequest,
 } from "../store.ts";
-import { headsOf, outcomesOf } from "./append_outcomes.ts";
-import { planAppend } from "./append_plan.ts";
+import { requestsIn, withoutRefused } from "./append_again.ts";
+import { type AppendAnswer, headsOf, outcomesOf } from "./append_outcomes.ts";
+import { type AppendPlan, planAppend } from "./append_plan.ts";
 import { type DeletionContext, redactEvent, sweepLeftovers, truncateTopic } from "./deletion.ts";
 import { Heads } from "./heads.ts";
 import { STORE_MIGRATIONS } from "./migrations.ts";
@@ -56,6 +58,8 @@ export interface PostgresStoreOptions extends PostgresOptions, DedupWindow {
 
 const PATIENCE_MS = 30_000;
 const POLL_INTERVAL_MS = 2000;
+/** How often the events of one append are checked again. */
+const MOST_RECHECKS = 5;
 /** The kind of wake-ups that name topics with new events. */
 const APPENDED = "appended";
 /** The kind of wake-ups that say that the outbox is used. */
@@ -86,6 +90,7 @@ export class PostgresEventStore implements JournalStore {
   readonly countsKeys = true;
   readonly dividesParts = true;
   readonly sharesState = true;
+  readonly mergesItself = true;
   /** @internal */
   readonly outbox: PostgresOutbox;
   readonly #postgres: Postgres;
@@ -223,30 +228,46 @@ export class PostgresEventStore implements JournalStore {
 
   async append(
     requests: readonly StoreRequest[],
-    { groups }: AppendOptions = {},
+    { groups, recheck }: AppendOptions = {},
   ): Promise<AppendOutcome[]> {
     if (this.#closing.signal.aborted) throw closed();
     // The buffers of packed requests are read now, before somebody else uses them.
     const plan = planAppend(requests, groups);
-    const turn = this.#last.then(() => this.#append(plan));
+    const turn = this.#last.then(() => this.#append(plan, recheck));
     this.#last = turn.catch(() => {});
     return await turn;
   }
 
-  async #append(plan: ReturnType<typeof planAppend>): Promise<AppendOutcome[]> {
+  async #append(plan: AppendPlan, recheck: Recheck | undefined): Promise<AppendOutcome[]> {
     await this.#whenOpen(() => Promise.resolve());
-    const now = this.#clock?.now() ?? null;
-    const answer = JSON.parse(
-      await this.#producer.append([now, this.#dedupWindow, ...plan.values]),
-    );
-    const outcomes = outcomesOf(plan, answer);
-    for (const [topic, head] of headsOf(plan, answer)) this.#heads.note(topic, head);
-    this.#noteStored(plan, outcomes);
-    return outcomes;
+    const outcomes: AppendOutcome[] = [];
+    let rest = plan;
+    let places = plan.under.map((_, place) => place);
+    for (let again = 0;; again++) {
+      const now = this.#clock?.now() ?? null;
+      const answer: AppendAnswer = JSON.parse(
+        await this.#producer.append([now, this.#dedupWindow, ...rest.values]),
+      );
+      if (!answer.stale) {
+        const stored = outcomesOf(rest, answer);
+        for (const [i, place] of places.entries()) outcomes[place] = stored[i]!;
+        for (const [topic, head] of headsOf(rest, answer)) this.#heads.note(topic, head);
+        this.#noteStored(rest, stored);
+        return outcomes;
+      }
+      if (!recheck || again === MOST_RECHECKS) throw changesAllTheTime();
+      const requests = requestsIn(rest);
+      const refusals = await recheck(requests);
+      const left = withoutRefused({ requests, groups: rest.groups, refusals });
+      for (const [i, outcome] of left.refused) outcomes[places[i]!] = outcome;
+      if (left.requests.length === 0) return outcomes;
+      places = left.places.map((i) => places[i]!);
+      rest = planAppend(left.requests, left.groups);
+    }
   }
 
   /** The journal tells listeners of these; other nodes are woken. */
-  #noteStored(plan: ReturnType<typeof planAppend>, outcomes: readonly AppendOutcome[]): void {
+  #noteStored(plan: AppendPlan, outcomes: readonly AppendOutcome[]): void {
     for (const { topic, requests } of plan.units) {
       for (const at of requests) {
         const outcome = outcomes[at]!;
@@ -446,6 +467,13 @@ export class PostgresEventStore implements JournalStore {
     await this.#wakeUps.close();
     await this.#postgres.close();
   }
+}
+
+function changesAllTheTime(): CannotStoreError {
+  return new CannotStoreError(
+    "topics or schemas were changed each time that the events were checked; nothing was stored",
+    { hint: "try again" },
+  );
 }
 
 function closed(): ClosedError {

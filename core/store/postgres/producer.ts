@@ -32,7 +32,7 @@ const [UNKNOWN_PRODUCER, OLD_EPOCH] = ["EV001", "EV002"];
 const [FIRST_WAIT_MS, LONGEST_WAIT_MS] = [20, 1000];
 /** After this long without an append, the row of a producer is of no more use. */
 const FORGET_AFTER = "1 day";
-const PARAMETERS = Array.from({ length: 32 }, (_, i) => `$${i + 1}`).join(", ");
+const PARAMETERS = Array.from({ length: 34 }, (_, i) => `$${i + 1}`).join(", ");
 const APPEND = `SELECT evs.append_1(${PARAMETERS}) AS answer`;
 
 /** One writer of appends, one at a time. */
