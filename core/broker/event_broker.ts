@@ -47,7 +47,7 @@ import { newestOfKey } from "../store/by_key.ts";
 import { Journals } from "../store/journals.ts";
 import { MemoryEventStore } from "../store/memory.ts";
 import type { StoreRequest } from "../store/pack.ts";
-import type { AppendOutcome, EventStore, JournalStore } from "../store/store.ts";
+import type { AppendOutcome, CheckedUnder, EventStore, JournalStore } from "../store/store.ts";
 import { ThreeMethodStore } from "../store/basic_store.ts";
 import { type EventStream, type StreamOptions, Streams } from "./event_stream.ts";
 import type { Handler, SubscribeOptions, Subscription } from "../delivery/subscription.ts";
@@ -220,6 +220,7 @@ export class EventBroker<E = any> extends Broker<E> {
       dispatcher: this.#dispatcher,
       startup,
       oneAtATime: store instanceof ThreeMethodStore,
+      schemas: shared && this.gate,
     });
     this.scheduled = new ScheduledEvents({ ...context, dedupWindow, writer }, snapshot);
     this.redactor = new Redactor({ ...withQueue, scheduled: this.scheduled });
@@ -425,6 +426,9 @@ export class EventBroker<E = any> extends Broker<E> {
   append(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
     return this.#writer.append(request, stream);
   }
+
+  /** @internal See {@link EventWriter.under}. */
+  checkedUnder = (topic: string): CheckedUnder | undefined => this.#writer.under(topic);
 
   /** @internal See {@link EventWriter.appendGroup}. */
   appendGroup(...group: Parameters<EventWriter["appendGroup"]>): Promise<AppendOutcome[]> {

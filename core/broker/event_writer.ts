@@ -8,7 +8,7 @@ import { meets } from "../store/append.ts";
 import type { PublishStream } from "../store/journal.ts";
 import type { Journals } from "../store/journals.ts";
 import type { StoreRequest } from "../store/pack.ts";
-import type { AppendOutcome, Condition } from "../store/store.ts";
+import type { AppendOutcome, CheckedUnder, Condition } from "../store/store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 import type { TopicStores } from "../topic/stores.ts";
 import type { CommitDispatcher } from "./commit_dispatcher.ts";
@@ -28,7 +28,12 @@ export interface EventWriterContext {
    * that one is in doubt.
    */
   oneAtATime: boolean;
+  /** Set if other nodes change topics and schemas: the rev of the schemas here. */
+  schemas?: { readonly rev: number } | undefined;
 }
+
+/** The rev of a topic that is not there. */
+const UNKNOWN = -1;
 
 /** Appends events to the journals of their topics. */
 export class EventWriter {
@@ -43,8 +48,25 @@ export class EventWriter {
     if (context.oneAtATime) this.#chain = Promise.resolve();
   }
 
+  /**
+   * What events of a topic are checked under at this moment; undefined where nobody else changes
+   * topics and schemas. Whoever passes events on in a later turn asks for it when it checks them.
+   */
+  under(topic: string): CheckedUnder | undefined {
+    const { topics, schemas } = this.#context;
+    if (!schemas) return undefined;
+    const record = topics.get(topic);
+    return { topic: record ? record.rev ?? 0 : UNKNOWN, schemas: schemas.rev };
+  }
+
+  #note(requests: readonly StoreRequest[]): void {
+    if (!this.#context.schemas) return;
+    for (const request of requests) request.under ??= this.under(request.topic)!;
+  }
+
   /** Requests of one stream are stored in the order of their calls. */
   append(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
+    this.#note([request]);
     const waiting = this.waiting.of(request.topic);
     if (waiting === undefined) return this.appendAll(request, stream);
     return appendNew(request, { waiting, append: (rest) => this.appendAll(rest, stream) });
@@ -52,6 +74,7 @@ export class EventWriter {
 
   /** The same, whichever ids are scheduled. */
   appendAll(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
+    this.#note([request]);
     const { topics, startup: { opening } } = this.#context;
     if (opening) return opening.then(() => this.appendAll(request, stream));
     const held = topics.locks.held(request.topic);
@@ -74,6 +97,7 @@ export class EventWriter {
     conditions: readonly Condition[],
   ): Promise<AppendOutcome[]> {
     if (this.#isClosed) return Promise.reject(closedBroker());
+    this.#note(requests);
     const { topics, startup: { opening } } = this.#context;
     if (opening) return opening.then(() => this.appendGroup(requests, conditions));
     const ids = this.waiting.in(requests);
@@ -138,6 +162,7 @@ export class EventWriter {
     },
   ): Promise<AppendOutcome[]> {
     const { stores, journals } = this.#context;
+    for (const [i, record] of records.entries()) this.#known(record, requests[i]!);
     const target = stores.groupTarget(records);
     refuseUncounted(target.store, conditions);
     return journals.submitGroup(target, requests, conditions);
@@ -155,6 +180,7 @@ export class EventWriter {
     stream: PublishStream | undefined,
   ): Promise<AppendOutcome> {
     if (!record.options.persistent) return this.#handOn(request);
+    this.#known(record, request);
     const { stores, journals } = this.#context;
     const target = stores.target(record.name, record.options);
     if (typeof request.expected === "object") refuseUncountable(target.store, request);
@@ -163,6 +189,16 @@ export class EventWriter {
     const submitted = this.#chain.then(() => journals.submit(target, request, stream));
     this.#chain = submitted.catch(() => {}); // the submitter gets the error
     return submitted;
+  }
+
+  /**
+   * A topic that was made for these events is as it was expected to be. So it is for events that
+   * were accepted before, whatever it is.
+   */
+  #known(record: TopicRecord, { under }: StoreRequest): void {
+    if (!under) return;
+    const isMade = under.topic === UNKNOWN && !this.#context.topics.isLearned(record);
+    if (isMade || under.schemas === undefined) under.topic = record.rev ?? 0;
   }
 
   // deno-lint-ignore require-await -- async turns what it throws into a rejection

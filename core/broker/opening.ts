@@ -14,6 +14,7 @@ import type { Streams } from "./event_stream.ts";
 import type { EventWriter } from "./event_writer.ts";
 import type { LocalSubscriptions } from "./local_subscriptions.ts";
 import type { OutboxRelay } from "./outbox_relay.ts";
+import { recheckBy } from "./recheck.ts";
 import type { Redactor } from "./redactor.ts";
 import type { Retention } from "./retention.ts";
 import type { ScheduledEvents } from "./scheduled_events.ts";
@@ -66,6 +67,7 @@ export function startParts(
   { startup, gate, topics, snapshot }: Start,
 ): Promise<void> {
   const { subscriptions, scheduled, outbox, deadLetters, shared } = parts;
+  if (shared) parts.journals.recheck = recheckBy({ shared, topics, gate });
   const stores = openStores(parts, snapshot.topics);
   // Others may have changed what the snapshot says before this node could hear of it.
   const opened = shared

@@ -5,6 +5,7 @@
 import type { ActOptions } from "../event/audit.ts";
 import { audited } from "../state/audited.ts";
 import { ConflictError, EventRefusedError, EvsError, NotFoundError } from "../base/errors.ts";
+import { EarlierVersions } from "./earlier_versions.ts";
 import { asCause, thrownText } from "../base/thrown.ts";
 import {
   type CompiledSchema,
@@ -79,6 +80,7 @@ export class SchemaGate {
    * (core/state/stale.ts). It is never newer than the schemas here.
    */
   rev = 0;
+  readonly #earlier = new EarlierVersions();
   readonly #default: SchemaRegistry;
   #turn: Promise<void> = Promise.resolve();
   readonly #ofTopic = new Map<string, SchemaRegistry>();
@@ -198,12 +200,41 @@ export class SchemaGate {
    */
   async learning(
     changes: readonly SchemaCatalogChange[],
-  ): Promise<(changes: readonly SchemaCatalogChange[]) => void> {
+  ): Promise<(changes: readonly SchemaCatalogChange[], rev: number) => void> {
     const put = changes.flatMap((change) => change.op === "schema.put" ? [change.record] : []);
     const compiled = await this.schemas.compile(put);
-    return (changes) => {
+    return (changes, rev) => {
+      this.#changing(changes);
       for (const change of changes) this.#learn(change, compiled);
+      this.rev = rev;
     };
+  }
+
+  /** Remembers which versions apply, before they are others. */
+  #changing(changes: readonly StateChange[]): void {
+    const types = changes.flatMap((change) =>
+      change.op === "schema.put"
+        ? [change.record.type]
+        : change.op === "schema.remove"
+        ? [change.type]
+        : []
+    );
+    this.#earlier.note(this.rev, new Map(types.map((type) => [type, this.schemas.latest(type)])));
+  }
+
+  /**
+   * Checks an event again that was checked by the schemas of `rev`: returns the version to record,
+   * or throws as {@link admit}. A version that applied then, because it was the highest, was not
+   * given.
+   */
+  admitAgain(
+    topic: string,
+    { recorded, rev, ...candidate }: Omit<Candidate, "version"> & { recorded: string; rev: number },
+  ): string {
+    const current = this.schemas.latest(candidate.type);
+    const latest = rev === this.rev ? current : this.#earlier.at(rev, candidate.type, current);
+    const version = recorded === (latest ?? "1.0") ? undefined : recorded;
+    return this.admit(topic, { ...candidate, version });
   }
 
   #learn(change: SchemaCatalogChange, compiled: readonly CompiledSchema[]): void {
@@ -241,6 +272,7 @@ export class SchemaGate {
       ];
     });
     await this.#context.state.commit(changes);
+    if (revs.revs) this.#changing(changes);
     this.schemas.take(plans);
     if (revs.revs && changes.length > 0) this.rev = revs.revs.rev;
     return plans;
@@ -261,10 +293,12 @@ export class SchemaGate {
     }
     this.#assertNotRequired(type);
     const revs = this.#revs();
+    const change = { op: "schema.remove", type, version, ...revs } as const;
     await this.#context.state.commit([
-      { op: "schema.remove", type, version, ...revs },
+      change,
       ...audited(act, { act: "schema.remove", details: { type, version } }),
     ]);
+    if (revs.revs) this.#changing([change]);
     this.schemas.remove(type, version);
     if (revs.revs) this.rev = revs.revs.rev;
   }

@@ -112,8 +112,7 @@ export class SharedCatalog implements CatalogRefresh {
     const changes = this.#changesTo(after);
     this.#known = after;
     this.#kept = [];
-    learn(schemaChanges(changes));
-    gate.rev = after.schemasRev;
+    learn(schemaChanges(changes), after.schemasRev);
     this.#apply(changes);
   }
 

@@ -84,12 +84,13 @@ export async function appendNew(
   if (repeats.length === 0) return await append(request);
   const duplicates = repeats.map((index) => ({ index, seq: 0 }));
   if (places.length === 0) return { ok: true, count: 0, firstSeq: 0, lastSeq: 0, duplicates };
-  const { topic, expected = "any" } = request;
+  const { topic, expected = "any", under } = request;
   if (expected !== "any") {
     const ids = repeats.map((index) => events[index]!.id);
     return { ok: false, expected, actual: 0, subject: "ids", ids };
   }
-  const outcome = await append({ topic, events: places.map((index) => events[index]!) });
+  const rest = places.map((index) => events[index]!);
+  const outcome = await append({ topic, events: rest, ...(under ? { under } : {}) });
   if (!outcome.ok) return outcome;
   const stored = outcome.duplicates.map(({ index, seq }) => ({ index: places[index]!, seq }));
   const keySeqs = outcome.keySeqs && events.map(() => 0);

@@ -124,7 +124,7 @@ export class TopicCatalog {
       const there = pending ? await pending : this.#topics.get(name);
       if (!there) {
         const record = await this.define(name, options, how);
-        return { record, created: !this.#learned.has(record) };
+        return { record, created: !this.isLearned(record) };
       }
       this.assertAgrees(name, options);
       return { record: there, created: false };
@@ -216,6 +216,11 @@ export class TopicCatalog {
     this.#learned.add(record);
     this.#topics.set(record.name, record);
     if (there === undefined) { for (const listener of this.#listeners) listener(record); }
+  }
+
+  /** True for a record that another node has stored. */
+  isLearned(record: TopicRecord): boolean {
+    return this.#learned.has(record);
   }
 
   /** Another node has removed a topic. */

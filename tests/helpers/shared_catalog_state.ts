@@ -3,6 +3,7 @@
  * claims, rows of retries and wake-ups take some turns each, as many as a test draws, and a test can
  * hold them.
  */
+import assert from "node:assert/strict";
 import { systemClock } from "../../core/base/clock.ts";
 import {
   type CatalogChange,
@@ -16,18 +17,25 @@ import type { SharedState } from "../../core/state/shared.ts";
 import { type BeforeRev, type SchemaRevs, StaleError } from "../../core/state/stale.ts";
 import type { CommitOptions, State, StateChange, StateSnapshot } from "../../core/state/state.ts";
 import { MemoryEventStore } from "../../core/store/memory.ts";
-import type { Appended } from "../../core/store/store.ts";
+import type { StoreRequest } from "../../core/store/pack.ts";
+import { withoutRefused } from "../../core/store/postgres/append_again.ts";
+import type {
+  Appended,
+  AppendOptions,
+  AppendOutcome,
+  AppendRequest,
+} from "../../core/store/store.ts";
 import { nextTurn } from "./late_state.ts";
 import { SharedClaims } from "./shared_claims.ts";
 
 /** What takes time. */
-export type Step = "commit" | "catalog" | "wake" | "claims" | "retry";
+export type Step = "commit" | "catalog" | "wake" | "claims" | "retry" | "append";
 
 /** What a database has. */
 export class SharedMemory {
   readonly #memory = new MemoryState();
   readonly #listeners = new Set<() => void>();
-  readonly events: SharedEvents = new SharedEvents();
+  readonly events: SharedEvents = new SharedEvents(this);
   /** Who delivers what. */
   readonly claims: SharedClaims = new SharedClaims({
     parts: 16,
@@ -184,22 +192,58 @@ function nodeOf(shared: SharedMemory, memory: MemoryState, name: string): State 
 /** Events that all brokers see. */
 export class SharedEvents extends MemoryEventStore {
   readonly sharesState = true;
+  readonly mergesItself = true;
+  readonly #of: SharedMemory;
   readonly #listeners = new Set<(appended: Appended) => void>();
+  /** How often an append was checked again. */
+  rechecks = 0;
+
+  constructor(of: SharedMemory) {
+    super();
+    this.#of = of;
+  }
 
   onAppended(listener: (appended: Appended) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
-  override async append(...args: Parameters<MemoryEventStore["append"]>) {
-    const outcomes = await super.append(...args);
-    for (const [i, outcome] of outcomes.entries()) {
+  override async append(
+    given: readonly StoreRequest[],
+    { groups = [], recheck }: AppendOptions = {},
+  ): Promise<AppendOutcome[]> {
+    const outcomes: AppendOutcome[] = [];
+    let requests = [...given] as AppendRequest[];
+    let places = requests.map((_, place) => place);
+    let rest = [...groups];
+    await this.#of.take("append");
+    while (this.#isStale(requests)) {
+      assert.ok(recheck, "what was checked can be checked again");
+      this.rechecks++;
+      const refusals = await recheck(requests);
+      const left = withoutRefused({ requests, groups: rest, refusals });
+      for (const [i, outcome] of left.refused) outcomes[places[i]!] = outcome;
+      places = left.places.map((i) => places[i]!);
+      ({ requests, groups: rest } = left);
+      await this.#of.take("append");
+    }
+    const stored = await super.append(requests, { groups: rest });
+    for (const [i, outcome] of stored.entries()) {
+      outcomes[places[i]!] = outcome;
       if (!outcome.ok || outcome.count === 0) continue;
-      const { topic } = args[0][i]!;
       const { firstSeq, lastSeq } = outcome;
+      const { topic } = requests[i]!;
       for (const listener of this.#listeners) listener({ topic, firstSeq, lastSeq });
     }
     return outcomes;
+  }
+
+  #isStale(requests: readonly AppendRequest[]): boolean {
+    const { topics, schemasRev } = this.#of.catalog();
+    return requests.some(({ topic, under }) =>
+      under !== undefined && (topics.find(({ name }) => name === topic)?.rev !== under.topic ||
+        (under.schemas ?? schemasRev) !== schemasRev)
+    );
   }
 
   /** One broker that is closed leaves them to the others. */
