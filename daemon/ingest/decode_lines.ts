@@ -10,6 +10,7 @@ import { EventRefusedError, type EvsError } from "../../core/base/errors.ts";
 import type { NewEvent } from "../../core/event/event.ts";
 import type { IdSource } from "../../core/event/id.ts";
 import type { StoreRequest } from "../../core/store/pack.ts";
+import type { CheckedUnder } from "../../core/store/store.ts";
 import type { EventDecoder, EventDecoderOptions } from "./decode_event.ts";
 import { LinePacker, type Packer } from "./line_packer.ts";
 import { lineFaultError, LineReader } from "./ndjson.ts";
@@ -36,6 +37,11 @@ export interface LineDecoderContext {
    * be.
    */
   unchecked(type: string): string | undefined;
+  /**
+   * What lines are checked by at this moment, where several nodes share the state. Absent: nobody
+   * else changes it.
+   */
+  under?(): CheckedUnder | undefined;
   /** Called for each refused line; returning false ends the reading. */
   refuse(line: number, error: EvsError): boolean;
 }
@@ -51,6 +57,8 @@ export class LineDecoder {
   #events: NewEvent[] = [];
   #eventBytes = 0;
   #looked = 0;
+  /** What the first of the lines that wait was checked by. */
+  #under: CheckedUnder | undefined;
 
   constructor(context: LineDecoderContext) {
     this.#context = context;
@@ -78,6 +86,7 @@ export class LineDecoder {
 
   /** Takes the next bytes. They must not change while their events are in use. */
   push(chunk: Uint8Array): void {
+    this.#under ??= this.#context.under?.();
     this.#follow();
     if (this.#packer) return this.#packer.push(chunk);
     this.#eventBytes += chunk.length;
@@ -86,6 +95,7 @@ export class LineDecoder {
 
   /** Signals the end of the input. */
   end(): void {
+    this.#under ??= this.#context.under?.();
     this.#follow();
     (this.#packer ?? this.#reader)!.end();
   }
@@ -99,6 +109,9 @@ export class LineDecoder {
     if (this.#events.length > 0) requests.push({ topic, events: this.#events });
     this.#events = [];
     this.#eventBytes = 0;
+    const under = this.#under;
+    this.#under = undefined;
+    if (under) { for (const request of requests) request.under = { ...under }; }
     return requests;
   }
 

@@ -125,6 +125,7 @@ async function publishJson(
 ): Promise<void> {
   const { services } = request;
   const topic = request.params["topic"]!;
+  const under = services.broker.checkedUnder(topic);
   const { events: given, later } = await eventsIn(request, options, await readJsonBody(request));
   if (later !== undefined) {
     services.disk.admit();
@@ -144,7 +145,7 @@ async function publishJson(
     const append = (request: AppendRequest) => services.broker.append(request);
     const outcome = assertStored(
       topic,
-      await append({ topic, events, expected: options.expected }),
+      await append({ topic, events, expected: options.expected, ...(under ? { under } : {}) }),
     );
     const stored = isCloud
       ? await appendDistinct({ events, outcome }, {

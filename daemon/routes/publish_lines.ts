@@ -155,6 +155,7 @@ class LinesPublish {
       firstLine: options.line,
       text: options.text,
       unchecked: (type) => services.broker.gate.unchecked(topic, { type, version }),
+      under: () => services.broker.checkedUnder(topic),
       refuse: (line, error) => {
         this.#tally.refuse(line, error);
         this.#turn.refused++;
@@ -277,13 +278,13 @@ class LinesPublish {
 
   #distinct(request: StoreRequest): StoreRequest {
     if (isPacked(request)) return request;
-    const { topic, events } = request;
+    const { topic, events, under } = request;
     const known = knownIds(topic, this.#request.services.broker);
     const steps = distinctIds(events, known);
     // At once: the next lines must not overtake these. They are few.
     for (;;) {
       const { done, value } = steps.next();
-      if (done) return { topic, events: value };
+      if (done) return { topic, events: value, ...(under ? { under } : {}) };
     }
   }
 

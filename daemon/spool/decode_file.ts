@@ -4,6 +4,7 @@ import { EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
 import { turn } from "../../core/base/in_turns.ts";
 import type { EventBroker } from "../../core/broker/event_broker.ts";
 import type { NewEvent } from "../../core/event/event.ts";
+import type { CheckedUnder } from "../../core/store/store.ts";
 import {
   firstLineOf,
   type RefusedSpoolLine,
@@ -26,7 +27,7 @@ const [PIECE, SMALL_PIECE, MANY_REFUSED] = [64 * 1024, 1024, 100];
 
 /** What a decoder works with. */
 export interface DecodeContext {
-  broker: Pick<EventBroker, "admit" | "expiry">;
+  broker: Pick<EventBroker, "admit" | "checkedUnder" | "expiry">;
   maxEventBytes: number;
   clock: Pick<Clock, "now">;
   nextId(now: number): string;
@@ -39,6 +40,8 @@ export interface DecodedFile {
   refused: Set<number>;
   /** Why, of the first thousand. */
   reasons: RefusedSpoolLine[];
+  /** What it was checked by, where several nodes share the state. */
+  under?: CheckedUnder | undefined;
 }
 
 /** Notes a line that is not stored. */
@@ -60,7 +63,8 @@ export async function decodeFile(
   const { at: spooledAt, topic, query } = request;
   // Its time to live has been passing since, by the wall clock: no other one runs meanwhile.
   const age = Math.max(0, clock.now() - spooledAt);
-  const decoded: DecodedFile = { events: [], refused: new Set(), reasons: [] };
+  const under = broker.checkedUnder(topic);
+  const decoded: DecodedFile = { events: [], refused: new Set(), reasons: [], under };
   let decoder: EventDecoder | undefined;
   const decoderOfQuery = () =>
     new EventDecoder(parametersOf(query), {

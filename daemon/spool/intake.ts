@@ -325,10 +325,17 @@ export class SpoolIntake {
     try {
       await this.#append(topic, group);
     } catch (error) {
-      if (!isFinal(error)) throw error;
+      // What the lines were checked by has changed: the next pass refuses those that it has to.
+      if (!isFinal(error) || this.#isOvertaken(topic, group)) throw error;
       for (const taken of group) refuseAll(taken, error);
       if (hasRefused()) this.#refusedFolder();
     }
+  }
+
+  #isOvertaken(topic: string, [first]: readonly Taken[]): boolean {
+    const now = this.#context.broker.checkedUnder(topic);
+    const under = first?.under;
+    return now !== undefined && (now.schemas !== under?.schemas || now.topic !== under?.topic);
   }
 
   async #append(topic: string, group: readonly Taken[]): Promise<void> {
@@ -343,7 +350,10 @@ export class SpoolIntake {
     });
     const events = group.flatMap((taken) => taken.events).filter(({ id }) => !known.has(id));
     if (events.length === 0) return;
-    assertStored(topic, await admitted(() => broker.append({ topic, events })));
+    // That of the first one is the oldest.
+    const under = group[0]?.under;
+    const request = { topic, events, ...(under ? { under: { ...under } } : {}) };
+    assertStored(topic, await admitted(() => broker.append(request)));
   }
 
   /**

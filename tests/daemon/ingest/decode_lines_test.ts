@@ -292,3 +292,40 @@ Deno.test("LineDecoder keeps every byte of long lines of text, whatever has to b
     assert.equal(payloads.map((one) => JSON.parse(one)).join("\n"), text.replace(/\n$/, ""));
   }
 });
+
+Deno.test("take says of its requests what the first line that waited was checked by", () => {
+  const ids = new IdSource();
+  let schemas = 0;
+  let isPlain = true;
+  const options = { type: "x", metadata: "{}" };
+  const context = { nextId: (time: number) => ids.next(time), now: () => 1, maxEventBytes: LIMIT };
+  const lines = new LineDecoder({
+    topic: "t",
+    options,
+    decoder: new EventDecoder(options, { ...context, admit: () => "2.0", stamp: (event) => event }),
+    ids,
+    expiryNow: () => 1,
+    now: () => 1,
+    limit: LIMIT,
+    firstLine: 1,
+    unchecked: () => isPlain ? "1.0" : undefined,
+    under: () => ({ topic: 7, schemas: ++schemas }),
+    refuse: () => false,
+  });
+  const line = () => lines.push(encoder.encode("1\n"));
+  const taken = () => lines.take().map(({ under }) => under?.schemas);
+  line();
+  line();
+  assert.deepEqual(taken(), [1]);
+  line();
+  isPlain = false; // from here on they are looked at one by one
+  line();
+  const requests = lines.take();
+  assert.deepEqual(
+    requests.map(({ under }) => under),
+    [2, 2].map((schemas) => ({ topic: 7, schemas })),
+  );
+  assert.notEqual(requests[0]!.under, requests[1]!.under, "each its own, as each is set by itself");
+  line();
+  assert.deepEqual(taken(), [3]);
+});
