@@ -253,8 +253,7 @@ export class EventBroker<E = any> extends Broker<E> {
       redactor: this.redactor,
       shared,
     };
-    const { gate, topics } = this;
-    this.ready = startParts(this.#parts, { startup, gate, topics, snapshot });
+    this.ready = startParts(this.#parts, { ...context, startup, gate: this.gate, snapshot });
     this.journals.onCommit((commit) => this.#committed(commit));
   }
 
