@@ -39,12 +39,17 @@ export type {
   ScheduledPage,
   ScheduledReply,
 } from "./core/protocol/scheduled.ts";
+export type { PartOwners } from "./core/protocol/node.ts";
 export type { SubscriptionInfo, TopicInfo, TopicRates } from "./core/protocol/protocol.ts";
 export type { HeldBack } from "./core/event/held_back.ts";
 export type { BrokerStats } from "./core/broker/stats.ts";
 export type { BreakerSpec } from "./core/event/breaker.ts";
 export type { PausedBy } from "./core/event/subscription_settings.ts";
-export { connect, type ConnectOptions } from "./core/client/broker/connect.ts";
+export {
+  connect,
+  type ConnectOptions,
+  type DatabaseBrokerOptions,
+} from "./core/client/broker/connect.ts";
 export type { RemoteBroker } from "./core/client/broker/remote_broker.ts";
 export { defaultBroker } from "./core/broker/default_broker.ts";
 export { FileDeadLetterQueue, type FileDeadLetterQueueOptions } from "./core/dead_letter/file.ts";

@@ -120,7 +120,7 @@ export class Database {
   async open(options: ServicesOptions, hooks: OpenHooks): Promise<OpenedBroker> {
     const { config, dataDir } = options;
     if (!SEVERAL_NODES) this.#alone ??= await LoneNode.take(this.#target, this.#given.onLost);
-    const state = await PostgresState.open(this.#options);
+    const state = await PostgresState.open(this.#options, { alone: this.#alone });
     const broker = new EventBroker({
       eventStore: this.#store,
       state,
@@ -137,10 +137,7 @@ export class Database {
         this.#store.hurry();
         state.hurry();
       },
-      close: async () => {
-        await broker.close();
-        await this.#alone?.close();
-      },
+      close: () => broker.close(),
     };
     const cluster = this.#clusterOf(state);
     const reach = new DatabaseReach({

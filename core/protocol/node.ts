@@ -23,6 +23,7 @@ export interface NodeInfo {
 export interface PartOwners {
   /** Absent: nobody owns these. */
   node?: string;
+  /** The numbers of the parts, from 0. */
   parts: number[];
   /** As in {@link NodeInfo}; absent if nobody owns them, or the node is not known any more. */
   seenMs?: number;

@@ -1,7 +1,9 @@
 /**
- * `connect` returns a daemon's broker to an application. What it needs is loaded when it is called.
+ * `connect` returns a broker to an application: that of a daemon, or one of its own on a database.
+ * What it needs is loaded when it is called.
  */
 import { guarded, toConsole } from "../../broker/broker_options.ts";
+import type { EventBroker } from "../../broker/event_broker.ts";
 import type { RemoteBroker } from "./remote_broker.ts";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { namesOf, refuseUnknown } from "../../base/options.ts";
@@ -46,6 +48,40 @@ const CONNECT_OPTIONS = namesOf<ConnectOptions>({
 });
 
 /**
+ * The options of a broker on a database: it needs no daemon. See `EventBroker` for those that are
+ * not explained here.
+ */
+export interface DatabaseBrokerOptions
+  extends Pick<ConnectOptions, "handlerGraceMs" | "tracing" | "clock" | "onError"> {}
+
+const DATABASE_OPTIONS = namesOf<DatabaseBrokerOptions>({
+  handlerGraceMs: true,
+  tracing: true,
+  clock: true,
+  onError: true,
+});
+
+/**
+ * Makes a broker of this process on a PostgreSQL database, which has its events and everything else:
+ * `connect("postgres://user:pass@host/database")`. It needs no daemon, and shares the database with
+ * daemons and other brokers. Without a password in the URL, that of `EVS_POSTGRES_PASSWORD` or of the
+ * file that `PGPASSFILE` names is used. Rejects with `InvalidArgumentError` for a URL that makes no
+ * sense, and with `CannotStoreError` if the database is away or cannot be used; nothing is written
+ * then.
+ *
+ * ```ts ignore
+ * import { connect } from "@env/env-event-stream";
+ *
+ * await using broker = await connect("postgres://user:pass@localhost/events");
+ * await broker.publish("orders", "order.placed", { total: 7 });
+ * ```
+ */
+// deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
+export async function connect<E = any>(
+  url: string,
+  options?: DatabaseBrokerOptions,
+): Promise<EventBroker<E>>;
+/**
  * Connects to the broker of a daemon: the interface of `EventBroker`, over its socket. Rejects with
  * `NoDaemonError` if nothing answers there, and with `ProtocolMismatchError` if the daemon has
  * another protocol version.
@@ -59,7 +95,24 @@ const CONNECT_OPTIONS = namesOf<ConnectOptions>({
  * ```
  */
 // deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
-export async function connect<E = any>(options: ConnectOptions = {}): Promise<RemoteBroker<E>> {
+export async function connect<E = any>(options?: ConnectOptions): Promise<RemoteBroker<E>>;
+/**
+ * Either of them.
+ * @example `await connect("postgres://localhost/events")`, `await connect({ socket: "/run/evs.sock" })`
+ */
+// deno-lint-ignore no-explicit-any -- as above
+export async function connect<E = any>(
+  to: string | ConnectOptions = {},
+  options: DatabaseBrokerOptions = {},
+): Promise<EventBroker<E> | RemoteBroker<E>> {
+  if (typeof to !== "string") return await connectToDaemon<E>(to);
+  refuseUnknown(options, { of: "connect", known: DATABASE_OPTIONS });
+  const { openSharedBroker } = await import("../../broker/shared_broker.ts");
+  return await openSharedBroker<E>(to, options);
+}
+
+// deno-lint-ignore no-explicit-any -- as above
+async function connectToDaemon<E = any>(options: ConnectOptions): Promise<RemoteBroker<E>> {
   refuseUnknown(options, { of: "connect", known: CONNECT_OPTIONS });
   const { RemoteBroker } = await import("./remote_broker.ts");
   const paths = pathsOf(options.socket);

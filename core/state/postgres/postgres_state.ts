@@ -51,6 +51,11 @@ export interface PostgresStateOptions {
   patience?: number;
   /** @internal */
   clock?: Clock;
+  /**
+   * What keeps others out of the database; closed with the state.
+   * @internal
+   */
+  alone?: { close(): Promise<void> } | undefined;
 }
 
 /**
@@ -74,6 +79,7 @@ export class PostgresState implements State {
   #snapshot: StateSnapshot | undefined;
 
   readonly #closing = new AbortController();
+  #alone: PostgresStateOptions["alone"];
 
   private constructor(
     postgres: Postgres,
@@ -99,7 +105,7 @@ export class PostgresState implements State {
    */
   static async open(
     database: string | PostgresOptions,
-    { clock = systemClock, patience = PATIENCE_MS }: PostgresStateOptions = {},
+    { clock = systemClock, patience = PATIENCE_MS, alone }: PostgresStateOptions = {},
   ): Promise<PostgresState> {
     const postgres = await openPostgres(database, { clock });
     try {
@@ -112,6 +118,7 @@ export class PostgresState implements State {
       const snapshot = await momentOf(postgres, readSnapshot);
       const state = new PostgresState(postgres, { commits, snapshot, clock, patience });
       await state.shared.open();
+      state.#alone = alone;
       return state;
     } catch (error) {
       await postgres.close();
@@ -258,5 +265,6 @@ export class PostgresState implements State {
     this.hurry();
     await this.#commits.close();
     await this.#postgres.close();
+    await this.#alone?.close();
   }
 }

@@ -1,0 +1,53 @@
+/**
+ * A broker of this process on a PostgreSQL database: events and everything else are there. `connect`
+ * loads this, and what it imports, only for the URL of a database.
+ */
+import { environment } from "../protocol/paths.ts";
+import { PASSWORD_VARIABLE } from "../protocol/database_url.ts";
+import { LoneNode, SEVERAL_NODES } from "../postgres/lone_node.ts";
+import { passwordFor } from "../postgres/password.ts";
+import { readTarget } from "../postgres/url.ts";
+import { PostgresState } from "../state/postgres/postgres_state.ts";
+import { PostgresEventStore } from "../store/postgres/postgres_event_store.ts";
+import { type BrokerOptions, guarded, toConsole } from "./broker_options.ts";
+import { EventBroker } from "./event_broker.ts";
+
+/** The settings of such a broker; its store and state are in the database. */
+export type SharedBrokerOptions = Pick<
+  BrokerOptions,
+  "clock" | "handlerGraceMs" | "tracing" | "onError"
+>;
+
+/** Opens it. */
+// deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
+export async function openSharedBroker<E = any>(
+  url: string,
+  options: SharedBrokerOptions,
+): Promise<EventBroker<E>> {
+  const place = readTarget(url);
+  const password = place.password ?? passwordFor(place, {
+    variable: environment(PASSWORD_VARIABLE),
+    passfile: environment("PGPASSFILE"),
+  });
+  const onError = guarded(options.onError ?? toConsole);
+  let broker: EventBroker<E> | undefined;
+  const onLost = (error: unknown) => {
+    onError(error, "the broker was closed");
+    void broker?.close().catch((failure) => onError(failure, "closing"));
+  };
+  const alone = SEVERAL_NODES ? undefined : await LoneNode.take({ ...place, password }, onLost);
+  try {
+    const database = { url, password };
+    const eventStore = await PostgresEventStore.open(database);
+    const state = await PostgresState.open(database, { alone }).catch(async (error) => {
+      await eventStore.close();
+      throw error;
+    });
+    broker = new EventBroker<E>({ ...options, eventStore, state });
+    await broker.ready;
+    return broker;
+  } catch (error) {
+    await alone?.close();
+    throw error;
+  }
+}
