@@ -5,7 +5,7 @@ import type { ClusterInfo, DrainRequest, NodeInfo, PartOwners } from "../core/pr
 /** What is asked of the database. */
 export interface ClusterSource {
   /** The name of this node. */
-  node: string;
+  node(): string;
   nodes(): Promise<NodeInfo[]>;
   /** False: there is no such node. */
   drain(node: string, draining: boolean): Promise<boolean>;
@@ -24,7 +24,7 @@ export class Cluster {
 
   /** All that is told of it. */
   async info(): Promise<ClusterInfo> {
-    const { node } = this.#source;
+    const node = this.#source.node();
     const [facts, nodes] = await Promise.all([this.#source.facts(), this.nodes()]);
     return { node, ...facts, nodes };
   }
@@ -32,11 +32,12 @@ export class Cluster {
   /** All nodes that are known. */
   async nodes(): Promise<NodeInfo[]> {
     const nodes = await this.#source.nodes();
-    return nodes.map((one) => one.node === this.#source.node ? { ...one, self: true } : one);
+    const own = this.#source.node();
+    return nodes.map((one) => one.node === own ? { ...one, self: true } : one);
   }
 
   /** Has a node give back what it owns, or take work again. Returns all nodes. */
-  async drain({ node = this.#source.node, draining = true }: DrainRequest): Promise<NodeInfo[]> {
+  async drain({ node = this.#source.node(), draining = true }: DrainRequest): Promise<NodeInfo[]> {
     if (!await this.#source.drain(node, draining)) {
       throw new NotFoundError("node", `there is no node ${node}`, {
         hint: "evs node list shows them",

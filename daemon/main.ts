@@ -45,6 +45,8 @@ interface Arguments {
   untilStdinCloses: boolean;
   /** A file with passwords, for a database. */
   passfile: string | undefined;
+  /** The machine's name, for a node. */
+  host: string | undefined;
   /** Waits for the daemon that holds the data dir, and replaces it. */
   takeOver: boolean;
 }
@@ -57,6 +59,7 @@ const OPTIONS = [
   "--durability",
   "--socket-gid",
   "--passfile",
+  "--host",
 ];
 
 /** Parses the daemon's command line, which core/client/launch.ts builds. */
@@ -95,6 +98,7 @@ export function parseArguments(args: readonly string[]): Arguments {
     socketGid: socketGid === undefined ? undefined : Number(socketGid),
     given: { store, durability },
     passfile: values.get("--passfile"),
+    host: values.get("--host"),
     overrides: defined({
       ...(store === undefined ? {} : parseStore(store)),
       durability: durability === undefined ? undefined : parseDurability(durability),
@@ -194,13 +198,13 @@ function reserveOf({ dataDir, untilStdinCloses }: Arguments): SpaceReserve | und
 /** Reaches the database, if the store is one: what is wrong with it is told before anything else. */
 async function databaseOf(
   config: Config,
-  { passfile, takeOver }: Arguments,
+  { passfile, host, takeOver }: Arguments,
   stop: (reason: string) => void,
 ): Promise<Database | undefined> {
   if (config.store !== "postgres") return undefined;
   const { Database } = await import("./open_shared.ts");
   const onLost = (error: unknown) => stop(error instanceof Error ? error.message : String(error));
-  return await Database.reach(config, { passfile, takeOver, onLost });
+  return await Database.reach(config, { passfile, host, takeOver, onLost });
 }
 
 /** Checks a data dir that is to have the events and the state. */

@@ -35,6 +35,8 @@ import type { OpenedBroker, ServicesOptions, WholeData } from "./services.ts";
 export interface DatabaseGiven {
   /** The password file, if there is one. */
   passfile: string | undefined;
+  /** The machine, as the name of the node is to begin. */
+  host: string | undefined;
   /** Another daemon of this data dir uses the database until it is replaced. */
   takeOver: boolean;
   /** Another process has taken the database: this one must stop. */
@@ -120,7 +122,10 @@ export class Database {
   async open(options: ServicesOptions, hooks: OpenHooks): Promise<OpenedBroker> {
     const { config, dataDir } = options;
     if (!SEVERAL_NODES) this.#alone ??= await LoneNode.take(this.#target, this.#given.onLost);
-    const state = await PostgresState.open(this.#options, { alone: this.#alone });
+    const state = await PostgresState.open(this.#options, {
+      alone: this.#alone,
+      host: this.#given.host,
+    });
     const broker = new EventBroker({
       eventStore: this.#store,
       state,
@@ -153,7 +158,7 @@ export class Database {
   #clusterOf(state: PostgresState): Cluster {
     const { durable } = this.#store;
     return new Cluster({
-      node: "",
+      node: () => state.node ?? "",
       nodes: () => state.nodes(),
       drain: (node, draining) => state.drainNode(node, draining),
       owners: (subscription) => state.owners(subscription),

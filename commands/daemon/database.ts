@@ -2,6 +2,7 @@
  * What a daemon needs to reach its database: found out by the command that starts it, because the
  * daemon sees neither the environment nor any file that its flags do not name (contract row 23).
  */
+import { machineName } from "../../core/base/machine_name.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import type { DatabaseAccess } from "../../core/client/launch.ts";
 import { isJsonObject } from "../../core/json/json_object.ts";
@@ -32,6 +33,7 @@ export async function databaseAccess(
   }
   return {
     ...addressOf(target),
+    host: machineName(),
     ...(passfile ? { passfile } : {}),
     ...(typeof ca === "string" && ca.startsWith("/") ? { ca } : {}),
   };

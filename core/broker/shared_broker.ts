@@ -2,6 +2,7 @@
  * A broker of this process on a PostgreSQL database: events and everything else are there. `connect`
  * loads this, and what it imports, only for the URL of a database.
  */
+import { machineName } from "../base/machine_name.ts";
 import { environment } from "../protocol/paths.ts";
 import { PASSWORD_VARIABLE } from "../protocol/database_url.ts";
 import { LoneNode, SEVERAL_NODES } from "../postgres/lone_node.ts";
@@ -39,10 +40,12 @@ export async function openSharedBroker<E = any>(
   try {
     const database = { url, password };
     const eventStore = await PostgresEventStore.open(database);
-    const state = await PostgresState.open(database, { alone }).catch(async (error) => {
-      await eventStore.close();
-      throw error;
-    });
+    const state = await PostgresState.open(database, { alone, host: machineName() }).catch(
+      async (error) => {
+        await eventStore.close();
+        throw error;
+      },
+    );
     broker = new EventBroker<E>({ ...options, eventStore, state });
     await broker.ready;
     return broker;

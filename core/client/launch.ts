@@ -39,6 +39,8 @@ export interface DatabaseAccess {
   passfile?: string;
   /** The file with certificates that the config file names. */
   ca?: string;
+  /** The machine's name, which the daemon may not ask for. */
+  host?: string;
 }
 
 /** A program, its arguments, and additions to its environment, for `Deno.Command`. */
@@ -124,6 +126,7 @@ export function daemonCommand(options: LaunchOptions): Launch {
     ...(options.durability === undefined ? [] : ["--durability", options.durability]),
     ...(options.socketGid === undefined ? [] : ["--socket-gid", String(options.socketGid)]),
     ...(options.database?.passfile === undefined ? [] : ["--passfile", options.database.passfile]),
+    ...(options.database?.host === undefined ? [] : ["--host", options.database.host]),
     ...(options.takeOver ? ["--take-over"] : []),
     ...(options.untilStdinCloses ? ["--until-stdin-closes"] : []),
   ];

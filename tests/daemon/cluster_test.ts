@@ -16,7 +16,7 @@ function source(): ClusterSource & { drained: unknown[] } {
   });
   const drained: unknown[] = [];
   return {
-    node: "here",
+    node: () => "here",
     drained,
     nodes: () => Promise.resolve([node("there"), node("here")]),
     drain: (name, draining) => {

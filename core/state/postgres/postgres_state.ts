@@ -7,7 +7,7 @@ import { type Clock, systemClock } from "../../base/clock.ts";
 import { InternalError } from "../../base/errors.ts";
 
 import type { AuditQuery, AuditRecord } from "../../event/audit.ts";
-import { openPostgres, type Postgres } from "../../postgres/connection.ts";
+import { openPostgres, type Postgres, type Query } from "../../postgres/connection.ts";
 import { migrate } from "../../postgres/migrations.ts";
 import { type Patience, patiently, repeatable } from "../../postgres/patience.ts";
 import type { NodeInfo, PartOwners } from "../../protocol/node.ts";
@@ -52,6 +52,11 @@ export interface PostgresStateOptions {
   /** @internal */
   clock?: Clock;
   /**
+   * The machine, as the names of nodes begin.
+   * @internal
+   */
+  host?: string | undefined;
+  /**
    * What keeps others out of the database; closed with the state.
    * @internal
    */
@@ -83,7 +88,11 @@ export class PostgresState implements State {
 
   private constructor(
     postgres: Postgres,
-    { commits, snapshot, ...patience }: Patience & { commits: Commits; snapshot: StateSnapshot },
+    { commits, snapshot, host, ...patience }: Patience & {
+      commits: Commits;
+      snapshot: StateSnapshot;
+      host: string | undefined;
+    },
   ) {
     this.#postgres = postgres;
     this.#commits = commits;
@@ -94,6 +103,7 @@ export class PostgresState implements State {
     );
     this.shared = new SharedPostgres(postgres, {
       ...waiting,
+      host,
       named: (node) => void (commits.node = node),
     });
   }
@@ -105,7 +115,7 @@ export class PostgresState implements State {
    */
   static async open(
     database: string | PostgresOptions,
-    { clock = systemClock, patience = PATIENCE_MS, alone }: PostgresStateOptions = {},
+    { clock = systemClock, patience = PATIENCE_MS, alone, host }: PostgresStateOptions = {},
   ): Promise<PostgresState> {
     const postgres = await openPostgres(database, { clock });
     try {
@@ -116,7 +126,7 @@ export class PostgresState implements State {
       const commits = new Commits({ postgres, writer: crypto.randomUUID(), clock, patience });
       await commits.begin();
       const snapshot = await momentOf(postgres, readSnapshot);
-      const state = new PostgresState(postgres, { commits, snapshot, clock, patience });
+      const state = new PostgresState(postgres, { commits, snapshot, host, clock, patience });
       await state.shared.open();
       state.#alone = alone;
       return state;
@@ -224,14 +234,23 @@ export class PostgresState implements State {
   }
 
   /**
+   * The name of this process among the nodes; undefined as long as no broker uses this state.
+   * @internal
+   */
+  get node(): string | undefined {
+    return this.#commits.node;
+  }
+
+  /**
    * Has a node give back what it owns, or take work again; false if there is no such node.
    * @internal
    */
-  drainNode(node: string, draining: boolean): Promise<boolean> {
-    return setDraining(
-      (text, values) => repeatable(() => this.#postgres.query("state", text, values)),
-      { node, draining },
-    );
+  async drainNode(node: string, draining: boolean): Promise<boolean> {
+    const query: Query = (text, values) =>
+      repeatable(() => this.#postgres.query("state", text, values));
+    const isThere = await setDraining(query, { node, draining });
+    this.shared.wake("node", node);
+    return isThere;
   }
 
   /**

@@ -1,4 +1,5 @@
 /** What a state in PostgreSQL offers to the processes that share it. */
+import { defined } from "../../base/defined.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Postgres, Query } from "../../postgres/connection.ts";
 import { type Patience, patiently } from "../../postgres/patience.ts";
@@ -19,18 +20,23 @@ export class SharedPostgres implements SharedState {
   readonly #time: DatabaseClock;
   readonly #wakeUps: WakeUps;
   readonly #watch: CatalogWatch;
+  readonly #host: string | undefined;
   /** Told of the node that this process is. */
   readonly #named: (node: string) => void;
   #node: PostgresNode | undefined;
 
   constructor(
     postgres: Postgres,
-    { named, ...waiting }: Patience & { named(node: string): void },
+    { named, host, ...waiting }: Patience & {
+      named(node: string): void;
+      host?: string | undefined;
+    },
   ) {
     this.#postgres = postgres;
     this.#waiting = waiting;
     this.#time = new DatabaseClock(waiting.clock);
     this.#wakeUps = new WakeUps(postgres.target, { clock: waiting.clock });
+    this.#host = host;
     this.#named = named;
     this.#watch = new CatalogWatch({
       clock: waiting.clock,
@@ -55,6 +61,7 @@ export class SharedPostgres implements SharedState {
   coordinator(options: CoordinatorOptions): PostgresNode {
     this.#node ??= new PostgresNode({
       ...options,
+      ...defined({ host: this.#host }),
       postgres: this.#postgres,
       wakeUps: this.#wakeUps,
       time: this.#time,
