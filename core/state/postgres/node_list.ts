@@ -8,23 +8,35 @@ import type { Query } from "../../postgres/connection.ts";
 /** Milliseconds since a time. */
 const since = (time: string) => `extract(epoch FROM clock_timestamp() - ${time}) * 1000`;
 
-/** All nodes that are known, the oldest first. `ttlMs`: how long one may be silent. */
-export async function readNodes(query: Query, { ttlMs }: { ttlMs: number }): Promise<NodeInfo[]> {
+/** How long a node may be silent, ms. */
+export interface Silence {
+  /** One that has to do with subscriptions. */
+  busyMs: number;
+  /** One that has nothing to do, and says so seldom. */
+  idleMs: number;
+}
+
+/** All nodes that are known, the oldest first. */
+export async function readNodes(query: Query, silence: Silence): Promise<NodeInfo[]> {
   const rows = await query(
     `SELECT node, version, draining, ${since("seen")}::double precision AS silent,
        extract(epoch FROM at)::double precision * 1000 AS started,
-       (SELECT count(*) FROM evs.claims WHERE claims.node = nodes.node)::int AS parts
+       (SELECT count(*) FROM evs.claims WHERE claims.node = nodes.node)::int AS parts,
+       EXISTS (SELECT 1 FROM evs.members WHERE members.node = nodes.node) AS busy
      FROM evs.nodes ORDER BY at, node`,
   );
   return rows.map((row) => {
-    const { node, version, draining, silent, started, parts } = row as Record<string, unknown>;
+    const { node, version, draining, silent, started, parts, busy } = row as Record<
+      string,
+      unknown
+    >;
     const seenMs = Math.max(0, Math.round(Number(silent)));
     return {
       node: String(node),
       version: String(version),
       startedAt: Math.round(Number(started)),
       seenMs,
-      alive: seenMs <= ttlMs,
+      alive: seenMs <= (busy === true ? silence.busyMs : silence.idleMs),
       draining: draining === true,
       parts: Number(parts),
     };

@@ -42,8 +42,8 @@ import { readSnapshot } from "./snapshot.ts";
 /** How long reads and commits wait for a database that is away, ms. */
 const PATIENCE_MS = 10_000;
 
-/** How long a node may be silent before it counts as gone. */
-const NODE_TTL = { ttlMs: 10_000 };
+/** After this a node counts as gone: five beats of one that is busy, two of one that is not. */
+const SILENCE = { busyMs: 10_000, idleMs: 130_000 };
 
 /** How a {@link PostgresState} is opened. */
 export interface PostgresStateOptions {
@@ -230,7 +230,7 @@ export class PostgresState implements State {
    * @internal
    */
   nodes(): Promise<NodeInfo[]> {
-    return readNodes((text, values) => this.#postgres.query("read", text, values), NODE_TTL);
+    return readNodes((text, values) => this.#postgres.query("read", text, values), SILENCE);
   }
 
   /**

@@ -18,7 +18,11 @@ const OTHERS = `
     SELECT 'mailer', part, CASE WHEN part < 5 THEN 'web1-11111111'
       WHEN part < 8 THEN 'web2-22222222' WHEN part < 9 THEN 'lost-33333333' END, 1, 0, now()
     FROM generate_series(0, 9) AS part
-  ON CONFLICT (subscription, part) DO UPDATE SET node = excluded.node`;
+  ON CONFLICT (subscription, part) DO UPDATE SET node = excluded.node;
+  -- One that is silent for a minute: too long for a node that is busy.
+  INSERT INTO evs.nodes (node, seen, at) SELECT name, now() - interval '1 minute', now()
+    FROM unnest(ARRAY['busy-44444444', 'idle-55555555']) AS name;
+  INSERT INTO evs.members VALUES ('mailer', 'busy-44444444', true)`;
 
 function assertDescribed(name: string, value: unknown): void {
   const validate = validator(openapi.components.schemas[name]);
@@ -40,6 +44,8 @@ Deno.test("a daemon on PostgreSQL tells of all nodes, of what they own, and drai
   assert.deepEqual(others.map(({ node, alive, parts, version }) => [node, alive, parts, version]), [
     ["web2-22222222", false, 3, "0.0.9"],
     ["web1-11111111", true, 5, "0.1.0"],
+    ["busy-44444444", false, 0, ""],
+    ["idle-55555555", true, 0, ""],
   ]);
   assert.deepEqual(await place.json(["node", "list"]).then((rows) => rows.length), nodes.length);
 
