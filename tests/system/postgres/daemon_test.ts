@@ -47,7 +47,9 @@ async function keepsAll(server: PostgresServer): Promise<void> {
   assert.deepEqual([after.events, after.deadLetters, after.subscriptions], [3, 1, 1]);
   const events = await place.json(["replay", "orders"]);
   assert.deepEqual(events.map(({ seq, payload }) => [seq, payload.n]), [[1, 1], [2, 2], [3, 3]]);
-  await place.ok(["dlq", "retry", "--all"]);
+  const [letter] = await place.json(["dlq", "list"]);
+  assertRefused(await place.run(["dlq", "retry", "--all"]), [2, /jobs/]);
+  await place.ok(["dlq", "retry", letter.id]);
   const works = ["consume", "orders", "--name", "billing", "--until-empty", "--", "true"];
   assert.equal((await place.run(works)).code, 0);
   const [last] = await place.json(["subscription", "show", "billing", "--json"]);
@@ -209,6 +211,27 @@ async function survives(server: PostgresServer): Promise<void> {
   await server.start();
 }
 
+/** What several nodes could not do together is refused on one, too, and nothing of it is kept. */
+async function refusesTheRest(server: PostgresServer): Promise<void> {
+  const url = await server.database();
+  await using place = await DaemonPlace.make();
+  await place.ok(["daemon", "start", "--store", url]);
+  await place.ok(["topic", "create", "t"]);
+  const refused: [args: string[], words: RegExp][] = [
+    [["publish", "t", "n", "1", "--delay", "1h"], /scheduled|later/],
+    [["publish", "t", "n", "1", "--at", "2099-01-01T00:00"], /scheduled|later/],
+    [["topic", "create", "live", "--ephemeral"], /live/],
+    [["topic", "create", "own", "--store", "sqlite"], /no sqlite store/],
+    [["topic", "create", "own", "--store", "memory"], /no memory store/],
+    [["topic", "create", "own", "--durability", "os"], /no durability to choose/],
+  ];
+  for (const [args, words] of refused) {
+    assertRefused(await place.run(args), [2, words]);
+  }
+  assert.deepEqual((await place.json(["topic", "list"])).map(({ name }) => name), ["t"]);
+  assert.equal((await place.json(["replay", "t"])).length, 0);
+}
+
 /** Until subscriptions are shared out, one daemon at a time. */
 async function staysAlone(server: PostgresServer): Promise<void> {
   const url = await server.database();
@@ -243,6 +266,7 @@ Deno.test("a daemon on PostgreSQL", async (t) => {
     ["refuses passwords that others could read", refusesOpenPasswords],
     ["refuses databases that it cannot use before anything is written", refusesDatabases],
     ["refuses a data dir that belongs elsewhere", refusesDataDirs],
+    ["refuses what nodes cannot do together", refusesTheRest],
     ["survives that the server is killed, and goes on by itself", survives],
   ];
   for (const [name, body] of steps) await t.step(name, () => body(server));
