@@ -115,8 +115,7 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   const { dataDir: path, socket } = asked;
   const config = await configOf(asked);
   const group = socketGroupOf(config, asked);
-  const stop = Promise.withResolvers<{ reason: string; code: number }>();
-  const database = await databaseOf(config, asked, (reason) => stop.resolve({ reason, code: 1 }));
+  const database = await databaseOf(config, asked);
   const dataLock = await holdDataDir(asked);
   const dataDir = dataDirAt(path);
   const found = database?.prepare(dataDir) ?? findLocal(dataDir);
@@ -127,6 +126,7 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   const holder = holderOf(asked);
   const keeper = new SocketKeeper({ holder, log, group });
   await keeper.take();
+  const stop = Promise.withResolvers<{ reason: string; code: number }>();
   const services = await Services.open({
     dataDir,
     socket,
@@ -198,13 +198,11 @@ function reserveOf({ dataDir, untilStdinCloses }: Arguments): SpaceReserve | und
 /** Reaches the database, if the store is one: what is wrong with it is told before anything else. */
 async function databaseOf(
   config: Config,
-  { passfile, host, takeOver }: Arguments,
-  stop: (reason: string) => void,
+  { passfile, host }: Arguments,
 ): Promise<Database | undefined> {
   if (config.store !== "postgres") return undefined;
   const { Database } = await import("./open_shared.ts");
-  const onLost = (error: unknown) => stop(error instanceof Error ? error.message : String(error));
-  return await Database.reach(config, { passfile, host, takeOver, onLost });
+  return await Database.reach(config, { passfile, host });
 }
 
 /** Checks a data dir that is to have the events and the state. */

@@ -12,7 +12,6 @@ import { osReason } from "../core/base/os_error.ts";
 import { EventBroker } from "../core/broker/event_broker.ts";
 import type { DatabaseAccess } from "../core/client/launch.ts";
 import { readDatabaseMark, writeDatabaseMark } from "../core/data_dir/database_mark.ts";
-import { LoneNode, SEVERAL_NODES } from "../core/postgres/lone_node.ts";
 import { passwordFor, readPublicUrl } from "../core/postgres/password.ts";
 import { PASSWORD_VARIABLE } from "../core/protocol/database_url.ts";
 import {
@@ -37,10 +36,6 @@ export interface DatabaseGiven {
   passfile: string | undefined;
   /** The machine, as the name of the node is to begin. */
   host: string | undefined;
-  /** Another daemon of this data dir uses the database until it is replaced. */
-  takeOver: boolean;
-  /** Another process has taken the database: this one must stop. */
-  onLost(error: unknown): void;
 }
 
 /** A database that was reached and can be used. */
@@ -51,7 +46,6 @@ export class Database {
   readonly #store: PostgresEventStore;
   readonly #given: DatabaseGiven;
   readonly #ca: string | undefined;
-  #alone: LoneNode | undefined;
 
   private constructor(
     { database, databaseCa }: Config,
@@ -60,7 +54,6 @@ export class Database {
       options: PostgresOptions;
       store: PostgresEventStore;
       given: DatabaseGiven;
-      alone: LoneNode | undefined;
     },
   ) {
     this.#url = database;
@@ -69,7 +62,6 @@ export class Database {
     this.#options = of.options;
     this.#store = of.store;
     this.#given = of.given;
-    this.#alone = of.alone;
   }
 
   /**
@@ -88,11 +80,9 @@ export class Database {
     const ca = config.databaseCa === "" ? undefined : certificates(config.databaseCa);
     const options = { url, password, ca };
     const target = { ...place, password, ca };
-    const isAlone = !SEVERAL_NODES && !given.takeOver;
-    const alone = isAlone ? await LoneNode.take(target, given.onLost) : undefined;
     const { dedupWindow } = config;
     const store = await PostgresEventStore.open({ ...options, dedupWindow });
-    return new Database(config, { target, options, store, given, alone });
+    return new Database(config, { target, options, store, given });
   }
 
   /** Checks the data dir, which has only the log, the spool and the history. */
@@ -121,11 +111,7 @@ export class Database {
   /** Opens the state, and the broker. */
   async open(options: ServicesOptions, hooks: OpenHooks): Promise<OpenedBroker> {
     const { config, dataDir } = options;
-    if (!SEVERAL_NODES) this.#alone ??= await LoneNode.take(this.#target, this.#given.onLost);
-    const state = await PostgresState.open(this.#options, {
-      alone: this.#alone,
-      host: this.#given.host,
-    });
+    const state = await PostgresState.open(this.#options, { host: this.#given.host });
     const broker = new EventBroker({
       eventStore: this.#store,
       state,

@@ -5,12 +5,11 @@
 import { machineName } from "../base/machine_name.ts";
 import { environment } from "../protocol/paths.ts";
 import { PASSWORD_VARIABLE } from "../protocol/database_url.ts";
-import { LoneNode, SEVERAL_NODES } from "../postgres/lone_node.ts";
 import { passwordFor } from "../postgres/password.ts";
 import { readTarget } from "../postgres/url.ts";
 import { PostgresState } from "../state/postgres/postgres_state.ts";
 import { PostgresEventStore } from "../store/postgres/postgres_event_store.ts";
-import { type BrokerOptions, guarded, toConsole } from "./broker_options.ts";
+import type { BrokerOptions } from "./broker_options.ts";
 import { EventBroker } from "./event_broker.ts";
 
 /** The settings of such a broker; its store and state are in the database. */
@@ -30,27 +29,13 @@ export async function openSharedBroker<E = any>(
     variable: environment(PASSWORD_VARIABLE),
     passfile: environment("PGPASSFILE"),
   });
-  const onError = guarded(options.onError ?? toConsole);
-  let broker: EventBroker<E> | undefined;
-  const onLost = (error: unknown) => {
-    onError(error, "the broker was closed");
-    void broker?.close().catch((failure) => onError(failure, "closing"));
-  };
-  const alone = SEVERAL_NODES ? undefined : await LoneNode.take({ ...place, password }, onLost);
-  try {
-    const database = { url, password };
-    const eventStore = await PostgresEventStore.open(database);
-    const state = await PostgresState.open(database, { alone, host: machineName() }).catch(
-      async (error) => {
-        await eventStore.close();
-        throw error;
-      },
-    );
-    broker = new EventBroker<E>({ ...options, eventStore, state });
-    await broker.ready;
-    return broker;
-  } catch (error) {
-    await alone?.close();
+  const database = { url, password };
+  const eventStore = await PostgresEventStore.open(database);
+  const state = await PostgresState.open(database, { host: machineName() }).catch(async (error) => {
+    await eventStore.close();
     throw error;
-  }
+  });
+  const broker = new EventBroker<E>({ ...options, eventStore, state });
+  await broker.ready;
+  return broker;
 }

@@ -56,11 +56,6 @@ export interface PostgresStateOptions {
    * @internal
    */
   host?: string | undefined;
-  /**
-   * What keeps others out of the database; closed with the state.
-   * @internal
-   */
-  alone?: { close(): Promise<void> } | undefined;
 }
 
 /**
@@ -84,7 +79,6 @@ export class PostgresState implements State {
   #snapshot: StateSnapshot | undefined;
 
   readonly #closing = new AbortController();
-  #alone: PostgresStateOptions["alone"];
 
   private constructor(
     postgres: Postgres,
@@ -115,7 +109,7 @@ export class PostgresState implements State {
    */
   static async open(
     database: string | PostgresOptions,
-    { clock = systemClock, patience = PATIENCE_MS, alone, host }: PostgresStateOptions = {},
+    { clock = systemClock, patience = PATIENCE_MS, host }: PostgresStateOptions = {},
   ): Promise<PostgresState> {
     const postgres = await openPostgres(database, { clock });
     try {
@@ -128,7 +122,6 @@ export class PostgresState implements State {
       const snapshot = await momentOf(postgres, readSnapshot);
       const state = new PostgresState(postgres, { commits, snapshot, host, clock, patience });
       await state.shared.open();
-      state.#alone = alone;
       return state;
     } catch (error) {
       await postgres.close();
@@ -284,6 +277,5 @@ export class PostgresState implements State {
     this.hurry();
     await this.#commits.close();
     await this.#postgres.close();
-    await this.#alone?.close();
   }
 }

@@ -4,13 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { clusterSteps, runCluster } from "../../../demo/cluster.ts";
-import { SEVERAL_NODES } from "../../../core/postgres/lone_node.ts";
 import { startPostgres } from "../../helpers/postgres.ts";
 
 Deno.test({
   name:
     "three daemons on one PostgreSQL lose nothing and keep the order of keys when one is killed",
-  ignore: !SEVERAL_NODES,
   async fn() {
     await using server = await startPostgres({ settings: { fsync: "off" } });
     const said: string[] = [];

@@ -5,7 +5,6 @@
  */
 import assert from "node:assert/strict";
 import { lstat } from "../../../core/base/if_there.ts";
-import { SEVERAL_NODES } from "../../../core/postgres/lone_node.ts";
 import { type EvsResult, until } from "../../helpers/evs.ts";
 import { type PostgresServer, startPostgres } from "../../helpers/postgres.ts";
 import { DaemonPlace } from "./daemon_place.ts";
@@ -232,27 +231,6 @@ async function refusesTheRest(server: PostgresServer): Promise<void> {
   assert.equal((await place.json(["replay", "t"])).length, 0);
 }
 
-/** Until subscriptions are shared out, one daemon at a time. */
-async function staysAlone(server: PostgresServer): Promise<void> {
-  const url = await server.database();
-  await using first = await DaemonPlace.make();
-  await using second = await DaemonPlace.make();
-  await first.ok(["daemon", "start", "--store", url]);
-  const start = () => second.run(["daemon", "start", "--store", url]);
-  assertRefused(await start(), [7, /another daemon or broker works on PostgreSQL/]);
-  assert.equal(lstat(second.dataDir), undefined);
-  await first.ok(["daemon", "restart"]);
-  assertRefused(await start(), [7, /another daemon or broker works on PostgreSQL/]);
-  await server.stop("immediate");
-  await server.start();
-  // It takes its lock again when the server is back; whoever comes first would have it.
-  const locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
-  await until(async () => (await server.sql(locks)).trim() === "1");
-  assertRefused(await start(), [7, /another daemon or broker works on PostgreSQL/]);
-  await first.ok(["daemon", "stop"]);
-  assert.equal((await start()).code, 0);
-}
-
 Deno.test("a daemon on PostgreSQL", async (t) => {
   await using server = await startPostgres({
     settings: { fsync: "off" },
@@ -270,6 +248,4 @@ Deno.test("a daemon on PostgreSQL", async (t) => {
     ["survives that the server is killed, and goes on by itself", survives],
   ];
   for (const [name, body] of steps) await t.step(name, () => body(server));
-  const ignore = SEVERAL_NODES;
-  await t.step({ name: "refuses a second one", ignore, fn: () => staysAlone(server) });
 });
