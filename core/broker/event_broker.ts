@@ -254,7 +254,6 @@ export class EventBroker<E = any> extends Broker<E> {
       shared,
     };
     this.ready = startParts(this.#parts, { ...context, startup, gate: this.gate, snapshot });
-    this.journals.onCommit((commit) => this.#committed(commit));
   }
 
   #ledgerOf(name: string, foreign: DeadLetterQueue | undefined): StateLedger {
@@ -432,11 +431,6 @@ export class EventBroker<E = any> extends Broker<E> {
   /** @internal See {@link EventWriter.appendGroup}. */
   appendGroup(...group: Parameters<EventWriter["appendGroup"]>): Promise<AppendOutcome[]> {
     return this.#writer.appendGroup(...group);
-  }
-
-  #committed(commit: Commit): void {
-    this.#dispatcher.tell(commit);
-    this.retention.after(commit);
   }
 
   /**

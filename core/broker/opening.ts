@@ -77,6 +77,10 @@ export function startParts(
   const ready = Promise.all([subscriptions.ready, gate.schemas.ready(), opened]).then(() => {});
   // Callers that wait get the error; without schemas nobody has to wait.
   ready.then(() => (scheduled.start(), outbox.start(), deadLetters.jobs.start()), () => {});
+  parts.journals.onCommit((commit) => {
+    parts.dispatcher.tell(commit);
+    parts.retention.after(commit);
+  });
   return ready;
 }
 
