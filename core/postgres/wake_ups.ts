@@ -61,6 +61,8 @@ export class WakeUps {
     if (this.#running) return;
     const { client, ended } = await this.#connect();
     this.#running = this.#stay(client, ended);
+    // What was sent before.
+    if (!this.#cancelSend) this.#sendNow();
   }
 
   /** Calls `listener` with the texts of a kind. Returns a function that removes it. */

@@ -372,4 +372,20 @@ export const postgresStateMutants: Mutant[] = [
     to: "> LEAST_STEP_MS)",
     tests: TIME,
   },
+  {
+    name: "postgres node: forgets the wake-ups that were sent before it listened",
+    promise: OWNER,
+    file: "core/postgres/wake_ups.ts",
+    from: "    if (!this.#cancelSend) this.#sendNow();\n",
+    to: "",
+    tests: ["tests/system/postgres/wake_ups_test.ts"],
+  },
+  {
+    name: "postgres node: a node that is drained keeps what it has",
+    promise: OWNER,
+    file: "core/state/postgres/node_share.ts",
+    from: "return this.#wanted && !this.#ended && !this.#node.draining;",
+    to: "return this.#wanted && !this.#ended;",
+    tests: SHARE,
+  },
 ];

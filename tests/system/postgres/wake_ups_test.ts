@@ -3,6 +3,8 @@
  */
 import assert from "node:assert/strict";
 import { openPostgres } from "../../../core/postgres/connection.ts";
+import { readTarget } from "../../../core/postgres/url.ts";
+import { WakeUps } from "../../../core/postgres/wake_ups.ts";
 import { planAppend } from "../../../core/store/postgres/append_plan.ts";
 import { PostgresEventStore } from "../../../core/store/postgres/postgres_event_store.ts";
 import { Producer } from "../../../core/store/postgres/producer.ts";
@@ -115,6 +117,28 @@ async function listensOnce(server: PostgresServer): Promise<void> {
   while ((await listening()).trim() !== "0");
 }
 
+/** Who sends before he listens does not have to send again. */
+async function sendsLater(server: PostgresServer): Promise<void> {
+  const target = readTarget(await server.database());
+  const [here, there, control] = [new WakeUps(target), new WakeUps(target), new WakeUps(target)];
+  await there.open();
+  await control.open();
+  const told: unknown[] = [];
+  there.on("claims", (items) => void told.push(items));
+  let count = 0;
+  there.on("control", () => void count++);
+  here.send("claims", "s");
+  // It had its time to be sent.
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await here.open();
+  for (let n = 1; n <= 20 && told.length === 0; n++) {
+    control.send("control", `${n}`);
+    await until(() => count === n);
+  }
+  assert.deepEqual(told, [["s"]]);
+  await Promise.all([here, there, control].map((one) => one.close()));
+}
+
 Deno.test("wake-ups between nodes", async (t) => {
   await using server = await startPostgres({ settings: { fsync: "off" } });
   const step = (name: string, body: (server: PostgresServer) => Promise<void>) =>
@@ -123,5 +147,6 @@ Deno.test("wake-ups between nodes", async (t) => {
   await step("onAppended misses nothing when two nodes append at once", wakesBoth);
   await step("onAppended tells of events that nobody sent a wake-up for", looksByItself);
   await step("open listens once, however often it has to begin again", listensOnce);
+  await step("send keeps what is sent before it listens", sendsLater);
   await step("onAppended tells what came while its connection was lost", listensAgain);
 });
