@@ -97,6 +97,8 @@ export interface Coordinator {
   readonly parts: number;
   /** Called once for each driver; the owner is called later, and owns nothing yet. */
   share(record: SubscriptionRecord, owner: PartOwner): PartShare;
+  /** Somebody has asked this node to give all back: it leases nothing. */
+  readonly draining?: boolean;
   /** Absent: they are this process's own. */
   readonly duties?: Duties;
   /** The next number, ascending over all nodes. Absent: this process counts. */

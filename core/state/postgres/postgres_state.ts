@@ -7,7 +7,7 @@ import { type Clock, systemClock } from "../../base/clock.ts";
 import { InternalError } from "../../base/errors.ts";
 
 import type { AuditQuery, AuditRecord } from "../../event/audit.ts";
-import { openPostgres, type Postgres, type Query } from "../../postgres/connection.ts";
+import { openPostgres, type Postgres } from "../../postgres/connection.ts";
 import { migrate } from "../../postgres/migrations.ts";
 import { type Patience, patiently, repeatable } from "../../postgres/patience.ts";
 import type { NodeInfo, PartOwners } from "../../protocol/node.ts";
@@ -36,7 +36,7 @@ import { Commits } from "./commits.ts";
 import { STATE_MIGRATIONS } from "./migrations.ts";
 import { readNodes, readOwners, serverFacts, setDraining } from "./node_list.ts";
 import { StateReads } from "./reads.ts";
-import { momentOf, SharedPostgres } from "./shared_postgres.ts";
+import { momentOf, type NodeOptions, SharedPostgres } from "./shared_postgres.ts";
 import { readSnapshot } from "./snapshot.ts";
 
 /** How long reads and commits wait for a database that is away, ms. */
@@ -49,13 +49,12 @@ const SILENCE = { busyMs: 10_000, idleMs: 130_000 };
 export interface PostgresStateOptions {
   /** How long reads and commits wait for a server that is away, ms; 10,000 by default. */
   patience?: number;
+  /** What people know this machine as; nodes are named by it. */
+  host?: string | undefined;
+  /** @internal How long a node may be silent before others take over what it owns, ms. */
+  ttlMs?: number;
   /** @internal */
   clock?: Clock;
-  /**
-   * The machine, as the names of nodes begin.
-   * @internal
-   */
-  host?: string | undefined;
 }
 
 /**
@@ -82,10 +81,10 @@ export class PostgresState implements State {
 
   private constructor(
     postgres: Postgres,
-    { commits, snapshot, host, ...patience }: Patience & {
+    { commits, snapshot, node, ...patience }: Patience & {
       commits: Commits;
       snapshot: StateSnapshot;
-      host: string | undefined;
+      node: NodeOptions;
     },
   ) {
     this.#postgres = postgres;
@@ -97,7 +96,7 @@ export class PostgresState implements State {
     );
     this.shared = new SharedPostgres(postgres, {
       ...waiting,
-      host,
+      node,
       named: (node) => void (commits.node = node),
     });
   }
@@ -109,7 +108,7 @@ export class PostgresState implements State {
    */
   static async open(
     database: string | PostgresOptions,
-    { clock = systemClock, patience = PATIENCE_MS, host }: PostgresStateOptions = {},
+    { clock = systemClock, patience = PATIENCE_MS, ...node }: PostgresStateOptions = {},
   ): Promise<PostgresState> {
     const postgres = await openPostgres(database, { clock });
     try {
@@ -120,7 +119,7 @@ export class PostgresState implements State {
       const commits = new Commits({ postgres, writer: crypto.randomUUID(), clock, patience });
       await commits.begin();
       const snapshot = await momentOf(postgres, readSnapshot);
-      const state = new PostgresState(postgres, { commits, snapshot, host, clock, patience });
+      const state = new PostgresState(postgres, { commits, snapshot, clock, patience, node });
       await state.shared.open();
       return state;
     } catch (error) {
@@ -239,9 +238,10 @@ export class PostgresState implements State {
    * @internal
    */
   async drainNode(node: string, draining: boolean): Promise<boolean> {
-    const query: Query = (text, values) =>
-      repeatable(() => this.#postgres.query("state", text, values));
-    const isThere = await setDraining(query, { node, draining });
+    const isThere = await setDraining(
+      (text, values) => repeatable(() => this.#postgres.query("state", text, values)),
+      { node, draining },
+    );
     this.shared.wake("node", node);
     return isThere;
   }

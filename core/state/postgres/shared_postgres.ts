@@ -13,6 +13,9 @@ import { PostgresNode } from "./node.ts";
 import { readQueue } from "./queue_rows.ts";
 import { readSharedCatalog } from "./snapshot.ts";
 
+/** What is said of this node when the state is opened. */
+export type NodeOptions = Pick<CoordinatorOptions, "host" | "ttlMs">;
+
 /** The shared half of a state in PostgreSQL. */
 export class SharedPostgres implements SharedState {
   readonly #postgres: Postgres;
@@ -20,23 +23,23 @@ export class SharedPostgres implements SharedState {
   readonly #time: DatabaseClock;
   readonly #wakeUps: WakeUps;
   readonly #watch: CatalogWatch;
-  readonly #host: string | undefined;
   /** Told of the node that this process is. */
   readonly #named: (node: string) => void;
+  readonly #options: NodeOptions;
   #node: PostgresNode | undefined;
 
   constructor(
     postgres: Postgres,
-    { named, host, ...waiting }: Patience & {
+    { named, node, ...waiting }: Patience & {
+      node: NodeOptions;
       named(node: string): void;
-      host?: string | undefined;
     },
   ) {
+    this.#options = node;
     this.#postgres = postgres;
     this.#waiting = waiting;
     this.#time = new DatabaseClock(waiting.clock);
     this.#wakeUps = new WakeUps(postgres.target, { clock: waiting.clock });
-    this.#host = host;
     this.#named = named;
     this.#watch = new CatalogWatch({
       clock: waiting.clock,
@@ -60,8 +63,8 @@ export class SharedPostgres implements SharedState {
 
   coordinator(options: CoordinatorOptions): PostgresNode {
     this.#node ??= new PostgresNode({
+      ...defined(this.#options),
       ...options,
-      ...defined({ host: this.#host }),
       postgres: this.#postgres,
       wakeUps: this.#wakeUps,
       time: this.#time,

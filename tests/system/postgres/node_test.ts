@@ -125,6 +125,27 @@ Deno.test("a node gives parts back when nobody waits there any more, and at its 
     assert.deepEqual(await sql("SELECT node FROM evs.nodes"), [{ node: a.node.node }]);
   }));
 
+Deno.test("a node that is drained gives all back and takes nothing, until it is let work again", () =>
+  withDatabase(async ({ start, sql }) => {
+    const [a, b] = [await start(), await start()];
+    a.share.want(true);
+    b.share.want(true);
+    await owns(8, a);
+    await owns(8, b);
+    assert.ok(await b.state.drainNode(a.node.node, true));
+    await owns(16, b);
+    assert.ok(a.node.draining && a.owner.parts.length === 0);
+    await until(() => !a.share.settling);
+    a.share.want(false);
+    a.share.want(true);
+    assert.ok(!a.share.settling, "it gets nothing, and knows it");
+    assert.ok(await b.state.drainNode(a.node.node, false));
+    await owns(8, a);
+    await owns(8, b);
+    assert.ok(!await b.state.drainNode("unknown", true));
+    assert.equal((await sql("SELECT 1 FROM evs.members")).length, 2);
+  }));
+
 Deno.test("a part that is leased is given back once it is not, and nothing of it was lost before", () =>
   withDatabase(async ({ start }) => {
     const a = await start();
