@@ -1,0 +1,272 @@
+/**
+ * Three processes deliver one subscription while they are stopped for longer than the TTL, killed, and
+ * cut off from the database: each event ends in exactly one of done and dead, attempts only rise, the
+ * events of a key are delivered first in their order, and nothing is kept of what a node commits that
+ * does not own the part any more. That last is what the database itself watches, in each commit.
+ */
+import assert from "node:assert/strict";
+import { EventBroker, PostgresEventStore, PostgresState } from "@env/env-event-stream";
+import { dose } from "../../helpers/dose.ts";
+import { until } from "../../helpers/evs.ts";
+import { type PostgresServer, startPostgres } from "../../helpers/postgres.ts";
+import { Cuts } from "./cuts.ts";
+
+const NODE = new URL("consuming_node.ts", import.meta.url).pathname;
+const ROUNDS = dose(20, 200);
+const TTL_MS = 500;
+const KEYS = 40;
+/** Events that are published in a round, before and after what happens in it. */
+const A_ROUND = 60;
+const MAX_RETRIES = 2;
+
+/** How many attempts of an event fail: 10 % of the events do at first, a fifth of these always. */
+const failing = (n: number) => n % 50 === 0 ? 99 : n % 10 === 0 ? 1 : 0;
+
+/** An attempt, as a node told it. */
+interface Handled {
+  seq: number;
+  key: string;
+  attempt: number;
+  at: number;
+}
+
+/** A process that is started again whenever it was killed. */
+class Node {
+  readonly cuts: Cuts;
+  readonly handled: Handled[] = [];
+  readonly errors: string[] = [];
+  /** Its name among the nodes; another one with each start. */
+  name: string | undefined;
+  readonly #host: string;
+  #child: Deno.ChildProcess | undefined;
+  #reading: Promise<void> | undefined;
+
+  constructor(url: string, host: string) {
+    this.cuts = new Cuts(url);
+    this.#host = host;
+  }
+
+  async start(): Promise<void> {
+    const lock = new URL("../../deno.lock", import.meta.url).pathname;
+    const flags = ["run", "-A", "--quiet", "--no-check", `--lock=${lock}`, "--frozen", NODE];
+    const args = [...flags, this.cuts.url, this.#host, String(TTL_MS)];
+    this.name = undefined;
+    this.#child = new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "piped" })
+      .spawn();
+    this.#reading = this.#read(this.#child);
+    await until(() => this.name !== undefined);
+  }
+
+  async #read(child: Deno.ChildProcess): Promise<void> {
+    const stderr = new Response(child.stderr).text();
+    let rest = "";
+    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop()!;
+      for (const line of lines) this.#note(line);
+    }
+    const { signal } = await child.status;
+    assert.equal(signal, "SIGKILL", `${this.#host} ended by itself: ${await stderr}`);
+  }
+
+  #note(line: string): void {
+    const [what, ...words] = line.split(" ");
+    if (what === "node") this.name = words[0]!;
+    else if (what === "error") this.errors.push(line);
+    else {
+      const [seq, key, attempt, at] = words;
+      this.handled.push({
+        seq: Number(seq),
+        key: key!,
+        attempt: Number(attempt),
+        at: Number(at),
+      });
+    }
+  }
+
+  signal(signal: Deno.Signal): void {
+    this.#child!.kill(signal);
+  }
+
+  async kill(): Promise<void> {
+    this.signal("SIGKILL");
+    await this.#reading;
+  }
+}
+
+/** Has the database compare, at the end of each commit, who commits with who owns the part. */
+const WATCH = `
+  CREATE SCHEMA watch;
+  CREATE SEQUENCE watch.commits;
+  CREATE TABLE watch.violations (subscription text, part bigint, by_node text, owner text);
+  ALTER FUNCTION evs.hold_claims_2 RENAME TO hold_claims_3;
+  CREATE FUNCTION evs.hold_claims_2(
+    this_node text, subscriptions text[], parts bigint[], epochs bigint[], revs bigint[]
+  ) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+    PERFORM set_config('watch.node', this_node, true);
+    PERFORM evs.hold_claims_3(this_node, subscriptions, parts, epochs, revs);
+  END $$;
+  CREATE FUNCTION watch.compare() RETURNS trigger LANGUAGE plpgsql AS $$
+  DECLARE changed record := coalesce(NEW, OLD);
+  BEGIN
+    PERFORM nextval('watch.commits');
+    INSERT INTO watch.violations
+      SELECT subscription, part, current_setting('watch.node', true), node FROM evs.claims
+      WHERE subscription = changed.subscription AND changed.part IN (part, -1)
+        AND node IS NOT NULL AND node IS DISTINCT FROM current_setting('watch.node', true);
+    RETURN NULL;
+  END $$;
+  ${
+  ["cursors", "done", "retries"].map((table) =>
+    `CREATE CONSTRAINT TRIGGER watch AFTER INSERT OR UPDATE OR DELETE ON evs.${table}
+       DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION watch.compare();`
+  ).join("\n")
+}`;
+
+/** Publishes events with keys; they are numbered as their seqs are. */
+class Publisher {
+  readonly #broker: EventBroker;
+  count = 0;
+
+  constructor(broker: EventBroker) {
+    this.#broker = broker;
+  }
+
+  async publish(count: number): Promise<void> {
+    for (let n = 0; n < count; n++) {
+      const seq = ++this.count;
+      const event = await this.#broker.publish("t", "x", { failing: failing(seq) }, {
+        key: `k${seq % KEYS}`,
+      });
+      assert.equal(event.seq, seq);
+    }
+  }
+}
+
+/** Checks throughout that no retry's next attempt is one of before. */
+async function watchAttempts(server: PostgresServer, signal: AbortSignal): Promise<number> {
+  const highest = new Map<string, number>();
+  for (let looks = 0;; looks++) {
+    const rows = lines(await server.sql("SELECT seq, next_attempt FROM evs.retries"));
+    for (const [seq, attempt] of rows) {
+      const before = highest.get(seq!) ?? 0;
+      assert.ok(Number(attempt) >= before, `event ${seq}: attempt ${attempt} after ${before}`);
+      highest.set(seq!, Number(attempt));
+    }
+    if (signal.aborted) return looks;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+const lines = (text: string) =>
+  text.trim().split("\n").filter((line) => line !== "").map((line) => line.split("|"));
+
+/** Does something to a node until another one has all of its parts; returns what. */
+async function trouble(server: PostgresServer, node: Node, round: number): Promise<string> {
+  const owned = async () =>
+    Number(await server.sql(`SELECT count(*) FROM evs.claims WHERE node = '${node.name}'`));
+  await until(async () => await owned() > 0);
+  const isTakenOver = () => until(async () => await owned() === 0);
+  switch (round % 3) {
+    case 0:
+      node.signal("SIGSTOP");
+      await isTakenOver();
+      node.signal("SIGCONT");
+      return "stopped";
+    case 1:
+      await node.kill();
+      await isTakenOver();
+      await node.start();
+      return "killed";
+    default:
+      node.cuts.away = true;
+      await isTakenOver();
+      node.cuts.away = false;
+      return "cut off";
+  }
+}
+
+/** Waits until nothing is pending, neither to be retried. */
+async function untilSettled(server: PostgresServer, last: number): Promise<void> {
+  const behind = `SELECT count(*) FROM generate_series(0, 15) AS asked(part) WHERE coalesce(
+    (SELECT next FROM evs.cursors WHERE cursors.part = asked.part),
+    (SELECT next FROM evs.cursors WHERE cursors.part = -1), 0) <= ${last}`;
+  await until(async () => await server.sql(behind) === "0\n");
+  await until(async () => await server.sql("SELECT count(*) FROM evs.retries") === "0\n");
+}
+
+/** The events of each key were delivered for the first time in their order. */
+function assertKeyOrder(handled: readonly Handled[]): void {
+  const first = new Map<number, Handled>();
+  for (const one of handled) {
+    const before = first.get(one.seq);
+    if (!before || one.at < before.at) first.set(one.seq, one);
+  }
+  const latest = new Map<string, Handled>();
+  for (const one of [...first.values()].sort((a, b) => a.seq - b.seq)) {
+    const before = latest.get(one.key);
+    assert.ok(!before || before.at <= one.at, `${one.key}: ${one.seq} before ${before?.seq}`);
+    latest.set(one.key, one);
+  }
+}
+
+async function assertOnePlaceEach(
+  server: PostgresServer,
+  { handled, count }: { handled: readonly Handled[]; count: number },
+): Promise<void> {
+  const expected = Array.from({ length: count }, (_, n) => n + 1).filter((n) => failing(n) > 1);
+  const dead = lines(await server.sql("SELECT seq, attempts FROM evs.dead_letters ORDER BY seq"));
+  assert.deepEqual(dead.map(([seq]) => Number(seq)), expected, "what fails is dead, nothing else");
+  for (const [seq, attempts] of dead) {
+    const numbers = JSON.parse(attempts!).map(({ attempt }: { attempt: number }) => attempt);
+    assert.deepEqual(numbers, [1, 2, 3].slice(0, MAX_RETRIES + 1), `attempts of ${seq}`);
+  }
+  const done = new Set(
+    handled.filter(({ seq, attempt }) => attempt > failing(seq)).map(({ seq }) => seq),
+  );
+  const missing = Array.from({ length: count }, (_, n) => n + 1)
+    .filter((n) => failing(n) <= 1 && !done.has(n));
+  assert.deepEqual(missing, [], "what is done was handled");
+}
+
+Deno.test("nodes that are stopped, killed and cut off lose no event and keep nothing of what they lost", async () => {
+  await using server = await startPostgres({ settings: { fsync: "off" } });
+  const state = await PostgresState.open(server.url);
+  const broker = new EventBroker({ state, eventStore: new PostgresEventStore(server.url) });
+  const publisher = new Publisher(broker);
+  await publisher.publish(1);
+  await server.sql(WATCH);
+  const nodes = ["a", "b", "c"].map((host) => new Node(server.url, host));
+  await Promise.all(nodes.map((node) => node.start()));
+  const stop = new AbortController();
+  const watching = watchAttempts(server, stop.signal);
+  const done = new Map<string, number>();
+  for (let round = 0; round < ROUNDS; round++) {
+    const node = nodes[round % nodes.length]!;
+    const [what] = await Promise.all([
+      trouble(server, node, Math.floor(round / nodes.length) + round),
+      publisher.publish(A_ROUND),
+    ]);
+    done.set(what, (done.get(what) ?? 0) + 1);
+  }
+  await untilSettled(server, publisher.count);
+  stop.abort();
+  assert.ok(await watching > ROUNDS);
+  await Promise.all(nodes.map((node) => node.kill()));
+  await Promise.all(nodes.map(({ cuts }) => cuts[Symbol.asyncDispose]()));
+  await broker.close();
+
+  const handled = nodes.flatMap((node) => node.handled);
+  const { count } = publisher;
+  await assertOnePlaceEach(server, { handled, count });
+  assertKeyOrder(handled);
+  assert.equal(await server.sql("SELECT * FROM watch.violations"), "");
+  const commits = Number(await server.sql("SELECT last_value FROM watch.commits"));
+  assert.ok(commits > count / 10, `${commits} changes were watched`);
+  const twice = handled.length - new Set(handled.map((one) => `${one.seq} ${one.attempt}`)).size;
+  const how = [...done].map(([what, times]) => `${times} ${what}`).join(", ");
+  // deno-lint-ignore no-console -- the figures of this run
+  console.log(
+    `${how}; ${count} events, 0 lost, ${twice} attempts twice, ${commits} changes watched`,
+  );
+});
