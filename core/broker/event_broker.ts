@@ -139,9 +139,9 @@ export class EventBroker<E = any> extends Broker<E> {
   /** Creates a broker, in memory by default. */
   constructor(options: BrokerOptions = {}) {
     super();
-    const clock = this.clock = checkBrokerOptions(options).clock ?? systemClock;
-    const onError = this.#onError = guarded(options.onError ?? toConsole);
-    this.#eventStore = options.eventStore ?? new MemoryEventStore({ clock });
+    const onError = this.#onError = guarded(checkBrokerOptions(options).onError ?? toConsole);
+    this.#eventStore = options.eventStore ??
+      new MemoryEventStore({ clock: options.clock ?? systemClock });
     this.#stores = topicStoresOf(
       { ...options, eventStore: this.#eventStore },
       (name) => this.topics.get(name)?.options.store,
@@ -150,15 +150,15 @@ export class EventBroker<E = any> extends Broker<E> {
     const state = this.#state = new GuardedState(options.state ?? new MemoryState(), store);
     const snapshot = state.load();
     const sharedState = sharedOf(state, store);
+    const clock = this.clock = sharedState?.clock ?? options.clock ?? systemClock;
     const shared = this.shared = sharedState &&
       new SharedCatalog({ shared: sharedState, state, onError });
-    const settled = (topic: string) => this.#writer.settled(topic);
     this.topics = new TopicCatalog({
       state,
       store,
       clock,
       places: this.#stores,
-      settled,
+      settled: (topic) => this.#writer.settled(topic),
       autoCreate: options.autoCreateTopics ?? true,
       topics: snapshot.topics,
       shared,

@@ -38,7 +38,8 @@ export class DatabaseClock implements Clock {
     const began = this.#base.monotonic();
     const answer = await ask();
     const half = (this.#base.monotonic() - began) / 2;
-    const offset = answer.now - (this.#base.now() - half);
+    // What is stored of it is whole milliseconds.
+    const offset = Math.round(answer.now - (this.#base.now() - half));
     // It was measured to half the time that the answer took.
     if (Math.abs(offset - this.#offset) > LEAST_STEP_MS + half) this.#offset = offset;
     return answer;

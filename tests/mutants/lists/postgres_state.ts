@@ -388,4 +388,12 @@ export const postgresStateMutants: Mutant[] = [
     to: "return this.#wanted && !this.#ended;",
     tests: SHARE,
   },
+  {
+    name: "postgres node: puts off by its own machine's clock",
+    promise: "10. The clock may jump",
+    file: "core/broker/event_broker.ts",
+    from: "sharedState?.clock ?? options.clock",
+    to: "options.clock",
+    tests: ["tests/system/postgres/node_clock_test.ts"],
+  },
 ];

@@ -232,7 +232,8 @@ async function assertOnePlaceEach(
 Deno.test("nodes that are stopped, killed and cut off lose no event and keep nothing of what they lost", async () => {
   await using server = await startPostgres({ settings: { fsync: "off" } });
   const state = await PostgresState.open(server.url);
-  const broker = new EventBroker({ state, eventStore: new PostgresEventStore(server.url) });
+  const eventStore = new PostgresEventStore(server.url);
+  const broker = new EventBroker({ state, eventStore });
   const publisher = new Publisher(broker);
   await publisher.publish(1);
   await server.sql(WATCH);
@@ -240,6 +241,8 @@ Deno.test("nodes that are stopped, killed and cut off lose no event and keep not
   await Promise.all(nodes.map((node) => node.start()));
   const stop = new AbortController();
   const watching = watchAttempts(server, stop.signal);
+  // It is awaited below.
+  watching.catch(() => {});
   const done = new Map<string, number>();
   for (let round = 0; round < ROUNDS; round++) {
     const node = nodes[round % nodes.length]!;
@@ -255,6 +258,7 @@ Deno.test("nodes that are stopped, killed and cut off lose no event and keep not
   await Promise.all(nodes.map((node) => node.kill()));
   await Promise.all(nodes.map(({ cuts }) => cuts[Symbol.asyncDispose]()));
   await broker.close();
+  await eventStore.close();
 
   const handled = nodes.flatMap((node) => node.handled);
   const { count } = publisher;
