@@ -12,9 +12,15 @@ import { SharedMemory } from "../../helpers/shared_catalog_state.ts";
 /** As good as for ever, by a clock that stands. */
 export const LONG_MS = 3_600_000;
 
+/** More turns than anything here takes. */
+const MANY_TURNS = 3000;
+
 /** Waits for a condition, turn by turn. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await holds()) await nextTurn();
+export async function until(holds: () => boolean): Promise<void> {
+  for (let turns = 0; !holds(); turns++) {
+    assert.ok(turns < MANY_TURNS, `it never holds that ${holds}`);
+    await nextTurn();
+  }
 }
 
 /** Lets everything settle that is under way and waits for no timer. */

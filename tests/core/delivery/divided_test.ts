@@ -99,8 +99,8 @@ Deno.test("a consumer that asks again in time keeps the parts", async () => {
   for (let round = 0; round < 5; round++) {
     assert.deepEqual(await rig.lease(rig.a), []);
     await rig.clock.pass(1500);
+    await quiet();
   }
-  await quiet();
   assert.deepEqual(rig.shared.claims.of("s").map(({ epoch }) => epoch), Array(16).fill(1));
 });
 
@@ -124,4 +124,16 @@ Deno.test("close gives the parts back at once, also what is leased", async () =>
   const left = await waiting;
   assert.deepEqual(rig.owned(), { b: 16 });
   assert.deepEqual(seqsOf([...leases.slice(0, 4), ...left]), upTo(10));
+});
+
+Deno.test("a broker that comes starts with nothing of what is stored", async () => {
+  await using rig = await DividedRig.start();
+  await rig.publish(6);
+  const leases = await rig.lease(rig.a);
+  const failed = leases.slice(0, 2).map(({ token }) => ({ lease: token, error: "no" }));
+  await rig.a.subscriptions.nack("s", failed);
+  const c = await rig.add("c");
+  const { lanes, ready, scheduled, pending } = rig.queue(c);
+  assert.deepEqual([lanes.own, lanes.count, lanes.of("t").length], [0, 16, 0]);
+  assert.deepEqual([ready.buffered, scheduled, pending], [0, 0, 0]);
 });

@@ -179,3 +179,52 @@ Deno.test("handlers on two brokers handle each event once, and are idle when the
   assert.deepEqual(handled.map(([, n]) => n + 1).sort((a, b) => a - b), upTo(80));
   assert.equal(new Set(handled.map(([name]) => name)).size, 2);
 });
+
+Deno.test("a topic that was made earlier, when nobody had the parts, is delivered from its beginning", async () => {
+  await using rig = await DividedRig.start();
+  await rig.a.subscriptions.put("all", { topic: "more.*" });
+  await rig.a.topics.create("more.1");
+  for (const n of upTo(5)) await rig.a.publish("more.1", "x", n, { key: `k${n}` });
+  const { deliveries } = await rig.a.subscriptions.lease("all", { max: 9 }, { consumer: "c" });
+  assert.deepEqual(seqsOf(deliveries), upTo(5));
+  await rig.a.subscriptions.ack("all", tokensOf(deliveries));
+  assert.deepEqual(
+    rig.shared.rows().cursors.filter(({ topic }) => topic === "more.1").map(({ next }) => next),
+    [6],
+  );
+});
+
+Deno.test("whoever waits for nothing new waits until it is known where the topics of its parts end", async () => {
+  await using rig = await DividedRig.start();
+  const asked: string[][] = [];
+  const known = Promise.withResolvers<void>();
+  Object.assign(rig.shared.events, {
+    refresh(topics: readonly string[] = []) {
+      if (topics.length > 0) asked.push([...topics]);
+      return topics.length > 0 ? known.promise : Promise.resolve();
+    },
+  });
+  const leasing = watched(rig.lease(rig.a));
+  await until(() => asked.length > 0 || leasing.isOver);
+  await quiet();
+  assert.deepEqual(asked[0], ["t"]);
+  assert.equal(leasing.isOver, false);
+  await rig.publish(3);
+  known.resolve();
+  assert.deepEqual(seqsOf(await leasing.promise), upTo(3));
+});
+
+Deno.test("a broker with handlers is not idle before it knows what it gets", async () => {
+  await using rig = await DividedRig.start();
+  await rig.publish(3);
+  const goOn = rig.shared.hold("claims");
+  const handled: number[] = [];
+  await rig.a.subscribe("t", ({ seq }) => void handled.push(seq!), { name: "h", from: "start" });
+  await until(() => rig.a.subscriptions.has("h"));
+  const idle = watched(rig.a.subscriptions.require("h").idle());
+  await quiet();
+  assert.equal(idle.isOver, false);
+  goOn();
+  await idle.promise;
+  assert.deepEqual(handled.sort(), upTo(3));
+});

@@ -4,6 +4,7 @@ import { brokerMutants } from "./broker.ts";
 import { deadLetterMutants } from "./dead_letter.ts";
 import { lateReadMutants } from "./late_reads.ts";
 import { actMutants } from "./acts.ts";
+import { dividedMutants } from "./divided.ts";
 import { lateStateReadMutants } from "./late_state_reads.ts";
 import { leaseMutants } from "./leases.ts";
 import { partMutants } from "./parts.ts";
@@ -20,6 +21,7 @@ export const deliveryMutants: Mutant[] = [
   ...actMutants,
   ...lateStateReadMutants,
   ...partMutants,
+  ...dividedMutants,
   ...retryMutants,
   ...deadLetterMutants,
   ...brokerMutants,
