@@ -37,6 +37,8 @@ export interface DeliverableContext {
   /** Absent: the wall clock, and nobody counts. */
   expiry?: ExpiryCount | undefined;
   plan<T>(make: () => Plan<T>): Promise<T>;
+  /** Other nodes deliver the subscription, too: one of them may have settled a retry. */
+  isDivided?: boolean;
   /** The queue has changed. */
   changed(): void;
   onError(error: unknown, context: string): void;
@@ -161,12 +163,13 @@ export class Deliverable {
   }
 
   #hasRow(lease: Lease, row: RetryRecord | undefined): boolean {
-    const { queue, onError } = this.#context;
+    const { queue, isDivided, onError } = this.#context;
     const { entry } = lease;
     lease.record = row;
     if (row) return true;
     queue.endLease(lease);
     queue.ready.drop(entry);
+    if (isDivided) return false;
     const what = `the retry of ${entry.id} on ${entry.topic} for ${queue.name} has no row`;
     onError(new InternalError(what), "delivery");
     return false;

@@ -87,6 +87,7 @@ export class SubscriptionDriver {
       ...context,
       queue: this.queue,
       plan: (make) => this.plan(make),
+      isDivided: context.coordinator !== undefined,
       changed: () => this.serve(),
     });
     this.begun = new BegunDeliveries(this, {

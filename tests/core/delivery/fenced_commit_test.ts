@@ -182,3 +182,15 @@ Deno.test("settlements are decided anew under what somebody else has changed", a
   assert.deepEqual(rig.shared.rows().retries, []);
   assert.equal(others.length, 9);
 });
+
+Deno.test("a retry that is another broker's by then is not delivered, and that is no error", async () => {
+  await using rig = await DividedRig.start();
+  await rig.publish(1);
+  const [first] = await rig.lease(rig.a);
+  await rig.a.subscriptions.nack("s", [{ lease: first!.token, error: "no", afterMs: 0 }]);
+  rig.shared.claims.silence("a");
+  const there = await rig.lease(rig.b);
+  assert.deepEqual((await rig.b.subscriptions.ack("s", tokensOf(there))).lost, []);
+  assert.deepEqual(await rig.lease(rig.a), []);
+  assert.equal(rig.queue(rig.a).leased, 0);
+});

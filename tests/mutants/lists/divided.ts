@@ -185,6 +185,15 @@ export const dividedMutants: Mutant[] = [
     filter: "row comes",
   },
   {
+    name: "divided: takes a retry that another node has settled for a fault",
+    promise: SHARED,
+    file: "core/delivery/deliverable.ts",
+    from: "    if (isDivided) return false;\n",
+    to: "",
+    tests: [FENCED],
+    filter: "a retry that is another",
+  },
+  {
     name: "divided: says that there is nothing while parts are on their way",
     promise: SHARED,
     file: "core/delivery/driver.ts",
