@@ -18,7 +18,7 @@ import { isPromise } from "../base/maybe_promise.ts";
 import type { Event } from "../event/event.ts";
 import type { PartMask } from "../event/part.ts";
 import type { JournalStore } from "../store/store.ts";
-import { laneBehind, type PartLane } from "./part_lanes.ts";
+import { endOf, laneBehind, type PartLane } from "./part_lanes.ts";
 import type { DeliveryQueue } from "./queue.ts";
 import { type EventPage, hasRoom, readNext } from "./read_window.ts";
 
@@ -134,8 +134,13 @@ export class PageReader {
     if (!lane || lane.readNext > head.lastSeq) return;
     const { settings: { eventTypes } } = queue;
     const from = lane.readNext;
-    const parts = queue.lanes.selectionOf(lane);
-    const page = readNext(store, lane, { head, eventTypes, filter: this.#filter, parts });
+    const page = readNext(store, lane, {
+      head,
+      to: Math.min(head.lastSeq, endOf(lane, queue.lanes.of(topic))),
+      eventTypes,
+      filter: this.#filter,
+      parts: queue.lanes.selectionOf(lane),
+    });
     if (isPromise(page)) this.#feedLater(lane, from, page);
     else this.#feed(lane, from, page);
   }

@@ -5,7 +5,11 @@
  * past them, so its cursor says where all of its parts are, or where they were: that is safe for
  * each of them, since what is settled above a cursor is stored by part. A node that owns all parts
  * has one lane a topic. Parts that were taken over stand elsewhere and have a lane of their own,
- * until both lanes have settled all up to the same seq and join.
+ * until both have been read up to the same seq and join.
+ *
+ * A cursor that is stored never goes back, because what was done below it is not stored any more.
+ * So a lane into which one has joined that was further stores no cursor until it is there itself,
+ * but what is done meanwhile, event by event.
  *
  * Parts that are to be given back are frozen: what is leased of them stays until it is settled, and
  * nothing more of them is read.
@@ -20,6 +24,8 @@ export interface PartLane extends TopicLane {
   parts: PartMask;
   /** Nothing more is read: its parts are given back once nothing of them is leased. */
   frozen: boolean;
+  /** The highest cursor that is stored of its parts: no lower one is stored for them together. */
+  floor: number;
 }
 
 /** An event below `readNext` of its lane that is not settled. */
@@ -45,6 +51,12 @@ export function laneBehind(lanes: readonly PartLane[]): PartLane | undefined {
     if (!lane.frozen && !(behind && behind.readNext <= lane.readNext)) behind = lane;
   }
   return behind;
+}
+
+/** How far to read on in a lane so that it comes to where the next one is; Infinity: there is none. */
+export function endOf(lane: PartLane, lanes: readonly PartLane[]): number {
+  const ahead = lanes.filter(({ frozen, readNext }) => !frozen && readNext > lane.readNext);
+  return Math.min(...ahead.map(({ readNext }) => readNext - 1));
 }
 
 /** The lanes of one queue, by topic and part. */
@@ -234,10 +246,7 @@ export class PartLanes {
     }
   }
 
-  /**
-   * Joins lanes that have settled all up to the same seq; a cursor that is stored must not go back.
-   * Returns whether there were any.
-   */
+  /** Joins lanes that have been read up to the same seq. Returns whether there were any. */
   join(topic: string): boolean {
     let joined = false;
     for (const lane of this.of(topic)) {
@@ -276,6 +285,7 @@ function laneAt(
     topic,
     parts,
     frozen: false,
+    floor: 0,
     settled,
     held: 0,
     heldTo: 0,
@@ -314,28 +324,33 @@ function forgetOthers(lane: PartLane, open: readonly OpenEvent[]): void {
   lane.dirty = true;
 }
 
-/** True if both go on at the same seq, with nothing open before it and nothing settled behind it. */
-function standsWith(one: PartLane, other: PartLane): boolean {
-  return !one.frozen && !other.frozen && one.readNext === other.readNext &&
-    isLevel(one) && isLevel(other);
-}
-
 /**
- * True if all is settled that was read, and nothing else. What is settled in one lane says nothing
- * of the parts of the other: it may only have been passed over there.
+ * True if both go on at the same seq, and neither knows of anything behind it: what is settled there
+ * in one of them says nothing of the parts of the other, it may only have been passed over.
  */
-function isLevel(lane: PartLane): boolean {
-  return cursorIn(lane) === lane.readNext && lane.settled.size === lane.readNext - 1;
+function standsWith(one: PartLane, other: PartLane): boolean {
+  const { readNext } = one;
+  return !one.frozen && !other.frozen && readNext === other.readNext &&
+    [one, other].every(({ settled, writtenNext }) =>
+      // Marks are found by the cursor that is stored with them.
+      writtenNext > 0 && settled.count(readNext, Infinity) === 0
+    );
 }
 
 function joinInto(lane: PartLane, other: PartLane): void {
   const { parts } = lane;
+  lane.floor = Math.max(lane.floor, other.floor, lane.writtenNext, other.writtenNext);
+  lane.writtenNext = Math.min(lane.writtenNext, other.writtenNext);
+  lane.dirty = true;
+  // What is open in the other one was passed over here.
+  const { settled, readNext } = other;
+  for (let seq = cursorIn(other); seq < readNext; seq = settled.firstGap(seq + 1)) {
+    lane.settled.remove(seq);
+  }
   lane.parts |= other.parts;
+  lane.held += other.held;
   lane.heldTo = Math.max(lane.heldTo, other.heldTo);
   lane.lastSeq = Math.max(lane.lastSeq, other.lastSeq);
-  if (lane.writtenNext !== other.writtenNext || other.dirty) lane.dirty = true;
-  // Where they differ, the cursor is written for all of them.
-  lane.writtenNext = Math.min(lane.writtenNext, other.writtenNext);
   const isFirst = lowestOf(parts) < lowestOf(other.parts);
   // What was missed is stored with the lowest part.
   if (lane.missed && !isFirst) lane.missed = { ...lane.missed, stored: 0 };

@@ -300,17 +300,19 @@ export function cursorPlan(
     if (!fresh && !lane.dirty) continue;
     const { topic, missed } = lane;
     const next = queue.cursorOf(lane);
-    if (next !== lane.writtenNext) {
+    // Some of its parts were further when they joined: what is done is marked until it is there.
+    const isBehind = next < lane.floor;
+    if (!isBehind && next !== lane.writtenNext) {
       const record = { subscription: queue.name, topic, next, ...queue.lanes.named(lane) };
       changes.push({ op: "cursor.put", record });
     }
-    for (const [part, seqs] of settled.above(lane, next)) {
+    for (const [part, seqs] of settled.above(lane, isBehind ? 0 : next)) {
       const about = { subscription: queue.name, topic, seqs, ...partField(part) };
       changes.push({ op: "done.put", ...about });
     }
     // Missed events are stored once the cursor is past them: until then a restart would count them
     // again.
-    const tellsMissed = missed && isUntold(lane) && missed.to < next;
+    const tellsMissed = !isBehind && missed && isUntold(lane) && missed.to < next;
     if (tellsMissed) {
       const { from, to, count } = missed;
       changes.push({
@@ -319,9 +321,9 @@ export function cursorPlan(
       });
     }
     written.push(() => {
-      lane.writtenNext = next;
+      if (!isBehind) lane.writtenNext = next;
       if (tellsMissed && lane.missed === missed) missed.stored = missed.count;
-      lane.dirty = queue.cursorOf(lane) !== next || isUntold(lane);
+      lane.dirty = isBehind || queue.cursorOf(lane) !== next || isUntold(lane);
     });
   }
   return {

@@ -35,16 +35,18 @@ export function readNext(
   { topic, readNext: from }: TopicLane,
   wanted: {
     head: TopicHead;
+    /** The last seq to read. */
+    to: number;
     eventTypes: readonly string[];
     filter: ((event: Event) => boolean) | undefined;
     /** Only events of these parts; absent: of all. */
     parts?: PartSelection | undefined;
   },
 ): MaybePromise<EventPage> {
-  const { head, eventTypes, filter, parts } = wanted;
+  const { head, to, eventTypes, filter, parts } = wanted;
   const query = {
     from,
-    to: head.lastSeq,
+    to,
     limit: pageLimit(head),
     ...(eventTypes.length > 0 ? { types: [...eventTypes] } : {}),
     ...(parts && store.dividesParts ? { parts } : {}),
@@ -52,7 +54,7 @@ export function readNext(
   const left = parts && !store.dividesParts ? parts : undefined;
   return whenReady(
     readEvents(store, topic, { query, filter }),
-    (page) => upTo(left ? ofParts(page, left) : page, head),
+    (page) => upTo(left ? ofParts(page, left) : page, to),
   );
 }
 
@@ -62,8 +64,8 @@ function ofParts({ events, next }: EventPage, parts: PartSelection): EventPage {
 }
 
 /** The page without what came after the head was looked at. */
-function upTo({ events, next }: EventPage, { lastSeq }: TopicHead): EventPage {
-  return { events, next: Math.min(next, lastSeq + 1) };
+function upTo({ events, next }: EventPage, to: number): EventPage {
+  return { events, next: Math.min(next, to + 1) };
 }
 
 /**

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import type { Now } from "../../../core/delivery/entry.ts";
 import { finishedParts, freezeParts, leaveParts } from "../../../core/delivery/give_back.ts";
 import type { Lease } from "../../../core/delivery/leases.ts";
-import { laneBehind } from "../../../core/delivery/part_lanes.ts";
+import { endOf, laneBehind } from "../../../core/delivery/part_lanes.ts";
 import { type Plan, planFlush, planSettle, type Settlement } from "../../../core/delivery/plan.ts";
 import { DeliveryQueue } from "../../../core/delivery/queue.ts";
 import { reconcileParts } from "../../../core/delivery/reconcile.ts";
@@ -103,7 +103,8 @@ export class PartsNode {
   read(count: number): void {
     const lane = laneBehind(this.queue.lanes.of("t"));
     if (!lane) return;
-    const to = Math.min(this.log.length, lane.readNext + count - 1);
+    const end = Math.min(this.log.length, endOf(lane, this.queue.lanes.of("t")));
+    const to = Math.min(end, lane.readNext + count - 1);
     const parts = this.queue.lanes.selectionOf(lane);
     const page = this.log.slice(lane.readNext - 1, to);
     const events = parts ? page.filter((event) => isInParts(event, parts)) : page;

@@ -17,9 +17,9 @@ const PARTS = 4;
 const NOW = { wall: 1_000_000, mono: 0 };
 const ALL = allParts(PARTS);
 
-/** A key of a part. */
-function keyOf(part: number): string {
-  for (let i = 0;; i++) if (partOf({ key: `k${i}`, seq: 1 }, PARTS) === part) return `k${i}`;
+/** A key of a part; another one from another number on. */
+function keyOf(part: number, from = 0): string {
+  for (let i = from;; i++) if (partOf({ key: `k${i}`, seq: 1 }, PARTS) === part) return `k${i}`;
 }
 
 /** Events of these parts, in this order. */
@@ -152,6 +152,46 @@ Deno.test("leaveParts lets the cursor of what stays move over what has gone", ()
   node.leases = [...node.queue.ready.leases.values()];
   assert.deepEqual(answer(node, 0, true), [2]);
   assert.deepEqual([state.cursorOf(0), state.cursorOf(1)], [4, 1], "the other one's is as it was");
+});
+
+Deno.test("parts that joined others that were further are stored event by event until they are there", () => {
+  const state = new PartsState(PARTS);
+  const log = [0, 0, 1, 1, 1].map((part, i) => event(i + 1, keyOf(part, 100 * i)));
+  const node = nodeOf(log, maskOf([1]), state);
+  node.lease(3, NOW);
+  assert.deepEqual(answer(node, 0, true), [3]);
+  node.take(state.claim("a", maskOf([0])), NOW);
+  node.read(log.length);
+  node.lease(2, NOW);
+  assert.deepEqual(seqsOf(node), [4, 5, 1, 2]);
+  assert.ok(!node.queue.lanes.joinAll(), "the cursor of part 0 is not stored yet");
+  node.plan(planFlush(node.queue), []);
+  node.finish(NOW);
+  assert.ok(node.queue.lanes.joinAll(), "both have read all");
+  assert.deepEqual(answer(node, 2, true), [1]);
+  assert.deepEqual([state.cursorOf(0), state.cursorOf(1)], [1, 4], "no cursor goes back");
+  assert.deepEqual([...state.done], [[1, 0]]);
+  const next = nodeOf(log, maskOf([0, 1]), state);
+  for (const _ of [1, 2]) next.read(log.length);
+  next.lease(9, NOW);
+  assert.deepEqual(seqsOf(next).sort(), [2, 4, 5], "whoever comes now has nothing twice");
+  assert.deepEqual(answer(next, seqsOf(next).indexOf(2), true), [2]);
+  assert.deepEqual([state.cursorOf(0), state.cursorOf(1)], [6, 4]);
+  assert.deepEqual([...state.done], []);
+});
+
+Deno.test("parts that joined store one cursor once they are where each of them was", () => {
+  const state = new PartsState(PARTS);
+  const node = nodeOf(logOf(0, 1, 1), maskOf([1]), state);
+  node.lease(1, NOW);
+  answer(node, 0, true);
+  state.cursors.set(0, 1);
+  node.take(state.claim("a", maskOf([0])), NOW);
+  node.read(3);
+  node.lease(2, NOW);
+  assert.ok(node.queue.lanes.joinAll());
+  assert.deepEqual(answer(node, seqsOf(node).indexOf(1), true), [1]);
+  assert.deepEqual([state.cursorOf(0), state.cursorOf(1), state.done.size], [3, 3, 0]);
 });
 
 Deno.test("freezeParts leaves what is leased until it is settled, and delivers nothing else", () => {
