@@ -1,9 +1,11 @@
 /** `evs doctor`: reports what is wrong in a data dir, how much is intact, and what to type. */
-import type { Diagnosis } from "../core/doctor/doctor.ts";
+import type { Diagnosis } from "../core/doctor/checks/diagnosis.ts";
 import type { StatusReply } from "../core/protocol/status.ts";
 import { DataDirError, ExitCode, NoDaemonError, NotAnsweringError } from "../core/base/errors.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { findCutRestore } from "../core/data_dir/cut_restore.ts";
+import { VERSION } from "../core/base/version.ts";
+import { databaseOf } from "./check/database.ts";
 import { roomAt } from "./check/disk.ts";
 import { verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
@@ -19,6 +21,7 @@ export const route = verb<DoctorFlags, []>({
   brief: "Verify stored data, and say how to repair damage",
   description:
     "Reads everything in the data dir, with the daemon running or stopped, and changes nothing: every event is verified by its checksum, and the databases are checked for consistency, also with each other. Says what is wrong, where, how much is intact and what to type. Exit code 1 if something is damaged, else 0.\n\n" +
+    "If the daemon of this data dir keeps its events in PostgreSQL, the database is examined as well, without changing anything there: every event, settings that make an acknowledgement less than durable, standbys, old snapshots, nodes of other versions, and what waits in the outbox.\n\n" +
     "It also warns about conditions that are not damage: wrong modes, foreign files, a stale socket, a lock whose holder does not answer, times in the future, a nearly full disk, subscriptions that are paused or make no progress, events that a consumer has held for too long, unused schemas. Warnings do not change the exit code.\n\n" +
     "Damage is reported, and the status is degraded, until you accept it: --accept acknowledges all damage that the running daemon knows of. It deletes nothing.",
   examples: [
@@ -62,7 +65,7 @@ export const route = verb<DoctorFlags, []>({
         : {}),
     };
     let damaged = 0;
-    for await (const diagnosis of examine(context)) {
+    for await (const diagnosis of bothOf(examine(context), await databaseDoctor(this, { quick }))) {
       if (diagnosis.level === "damage") damaged++;
       if (this.forPeople) this.print(forPeople(this, diagnosis));
       else this.printJson(diagnosis);
@@ -72,6 +75,24 @@ export const route = verb<DoctorFlags, []>({
     this.say(`${damaged} ${damaged === 1 ? "thing is" : "things are"} damaged in ${dataDir}`);
   },
 });
+
+/** What is found in the database of the data dir; nothing if it has its own files. */
+async function databaseDoctor(
+  { paths }: EvsContext,
+  { quick }: { quick: boolean },
+): Promise<AsyncIterable<Diagnosis> | undefined> {
+  const database = await databaseOf(paths);
+  if (database === undefined) return undefined;
+  const { examineDatabase } = await load<typeof import("../core/doctor/postgres/doctor.ts")>(
+    "../core/doctor/postgres/doctor.ts",
+  );
+  return examineDatabase(database, { quick, version: VERSION });
+}
+
+async function* bothOf<T>(one: AsyncIterable<T>, other: AsyncIterable<T> | undefined) {
+  yield* one;
+  if (other !== undefined) yield* other;
+}
 
 async function runningStatus(ask: () => Promise<StatusReply>): Promise<StatusReply | undefined> {
   try {

@@ -39,6 +39,7 @@ const FLOORS = [
   "client/broker",
   "sourcing",
   "doctor/checks",
+  "doctor/postgres",
   "doctor",
   "backup",
 ];

@@ -1,7 +1,7 @@
 /** Runs every check on a data dir, one after another. */
 import { Seen } from "../store/seen.ts";
 import { alerts } from "./checks/alerts.ts";
-import type { Check, CheckContext, CheckResults, Finding } from "./checks/check.ts";
+import type { Check, CheckContext, CheckResults } from "./checks/check.ts";
 import { clock, CLOCK_SLACK } from "./checks/clock.ts";
 import { eventDatabase } from "./checks/event_database.ts";
 import { fileStore } from "./checks/file_store.ts";
@@ -21,6 +21,7 @@ import { stateDatabase } from "./checks/state_database.ts";
 import { subscriptions } from "./checks/subscriptions.ts";
 import { wholeDataDir } from "./checks/whole.ts";
 import { writeAheadLogs } from "./checks/write_ahead_logs.ts";
+import { diagnosesOf, type Diagnosis } from "./checks/diagnosis.ts";
 
 /**
  * All checks, in the order of the report. Those after the store checks use what these have read.
@@ -48,9 +49,6 @@ export const checks: readonly Check[] = [
   schemas,
 ];
 
-/** A finding, and the check that made it. */
-export type Diagnosis = Finding & { check: string };
-
 /** Runs the checks. A check that fails becomes a finding itself, and the others continue. */
 export async function* examine(
   context: CheckContext,
@@ -59,20 +57,6 @@ export async function* examine(
   const record: CheckResults = { ends: new Map() };
   if (!context.quick) record.seen = new Seen({ now: context.now + CLOCK_SLACK });
   for (const check of list) {
-    try {
-      for await (const finding of check.look(context, record)) {
-        yield { check: check.name, ...finding };
-      }
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      const hint = (error as { hint?: string }).hint;
-      yield {
-        check: check.name,
-        level: "damage",
-        where: check.name,
-        what: `this check failed: ${why}`,
-        hint,
-      };
-    }
+    yield* diagnosesOf(check.name, () => check.look(context, record));
   }
 }

@@ -19,7 +19,8 @@ export interface Migrations {
 const OLDEST_SERVER = 140_000;
 /** Two nodes that start at once migrate one after the other. */
 const LOCK = 0x657673;
-const MARK = "env-event-stream";
+/** The comment on the schema `evs` that says whose it is. */
+export const MARK = "env-event-stream";
 
 /** Checks the database, and brings the tables of a part up to date: all of it or nothing. */
 export async function migrate(postgres: Postgres, { part, steps }: Migrations): Promise<void> {

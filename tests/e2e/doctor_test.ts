@@ -2,7 +2,7 @@
  * evs doctor with a running and a stopped daemon: what is wrong, how much is intact, what to type.
  */
 import assert from "node:assert/strict";
-import type { Diagnosis } from "../../core/doctor/doctor.ts";
+import type { Diagnosis } from "../../core/doctor/checks/diagnosis.ts";
 import { flipBit } from "../helpers/flip.ts";
 import { newDaemon, startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { evs } from "../helpers/evs.ts";

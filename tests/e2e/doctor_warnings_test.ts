@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import type { CheckContext } from "../../core/doctor/checks/check.ts";
-import { checks, type Diagnosis, examine } from "../../core/doctor/doctor.ts";
+import type { Diagnosis } from "../../core/doctor/checks/diagnosis.ts";
+import { checks, examine } from "../../core/doctor/doctor.ts";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { evs } from "../helpers/evs.ts";
 import { STORES } from "../helpers/stores.ts";

@@ -11,7 +11,7 @@ import { exists } from "../../base/if_there.ts";
  */
 const OURS = [
   /^(?:events|state)\.db(?:-wal|-shm|-journal|\.[a-z]+(?:-wal|-shm|-journal)?)?$/,
-  /^(?:events|history|log|quarantine|spool|watermarks(?:\.new)?)$/,
+  /^(?:events|history|log|quarantine|spool|(?:database|watermarks)(?:\.new)?)$/,
   /^reserve(?:\.probe)?$/,
   /^evs\.sock(?:\.lock)?$/,
   /^daemon\.json(?:\.new)?$/,

@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
-import { type Diagnosis, examine } from "../../../core/doctor/doctor.ts";
+import type { Diagnosis } from "../../../core/doctor/checks/diagnosis.ts";
+import { examine } from "../../../core/doctor/doctor.ts";
 import { readWatermarks, writeWatermarks } from "../../../core/data_dir/watermarks.ts";
 import { encodeSpooled } from "../../../core/spool/spool_file.ts";
 import { spoolName } from "../../../core/spool/spool_folder.ts";

@@ -6,6 +6,7 @@ import type { Mutant } from "../mutant.ts";
 import { dataDirMutants } from "./data_dir.ts";
 import { fileStoreMutants } from "./file_store.ts";
 import { postgresStateMutants } from "./postgres_state.ts";
+import { databaseDoctorMutants } from "./database_doctor.ts";
 import { outboxMutants } from "./outbox.ts";
 import { postgresStoreMutants } from "./postgres_store.ts";
 import { sqliteStoreMutants } from "./sqlite_store.ts";
@@ -364,5 +365,6 @@ export const storeMutants: Mutant[] = [
   ...postgresStateMutants,
   ...postgresStoreMutants,
   ...outboxMutants,
+  ...databaseDoctorMutants,
   ...threadMutants,
 ];
