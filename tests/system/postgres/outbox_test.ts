@@ -36,7 +36,7 @@ const drivers = pg as unknown as {
 };
 
 const TRANSACTIONS = dose(100);
-const KILLS = dose(8);
+const KILLS = dose(8, 30);
 const WRITERS = 4;
 
 /** Resolves once `holds`; never rejects. */
