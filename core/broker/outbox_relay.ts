@@ -140,8 +140,8 @@ export class OutboxRelay {
   async #move(topic: string): Promise<number> {
     const { outbox, topics, appended } = this.#context;
     const moved = await topics.locks.share(topic, async () => {
-      await topics.ensure(topic);
-      return await outbox!.move(topic);
+      const { rev } = await topics.ensure(topic);
+      return await outbox!.move(topic, rev);
     });
     if (moved?.appended) appended(moved.appended);
     return moved?.count ?? 0;

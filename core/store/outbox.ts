@@ -38,9 +38,10 @@ export interface Outbox {
   /**
    * Appends the oldest events that wait for a topic, each once and in the order in which they were
    * written. Resolves with how many waited and what was appended, of which listeners of the store are
-   * told, too. Undefined: another process is at it.
+   * told, too. `rev`: of the topic's record, where nodes share it. Undefined: another process is at
+   * it, or the topic has another rev.
    */
-  move(topic: string): Promise<Moved | undefined>;
+  move(topic: string, rev?: number): Promise<Moved | undefined>;
   /** Calls `listener` when some process writes to the outbox; returns what removes it. */
   onUsed(listener: () => void): () => void;
 }

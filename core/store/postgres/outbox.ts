@@ -4,6 +4,7 @@ import type { NewEvent } from "../../event/event.ts";
 import { slotOfKey } from "../../event/part.ts";
 import type { TopicHead } from "../../event/topic_head.ts";
 import type { Postgres } from "../../postgres/connection.ts";
+import { refusedBy } from "../../postgres/errors.ts";
 import { repeatable } from "../../postgres/patience.ts";
 import type { Moved, Outbox, OutboxTransaction } from "../outbox.ts";
 import type { AppendAnswer, StoredUnit } from "./append_outcomes.ts";
@@ -34,6 +35,8 @@ const TOPICS = `WITH RECURSIVE t AS (
     SELECT (SELECT topic FROM evs.outbox WHERE topic > t.topic ORDER BY topic LIMIT 1)
     FROM t WHERE t.topic IS NOT NULL
   ) SELECT topic FROM t WHERE topic IS NOT NULL`;
+/** The SQLSTATE of a topic that was changed. */
+const CHANGED = "EV003";
 const decoder = new TextDecoder();
 
 /** Those of a {@link PostgresEventStore}. */
@@ -67,19 +70,24 @@ export class PostgresOutbox implements Outbox {
     return rows.map(({ topic }) => topic);
   }
 
-  async move(topic: string): Promise<Moved | undefined> {
+  async move(topic: string, rev?: number): Promise<Moved | undefined> {
     const { postgres, dedupWindow, now } = this.#context;
     const moving = () =>
       postgres.query<{ rows: number | null; answer: string | null }>(
         "append",
-        "SELECT * FROM evs.move_outbox_1($1, $2, $3)",
-        [topic, now() ?? null, dedupWindow],
+        "SELECT * FROM evs.move_outbox_1($1, $2, $3, $4)",
+        [topic, rev ?? null, now() ?? null, dedupWindow],
       );
-    // Whether a lost answer was that of a commit shows in what still waits.
-    const [row] = await repeatable(moving);
-    const { rows, answer } = row!;
-    if (rows === null) return undefined;
-    return { count: rows, ...answer === null ? {} : this.#appended(topic, JSON.parse(answer)) };
+    try {
+      // Whether a lost answer was that of a commit shows in what still waits.
+      const [row] = await repeatable(moving);
+      const { rows, answer } = row!;
+      if (rows === null) return undefined;
+      return { count: rows, ...answer === null ? {} : this.#appended(topic, JSON.parse(answer)) };
+    } catch (error) {
+      if (refusedBy(error) === CHANGED) return undefined;
+      throw error;
+    }
   }
 
   #appended(

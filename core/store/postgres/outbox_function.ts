@@ -34,7 +34,7 @@ const [ROWS, BYTES] = [1000, 4 * 1024 * 1024];
 
 const MOVE = `
 CREATE FUNCTION evs.move_outbox_1(
-  p_topic text, p_now bigint, p_window bigint, OUT rows int, OUT answer text
+  p_topic text, p_rev bigint, p_now bigint, p_window bigint, OUT rows int, OUT answer text
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -76,11 +76,16 @@ BEGIN
   rows := batch.count;
   IF rows = 0 THEN RETURN; END IF;
   answer := evs.append_1(
-    '${PRODUCER}', mover.epoch, mover.batch + 1, p_now, p_window, ARRAY[p_topic], NULL, NULL,
+    '${PRODUCER}', mover.epoch, mover.batch + 1, p_now, p_window, ARRAY[p_topic],
+    CASE WHEN p_rev IS NOT NULL THEN ARRAY[p_rev] END, NULL,
     ARRAY[1], ARRAY[rows], ARRAY['any'], ARRAY[0], '{}', '{}', '{}', '{}',
     batch.ids, batch.given, batch.types, batch.keys, batch.slots, batch.times, NULL,
     batch.versions, batch.metadatas, batch.payloads, batch.crcs,
     NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+  -- So that the rows are not deleted.
+  IF answer = '{"stale":true}' THEN
+    RAISE EXCEPTION 'the topic was changed' USING ERRCODE = 'EV003';
+  END IF;
 END $$;
 `;
 

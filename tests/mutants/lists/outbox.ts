@@ -31,6 +31,15 @@ export const outboxMutants: Mutant[] = [
     tests: OUTBOX,
   },
   {
+    name: "outbox: deletes what was not appended, because another node changed the topic",
+    promise: ONCE,
+    file: "core/store/postgres/outbox_function.ts",
+    from: "IF answer = '{\"stale\":true}' THEN",
+    to: "IF false THEN",
+    tests: OUTBOX,
+    filter: "move",
+  },
+  {
     name: "outbox: takes a client outside a transaction for one inside",
     promise: ONCE,
     file: "core/store/postgres/outbox.ts",

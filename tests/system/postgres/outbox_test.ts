@@ -14,6 +14,7 @@ import {
   PostgresEventStore,
   UnsupportedError,
 } from "../../../mod.ts";
+import { PostgresState } from "../../../core/state/postgres/postgres_state.ts";
 import { newEvent } from "../../../testing/new_event.ts";
 import { dose } from "../../helpers/dose.ts";
 import { type PostgresServer, startPostgres } from "../../helpers/postgres.ts";
@@ -326,6 +327,21 @@ async function leavesItToOne(server: PostgresServer): Promise<void> {
   await store.close();
 }
 
+async function leavesWhatChanged(server: PostgresServer): Promise<void> {
+  const url = await server.database();
+  await (await PostgresState.open(url)).close();
+  const store = await PostgresEventStore.open(url);
+  await using app = await application(url);
+  await app.byPg((tx) => store.outbox.put(tx, "t", newEvent()));
+  // Another node has removed the topic: there is no record of it.
+  assert.equal(await store.outbox.move("t", 5), undefined);
+  assert.deepEqual(await store.outbox.topics(), ["t"]);
+  assert.equal(store.head("t").lastSeq, 0);
+  const moved = await store.outbox.move("t");
+  assert.deepEqual(moved?.appended, { topic: "t", firstSeq: 1, lastSeq: 1 });
+  await store.close();
+}
+
 async function followsTopics(server: PostgresServer): Promise<void> {
   const url = await server.database();
   await using app = await application(url);
@@ -367,5 +383,7 @@ Deno.test("publishIn refuses in words what it cannot do", () => refuses(server))
 Deno.test("publishIn checks the schema when the event is written", () => checksSchemas(server));
 Deno.test("publishIn stores once an id that is repeated", () => recognizesRepeats(server));
 Deno.test("move passes by when another process moves", () => leavesItToOne(server));
+Deno.test("move leaves events in the outbox when another node has changed the topic", () =>
+  leavesWhatChanged(server));
 Deno.test("the outbox forgets removed topics, and keeps what a topic does not take", () =>
   followsTopics(server));
