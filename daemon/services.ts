@@ -1,10 +1,11 @@
 /** The broker and its stores as the daemon hosts them: opened in order, closed in reverse. */
-import { CannotStoreError } from "../core/base/errors.ts";
+import { CannotStoreError, EvsError } from "../core/base/errors.ts";
 import type { EventBroker } from "../core/broker/event_broker.ts";
 import type { MaybePromise } from "../core/base/maybe_promise.ts";
 import { systemClock } from "../core/base/clock.ts";
 import { IdSource } from "../core/event/id.ts";
 import type { State } from "../core/state/state.ts";
+import { DATABASE_AWAY } from "../core/protocol/database_url.ts";
 import type { SpoolStatus } from "../core/protocol/status.ts";
 import { damageText } from "../core/store/damage.ts";
 import {
@@ -287,9 +288,16 @@ export class Services {
     return this.config.maxEventBytes;
   }
 
-  /** An unexpected error: logged with its stack and counted. A full disk is not unexpected. */
+  /**
+   * An unexpected error: logged with its stack and counted. A full disk is not unexpected, nor is a
+   * database that is away for a while.
+   */
   unexpected(error: unknown, context: string): void {
     if (this.disk.note(error)) return;
+    if (error instanceof EvsError && error.code === DATABASE_AWAY) {
+      this.log.logger.warning("{what}: {context}", { what: error.message, context });
+      return;
+    }
     this.metrics.errors++;
     this.log.logger.error("unexpected error: {context}", { context, error });
   }

@@ -4,6 +4,7 @@
  * it was stored ({@link UnknownOutcomeError}, resolved inside the store), and a fault.
  */
 import { CannotStoreError, EvsError, InternalError } from "../base/errors.ts";
+import { DATABASE_AWAY } from "../protocol/database_url.ts";
 import { thrownText } from "../base/thrown.ts";
 import { type DatabaseTarget, placeOf, withoutPassword } from "./url.ts";
 
@@ -48,7 +49,7 @@ export class DamagedPageError extends EvsError {
 }
 
 /** The code of errors that go by when the server is back. */
-export const AWAY = "postgres/unavailable";
+export const AWAY = DATABASE_AWAY;
 
 /** True for an error that goes by when the server is there again. */
 export function isServerAway(error: unknown): boolean {

@@ -5,5 +5,8 @@ export function isDatabaseUrl(text: string): boolean {
   return /^postgres(?:ql)?:\/\//.test(text);
 }
 
+/** The code of errors that go by when the database's server is there again. */
+export const DATABASE_AWAY = "postgres/unavailable";
+
 /** The variable that has the password of a database. */
 export const PASSWORD_VARIABLE = "EVS_POSTGRES_PASSWORD";

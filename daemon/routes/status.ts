@@ -136,7 +136,7 @@ export function statusOf(services: Services, dead: DeadCounts): StatusReply {
     dataDir: services.dataDir,
     socket: services.socket,
     store: config.store,
-    durability: config.durability,
+    durability: durabilityOf(services),
     ...healthOf(services, dead),
     topics,
     events,
@@ -158,6 +158,12 @@ export function statusOf(services: Services, dead: DeadCounts): StatusReply {
     memory: { rss: Deno.memoryUsage().rss },
     permissions: services.permissions(),
   };
+}
+
+/** When an event is acknowledged: of a database, its server's settings say so. */
+function durabilityOf({ broker, config }: Services): string {
+  if (config.store !== "postgres") return config.durability;
+  return broker.store.durable ? "always" : "os";
 }
 
 /** What the limits on dead letters removed. */

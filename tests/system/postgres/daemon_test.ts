@@ -202,6 +202,8 @@ async function survives(server: PostgresServer): Promise<void> {
   await server.start();
   assert.equal((await waiting).code, 0, "it has waited, and was stored");
   await until(async () => (await place.json(["status", "--json"]))[0].health === "ok");
+  const log = await Deno.readTextFile(`${place.dataDir}/log/daemon.log`);
+  assert.doesNotMatch(log, /"level":"error"/, "that a server goes away is no fault of the daemon");
   assert.deepEqual((await place.json(["replay", "t"])).map(({ payload }) => payload), [1, 2]);
   assert.equal((await place.json(["status", "--json"]))[0].pid, pid, "nobody died");
   // It ends while the server is away, too.

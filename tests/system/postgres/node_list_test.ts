@@ -78,5 +78,6 @@ Deno.test("a daemon on PostgreSQL tells of all nodes, of what they own, and drai
   assert.match(cluster!.server, /^\d+/);
   assert.equal(cluster!.database, `127.0.0.1:${server.port}/postgres`);
   assert.equal(cluster!.durable, false, "its settings say fsync = off");
+  assert.equal(status.durability, "os");
   assert.equal(cluster!.nodes.length, nodes.length);
 });
