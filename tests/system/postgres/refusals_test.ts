@@ -13,6 +13,7 @@ import {
 import { PostgresState } from "../../../core/state/postgres/postgres_state.ts";
 import { put } from "../../core/state/group_letters.ts";
 import { newEvent, stored } from "../../../testing/new_event.ts";
+import { certificate } from "../../helpers/certificate.ts";
 import { type PostgresServer, startPostgres } from "../../helpers/postgres.ts";
 import { startPostgresProxy } from "../../helpers/postgres_proxy.ts";
 
@@ -159,24 +160,6 @@ async function noticesPoolers(server: PostgresServer): Promise<void> {
   );
   await assert.rejects(wakeUps.open(), { code: "postgres/no-notifications" });
   await wakeUps.close();
-}
-
-/** A certificate for these names that vouches for itself, and its key. */
-async function certificate(names: string): Promise<{ cert: string; key: string }> {
-  const dir = await Deno.makeTempDir();
-  const files = ["-keyout", `${dir}/key`, "-out", `${dir}/cert`];
-  const name = ["-subj", "/CN=evs", "-addext", `subjectAltName=${names}`];
-  const kind = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"];
-  const { success } = await new Deno.Command("openssl", {
-    args: ["req", ...kind, ...files, ...name],
-    stderr: "null",
-  }).output();
-  assert.ok(success, "openssl makes a certificate");
-  const [cert, key] = await Promise.all(
-    ["cert", "key"].map((file) => Deno.readTextFile(`${dir}/${file}`)),
-  );
-  await Deno.remove(dir, { recursive: true });
-  return { cert: cert!, key: key! };
 }
 
 Deno.test("databases that cannot be used", async (t) => {
