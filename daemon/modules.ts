@@ -73,6 +73,7 @@ import "../core/broker/take_due.ts";
 import "../core/broker/topic_ends.ts";
 import "../core/broker/topic_handle.ts";
 import "../core/broker/topic_meters.ts";
+import "../core/broker/topics_and_schemas.ts";
 import "../core/broker/traced_publisher.ts";
 import "../core/broker/waiting_ids.ts";
 import "../core/data_dir/database_mark.ts";

@@ -14,7 +14,7 @@ import { ScheduledEvents } from "./scheduled_events.ts";
 import { schedulingOf } from "./scheduled_list.ts";
 import { SharedCatalog } from "./shared_catalog.ts";
 import { Startup } from "./startup.ts";
-import { SchemaGate } from "./schema_gate.ts";
+import type { SchemaGate } from "./schema_gate.ts";
 import { type BrokerOptions, checkBrokerOptions, guarded, toConsole } from "./broker_options.ts";
 import type { PublishOptions } from "./publish_options.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
@@ -32,6 +32,7 @@ import { EphemeralLedger, StateLedger } from "./ledgers.ts";
 import { closedBroker } from "../base/errors.ts";
 import { type Event, toEvent } from "../event/event.ts";
 import { type BrokerParts, closeParts, sharedOf, startParts } from "./opening.ts";
+import { catalogOf } from "./topics_and_schemas.ts";
 import { type LocalPublishing, publisherOf } from "./traced_publisher.ts";
 import { Retention } from "./retention.ts";
 import { redactedEventsOf, Redactor } from "./redactor.ts";
@@ -54,7 +55,7 @@ import type { Handler, SubscribeOptions, Subscription } from "../delivery/subscr
 import type { TailSource } from "../reading/tail.ts";
 import { TailStream } from "./tail_stream.ts";
 import { type TopicStores, topicStoresOf } from "../topic/stores.ts";
-import { TopicCatalog } from "../topic/catalog.ts";
+import type { TopicCatalog } from "../topic/catalog.ts";
 import { type BrokerStats, freshStatsOf } from "./stats.ts";
 import { TopicEnds } from "./topic_ends.ts";
 import { TopicMeters } from "./topic_meters.ts";
@@ -153,26 +154,19 @@ export class EventBroker<E = any> extends Broker<E> {
     const clock = this.clock = sharedState?.clock ?? options.clock ?? systemClock;
     const shared = this.shared = sharedState &&
       new SharedCatalog({ shared: sharedState, state, onError });
-    this.topics = new TopicCatalog({
+    const settled = (topic: string) => this.#writer.settled(topic);
+    const { topics, gate } = catalogOf(options, {
       state,
       store,
       clock,
+      shared,
       places: this.#stores,
-      settled: (topic) => this.#writer.settled(topic),
-      autoCreate: options.autoCreateTopics ?? true,
-      topics: snapshot.topics,
-      shared,
+      settled,
+      snapshot,
     });
-    this.gate = new SchemaGate({
-      state,
-      clock,
-      topics: this.topics,
-      registry: options.schemaRegistry,
-      records: snapshot.schemas,
-      levels: snapshot.levels,
-      shared,
-    });
-    this.schemas = this.gate.schemas;
+    this.topics = topics;
+    this.gate = gate;
+    this.schemas = gate.schemas;
     const { dedupWindow, deadLetterQueue: foreign } = options;
     this.#held = foreign &&
       attachCustomQueue(foreign, { subscriptions: () => this.subscriptions, store, onError });
@@ -182,8 +176,8 @@ export class EventBroker<E = any> extends Broker<E> {
       clock,
       random: options.random ?? Math.random,
       store,
-      topics: this.topics,
-      meters: this.meters = new TopicMeters({ clock, store, topics: this.topics, onError }),
+      topics,
+      meters: this.meters = new TopicMeters({ clock, store, topics, onError }),
       expiry,
       onError,
       redacted: redactedEventsOf(snapshot, options),
@@ -203,57 +197,47 @@ export class EventBroker<E = any> extends Broker<E> {
     this.deadLetterLimits = new DeadLetterLimits({ ...withQueue, snapshot });
     this.deadLetterImports = new DeadLetterImporter({ ...withQueue, imports: snapshot.imports });
     this.#queue = foreign ?? new StateDeadLetterQueue(state, this.deadLetters, clock);
+    const ledger = () => new EphemeralLedger(state, foreign);
     this.#locals = new LocalSubscriptions({
       ...context,
       manager: this.subscriptions,
       ...handlerSettings(options),
       liveOnly: store instanceof ThreeMethodStore,
-      ledger: () => new EphemeralLedger(state, foreign),
+      ledger,
     });
     this.#dispatcher = new CommitDispatcher({ ...withQueue, locals: this.#locals });
     this.retention = new Retention({ ...withQueue, deadLetters: this.deadLetterLimits });
-    const startup = new Startup(this.#locals);
-    const writer = this.#writer = new EventWriter({
-      topics: this.topics,
-      stores: this.#stores,
-      journals: this.journals,
-      dispatcher: this.#dispatcher,
-      startup,
-      oneAtATime: store instanceof ThreeMethodStore,
-      schemas: shared && this.gate,
-    });
-    this.scheduled = new ScheduledEvents({ ...context, dedupWindow, writer }, snapshot);
-    this.redactor = new Redactor({ ...withQueue, scheduled: this.scheduled });
-    const outbox = relayOf({ ...context, retention: this.retention });
-    this.#publisher = publisherOf(options, {
+    const publishing = {
       ...context,
-      gate: this.gate,
-      writer,
-      dispatcher: this.#dispatcher,
-      startup,
-      scheduled: this.scheduled,
-      outbox,
-    });
-    this.#parts = {
-      store,
       stores: this.#stores,
-      state,
       journals: this.journals,
-      writer,
+      gate,
       dispatcher: this.#dispatcher,
+      startup: new Startup(this.#locals),
+    };
+    const oneAtATime = store instanceof ThreeMethodStore;
+    const schemas = shared && gate;
+    const writer = this.#writer = new EventWriter({ ...publishing, oneAtATime, schemas });
+    const scheduled = new ScheduledEvents({ ...context, dedupWindow, writer }, snapshot);
+    this.scheduled = scheduled;
+    this.redactor = new Redactor({ ...withQueue, scheduled });
+    const outbox = relayOf({ ...context, retention: this.retention });
+    this.#publisher = publisherOf(options, { ...publishing, writer, scheduled, outbox });
+    this.#parts = {
+      ...publishing,
+      writer,
       ends: this.ends,
       subscriptions: this.subscriptions,
       locals: this.#locals,
       streams: this.#streams,
       retention: this.retention,
-      scheduled: this.scheduled,
+      scheduled,
       outbox,
       deadLetters: this.deadLetters,
       queue: this.#queue,
       redactor: this.redactor,
-      shared,
     };
-    this.ready = startParts(this.#parts, { ...context, startup, gate: this.gate, snapshot });
+    this.ready = startParts(this.#parts, { ...publishing, snapshot });
   }
 
   #ledgerOf(name: string, foreign: DeadLetterQueue | undefined): StateLedger {

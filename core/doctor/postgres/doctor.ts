@@ -5,7 +5,7 @@ import type { PostgresOptions } from "../../postgres/url.ts";
 import { diagnosesOf, type Diagnosis } from "../checks/diagnosis.ts";
 import type { DatabaseCheck, DatabaseContext } from "./check.ts";
 import { database, isOurs } from "./database.ts";
-import { durability, standbys } from "./durability.ts";
+import { serverDurability, standbys } from "./durability.ts";
 import { events } from "./events.ts";
 import { nodes, notifications, outbox } from "./nodes.ts";
 import { snapshots } from "./snapshots.ts";
@@ -13,7 +13,7 @@ import { snapshots } from "./snapshots.ts";
 /** All checks, in the order of the report. */
 export const databaseChecks: readonly DatabaseCheck[] = [
   database,
-  durability,
+  serverDurability,
   standbys,
   notifications,
   snapshots,
@@ -27,7 +27,7 @@ const OLD_SNAPSHOT = 600;
 
 /** Those that need no tables of ours. */
 const OF_SERVER: ReadonlySet<DatabaseCheck> = new Set([
-  durability,
+  serverDurability,
   standbys,
   notifications,
   snapshots,

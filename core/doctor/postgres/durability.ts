@@ -18,7 +18,7 @@ const NEEDED: Record<string, { good(value: string): boolean; lost: string }> = {
   },
 };
 
-export const durability: DatabaseCheck = {
+export const serverDurability: DatabaseCheck = {
   name: "durability",
   async *look({ postgres }): AsyncGenerator<Finding> {
     const where = postgres.place;
