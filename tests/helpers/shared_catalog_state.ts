@@ -43,6 +43,8 @@ export class SharedMemory {
     take: () => this.take("claims"),
   });
   #schemasRev = 0;
+  /** How many steps are under way. */
+  #steps = 0;
   #nodes = 0;
   /** Turns of the event loop that a step takes, before and after it is done. */
   turns: (step: Step) => number = () => 1;
@@ -71,8 +73,18 @@ export class SharedMemory {
 
   /** Takes the time of a step. */
   async take(step: Step): Promise<void> {
+    this.#steps++;
     for (let left = this.turns(step); left > 0; left--) await nextTurn();
     await this.holds.get(step);
+    this.#steps--;
+  }
+
+  /** Resolves when nothing is under way, and nothing follows from what was. */
+  async quiet(): Promise<void> {
+    for (let turns = 0; turns < 10; turns++) {
+      if (this.#steps > 0) turns = 0;
+      await nextTurn();
+    }
   }
 
   /** What is stored now. */

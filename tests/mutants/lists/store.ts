@@ -3,6 +3,7 @@
  * lists beside it are those of each store, of the data dir and of the state.
  */
 import type { Mutant } from "../mutant.ts";
+import { catalogMutants } from "./catalog.ts";
 import { dataDirMutants } from "./data_dir.ts";
 import { fileStoreMutants } from "./file_store.ts";
 import { postgresStateMutants } from "./postgres_state.ts";
@@ -362,6 +363,7 @@ export const storeMutants: Mutant[] = [
   ...sqliteStoreMutants,
   ...dataDirMutants,
   ...stateMutants,
+  ...catalogMutants,
   ...postgresStateMutants,
   ...postgresStoreMutants,
   ...outboxMutants,

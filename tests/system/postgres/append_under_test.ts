@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { EventRefusedError } from "../../../core/base/errors.ts";
 import { defaultTopicOptions } from "../../../core/event/topic_options.ts";
+import { openPostgres } from "../../../core/postgres/connection.ts";
 import { PostgresState } from "../../../core/state/postgres/postgres_state.ts";
 import type { StateChange } from "../../../core/state/state.ts";
 import { PostgresEventStore } from "../../../core/store/postgres/postgres_event_store.ts";
@@ -20,6 +21,7 @@ async function opened() {
   const state = await PostgresState.open(url);
   const store = await PostgresEventStore.open(url);
   return {
+    url,
     state,
     store,
     async [Symbol.asyncDispose]() {
@@ -100,6 +102,28 @@ Deno.test("append refuses what is refused when it is checked again, and stores t
   const all: Recheck = (requests) => Promise.resolve(requests.map(() => error));
   const [none] = await test.store.append([request({ topic: 1 })], { recheck: all });
   assert.equal(none!.ok, false);
+});
+
+Deno.test("append compares behind the lock on the topic's row: what it waited for counts", async () => {
+  await using test = await opened();
+  await test.state.commit([topicPut(7)]);
+  await test.store.append([request({ topic: 7 })]);
+  const postgres = await openPostgres(test.url);
+  try {
+    const recheck = rechecker({ topic: 8 });
+    let appended: Promise<unknown> | undefined;
+    await postgres.transaction("state", async (query) => {
+      await query("SELECT 1 FROM evs.topics WHERE name = 't' FOR UPDATE");
+      appended = test.store.append([request({ topic: 7 })], { recheck });
+      const waiting = "SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted";
+      while ((await query(waiting))[0]!["n"] === 0) { /* until it waits for the lock */ }
+      await test.state.commit([topicPut(8)]);
+    });
+    await appended;
+    assert.equal(recheck.calls.length, 1);
+  } finally {
+    await postgres.close();
+  }
 });
 
 Deno.test("append gives up when what it checks by changes each time, and goes on afterwards", async () => {

@@ -1,0 +1,234 @@
+/** Sabotages of what nodes that share a state learn of each other, and of what they compare. */
+import type { Mutant } from "../mutant.ts";
+
+const LEARNED = "SCALE.md 5: what one node changes of the catalog, the others know";
+const BOTH = "docs/errors.md: state/stale: another process changed the same at the same moment";
+const CHECKED = "4.2 A schema registered on one node is checked by all";
+const REMOVED = "A topic is removed together with its events";
+
+const CATALOG = ["tests/core/broker/shared_catalog_test.ts"];
+const CROSSING = ["tests/core/broker/schema_crossing_test.ts"];
+const POSTGRES = ["tests/system/postgres/catalog_test.ts"];
+const APPENDS = ["tests/system/postgres/append_under_test.ts"];
+const AGAIN = ["tests/core/store/postgres/append_again_test.ts"];
+
+const LOCK = `  PERFORM 1 FROM evs.topics WHERE name = ANY (t_name) ORDER BY topic_id FOR UPDATE;
+`;
+/** Its two comments, and what follows up to the end of the comparison. */
+const COMPARE =
+  `  -- Behind the lock: a topic that is removed meanwhile is removed with these events, or before them.
+  -- A statement of its own: without a state in this database, there are no such tables.
+  IF t_rev IS NOT NULL THEN
+    IF EXISTS (
+      SELECT 1 FROM unnest(t_name, t_rev) AS u (name, rev)
+      LEFT JOIN evs.topic_options AS o ON o.name = u.name
+      WHERE u.rev IS NOT NULL AND o.rev IS DISTINCT FROM u.rev
+    ) OR p_schemas <> (SELECT c.rev FROM evs.counters AS c WHERE c.name = 'schemas') THEN
+      RETURN '{"stale":true}';
+    END IF;
+  END IF;
+`;
+
+export const catalogMutants: Mutant[] = [
+  {
+    name: "catalog: names no rev of the topic that it changes",
+    promise: BOTH,
+    file: "core/topic/catalog.ts",
+    from: "return this.#context.shared ? { before: rev } : {};",
+    to: "return this.#context.shared ? {} : { before: rev };",
+    tests: CATALOG,
+  },
+  {
+    name: "catalog: makes a topic whether another node has made it or not",
+    promise: BOTH,
+    file: "core/topic/catalog.ts",
+    from: '{ op: "topic.put", record, before: "none" }',
+    to: '{ op: "topic.put", record }',
+    tests: CATALOG,
+  },
+  {
+    name: "catalog: names no rev of the subscription that it changes",
+    promise: BOTH,
+    file: "core/delivery/manager.ts",
+    from: "return this.#context.shared ? { before: rev } : {};",
+    to: "return {};",
+    tests: CATALOG,
+  },
+  {
+    name: "catalog: decides on a subscription by the driver of before",
+    promise: LEARNED,
+    file: "core/delivery/manager.ts",
+    from: "return this.#context.shared ? this.require(driver.record.name) : driver;",
+    to: "return driver;",
+    tests: CATALOG,
+  },
+  {
+    name: "catalog: stores schemas whatever others have registered",
+    promise: BOTH,
+    file: "core/broker/schema_gate.ts",
+    from: "{ revs: { before: this.rev, rev: newRev() } }",
+    to: "{}",
+    tests: CATALOG,
+  },
+  {
+    name: "catalog: forgets what was stored while it was read",
+    promise: LEARNED,
+    file: "core/broker/shared_catalog.ts",
+    from: "const now = () => withCatalogChanges(read, this.#kept.slice(before));",
+    to: "const now = () => read;",
+    tests: CATALOG,
+  },
+  {
+    name: "catalog: takes a read that is under way for one that begins now",
+    promise: LEARNED,
+    file: "core/broker/shared_catalog.ts",
+    from: "if (this.#next) return this.#next;",
+    to: "if (this.#isReading) return this.#last;",
+    tests: CATALOG,
+  },
+  {
+    name: "catalog: hears of no change",
+    promise: LEARNED,
+    file: "core/broker/shared_catalog.ts",
+    from: "this.#stopListening = shared.onCatalog(() => this.#refreshSoon());",
+    to: "this.#stopListening = shared.onCatalog(() => {});",
+    tests: CATALOG,
+  },
+  {
+    name: "catalog: lets payloads meet schemas that are not compiled",
+    promise: CHECKED,
+    file: "core/broker/schema_gate.ts",
+    from: "const entry = compiled.find((one) => one.record === record);",
+    to: "const entry = compiled.find(() => false);",
+    tests: CROSSING,
+  },
+  {
+    name: "recheck: takes a version that was the highest for one that was given",
+    promise: CHECKED,
+    file: "core/broker/earlier_versions.ts",
+    from: "return change ? change.latest.get(type) : now;",
+    to: "return now;",
+    tests: CROSSING,
+  },
+  {
+    name: "recheck: lets through what it cannot check",
+    promise: CHECKED,
+    file: "core/broker/recheck.ts",
+    from: "    checkAgain(request, { under, gate });\n",
+    to: "",
+    tests: CROSSING,
+  },
+  {
+    name: "recheck: looks at what it knows already",
+    promise: CHECKED,
+    file: "core/broker/recheck.ts",
+    from: "    await context.shared.refresh();\n",
+    to: "",
+    tests: CROSSING,
+  },
+  {
+    name: "append: takes a topic that another node made for what it expected",
+    promise: CHECKED,
+    file: "core/broker/event_writer.ts",
+    from: "under.topic === UNKNOWN && !this.#context.topics.isLearned(record)",
+    to: "under.topic === UNKNOWN",
+    tests: CROSSING,
+  },
+  {
+    name: "append: checks under what holds when it is sent",
+    promise: CHECKED,
+    file: "core/broker/event_writer.ts",
+    from: "request.under ??= this.under(request.topic)!;",
+    to: "request.under = this.under(request.topic)!;",
+    tests: CROSSING,
+  },
+  {
+    name: "journal: tells of an event that was refused as if its expectation had failed",
+    promise: CHECKED,
+    file: "core/store/journal.ts",
+    from: "  reject(outcome.refused);\n}",
+    to: "  resolve(outcome);\n}",
+    tests: CROSSING,
+  },
+  {
+    name: "journal: merges what can be refused one by one",
+    promise: CHECKED,
+    file: "core/store/journal.ts",
+    from: "group || mergesItself",
+    to: "group",
+    tests: CROSSING,
+  },
+  {
+    name: "append: drops an event that is refused, and says nothing",
+    promise: CHECKED,
+    file: "core/store/postgres/append_again.ts",
+    from: "      rest.refused.set(place, { ...none, refused });\n",
+    to: "",
+    tests: AGAIN,
+  },
+  {
+    name: "append: stores the rest of a group of which one event is refused",
+    promise: CHECKED,
+    file: "core/store/postgres/append_again.ts",
+    from: "    if (first) errors.fill(first, from, to);\n",
+    to: "",
+    tests: AGAIN,
+  },
+  {
+    name: "postgres: compares no rev of the topic of events",
+    promise: CHECKED,
+    file: "core/store/postgres/append_function.ts",
+    from: "WHERE u.rev IS NOT NULL AND o.rev IS DISTINCT FROM u.rev",
+    to: "WHERE false",
+    tests: APPENDS,
+  },
+  {
+    name: "postgres: compares no rev of the schemas of events",
+    promise: CHECKED,
+    file: "core/store/postgres/append_function.ts",
+    from: "p_schemas <> (SELECT c.rev FROM evs.counters AS c WHERE c.name = 'schemas')",
+    to: "false",
+    tests: APPENDS,
+  },
+  {
+    name: "postgres: compares before it waits for the topic",
+    promise: CHECKED,
+    file: "core/store/postgres/append_function.ts",
+    from: `${LOCK}${COMPARE}`,
+    to: `${COMPARE}${LOCK}`,
+    tests: APPENDS,
+  },
+  {
+    name: "postgres: compares no rev of a topic that is changed",
+    promise: BOTH,
+    file: "core/state/postgres/catalog_changes.ts",
+    from: "LEFT JOIN evs.topic_options AS there ON there.name = asked.name\n      WHERE there.rev",
+    to: "LEFT JOIN evs.topic_options AS there ON there.name = asked.name\n      WHERE asked.rev",
+    tests: POSTGRES,
+  },
+  {
+    name: "postgres: waits for nobody who changes the catalog",
+    promise: BOTH,
+    file: "core/state/postgres/catalog_changes.ts",
+    from: "    UPDATE evs.counters SET rev = rev + 1 WHERE name = 'catalog';\n",
+    to: "",
+    tests: POSTGRES,
+  },
+  {
+    name: "postgres: compares no rev of the schemas that are changed",
+    promise: BOTH,
+    file: "core/state/postgres/catalog_changes.ts",
+    from: "WHERE name = 'schemas' AND rev = schemas_before;",
+    to: "WHERE name = 'schemas';",
+    tests: POSTGRES,
+  },
+  {
+    name: "postgres: removes a topic and leaves its events",
+    promise: REMOVED,
+    file: "core/state/postgres/changes.ts",
+    from:
+      "    if (events) batches.run([table.TOPICS], REMOVE_EVENTS, [name, Number.MAX_SAFE_INTEGER]);\n",
+    to: "",
+    tests: POSTGRES,
+  },
+];
