@@ -17,7 +17,7 @@ import { Startup } from "./startup.ts";
 import type { SchemaGate } from "./schema_gate.ts";
 import { type BrokerOptions, checkBrokerOptions, guarded, toConsole } from "./broker_options.ts";
 import type { PublishOptions } from "./publish_options.ts";
-import { type Clock, systemClock } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import { inTurns } from "../base/in_turns.ts";
 import { CommitDispatcher } from "./commit_dispatcher.ts";
 import { DeadLetterLimits } from "../dead_letter/limits.ts";
@@ -31,7 +31,7 @@ import { SubscriptionManager } from "../delivery/manager.ts";
 import { EphemeralLedger, StateLedger } from "./ledgers.ts";
 import { closedBroker } from "../base/errors.ts";
 import { type Event, toEvent } from "../event/event.ts";
-import { type BrokerParts, closeParts, sharedOf, startParts } from "./opening.ts";
+import { type BrokerParts, clockOf, closeParts, sharedOf, startParts } from "./opening.ts";
 import { catalogOf } from "./topics_and_schemas.ts";
 import { type LocalPublishing, publisherOf } from "./traced_publisher.ts";
 import { Retention } from "./retention.ts";
@@ -140,9 +140,9 @@ export class EventBroker<E = any> extends Broker<E> {
   /** Creates a broker, in memory by default. */
   constructor(options: BrokerOptions = {}) {
     super();
-    const onError = this.#onError = guarded(checkBrokerOptions(options).onError ?? toConsole);
-    this.#eventStore = options.eventStore ??
-      new MemoryEventStore({ clock: options.clock ?? systemClock });
+    const clock = this.clock = clockOf(checkBrokerOptions(options));
+    const onError = this.#onError = guarded(options.onError ?? toConsole);
+    this.#eventStore = options.eventStore ?? new MemoryEventStore({ clock });
     this.#stores = topicStoresOf(
       { ...options, eventStore: this.#eventStore },
       (name) => this.topics.get(name)?.options.store,
@@ -151,7 +151,6 @@ export class EventBroker<E = any> extends Broker<E> {
     const state = this.#state = new GuardedState(options.state ?? new MemoryState(), store);
     const snapshot = state.load();
     const sharedState = sharedOf(state, store);
-    const clock = this.clock = sharedState?.clock ?? options.clock ?? systemClock;
     const shared = this.shared = sharedState &&
       new SharedCatalog({ shared: sharedState, state, onError });
     const settled = (topic: string) => this.#writer.settled(topic);

@@ -1,4 +1,5 @@
 /** Opens what a broker consists of, and closes it, each in an order in which nothing is lost. */
+import { type Clock, systemClock } from "../base/clock.ts";
 import type { DeadLetters } from "../dead_letter/dead_letters.ts";
 import type { DeadLetterQueue } from "../dead_letter/queue.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
@@ -9,6 +10,7 @@ import type { Journals } from "../store/journals.ts";
 import type { JournalStore } from "../store/store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 import type { TopicStores } from "../topic/stores.ts";
+import type { BrokerOptions } from "./broker_options.ts";
 import type { CommitDispatcher } from "./commit_dispatcher.ts";
 import type { Streams } from "./event_stream.ts";
 import type { EventWriter } from "./event_writer.ts";
@@ -49,6 +51,12 @@ export interface BrokerParts {
 /** What other nodes have to do with a broker; undefined: its state and its events are its own. */
 export function sharedOf(state: State, store: JournalStore): SharedState | undefined {
   return store.sharesState ? state.shared : undefined;
+}
+
+/** The database's time, as far as it is known here, where nodes compare what they have stored. */
+export function clockOf({ clock = systemClock, eventStore, state }: BrokerOptions): Clock {
+  const store = eventStore as Partial<JournalStore> | undefined;
+  return store?.sharesState ? state?.shared?.clock ?? clock : clock;
 }
 
 /** What a start needs besides. */

@@ -391,9 +391,9 @@ export const postgresStateMutants: Mutant[] = [
   {
     name: "postgres node: puts off by its own machine's clock",
     promise: "10. The clock may jump",
-    file: "core/broker/event_broker.ts",
-    from: "sharedState?.clock ?? options.clock",
-    to: "options.clock",
+    file: "core/broker/opening.ts",
+    from: "return store?.sharesState ? state?.shared?.clock ?? clock : clock;",
+    to: "return store?.sharesState ? clock : clock;",
     tests: ["tests/system/postgres/node_clock_test.ts"],
   },
 ];
