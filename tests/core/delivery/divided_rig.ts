@@ -34,6 +34,8 @@ export class DividedRig {
   readonly errors: unknown[] = [];
   readonly clock = new FakeClock();
   readonly brokers = new Map<string, EventBroker>();
+  /** The test is over. */
+  isOver = false;
 
   static async start(request: Partial<SubscriptionRequest> = {}): Promise<DividedRig> {
     const rig = new DividedRig();
@@ -104,6 +106,7 @@ export class DividedRig {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.isOver = true;
     for (const broker of this.brokers.values()) await broker.close();
     assert.deepEqual(this.errors, []);
   }
