@@ -45,7 +45,10 @@ export class DriverShare implements PartOwner, Fencing {
   readonly #fences: PartFences;
   readonly #share: PartShare;
   #isWanted = false;
-  #unwanted: (() => void) | undefined;
+  /** Since when nobody wants events, monotonic ms; undefined: somebody does. */
+  #unwantedSince: number | undefined;
+  /** The one timer that looks whether that has been for long. */
+  #timer: (() => void) | undefined;
   /** Changes of the parts that are told and have not happened yet. */
   #coming = 0;
   /** Those who wait until nothing of some parts is leased. */
@@ -81,26 +84,31 @@ export class DriverShare implements PartOwner, Fencing {
   /** The queue has changed. `wanted`: somebody waits for events, or has some. */
   look(wanted: boolean): void {
     if (wanted) this.#want();
-    else if (this.#isWanted) this.#unwanted ??= this.#unwantSoon();
+    else if (this.#isWanted) this.#unwant();
     const { queue } = this.#driver;
     if (queue.lanes.isSplit && !this.#driver.isCommitting) queue.lanes.joinAll();
     if (this.#leaving.length > 0) this.#tellLeft();
   }
 
   #want(): void {
-    this.#unwanted?.();
-    this.#unwanted = undefined;
+    this.#unwantedSince = undefined;
     if (this.#isWanted) return;
     this.#isWanted = true;
     this.#share.want(true);
   }
 
-  #unwantSoon(): () => void {
-    return setBackgroundTimer(this.#context.clock, () => {
-      this.#unwanted = undefined;
+  /** Consumers come back soon, thousands of times a second: there is one timer for all of them. */
+  #unwant(): void {
+    const { clock } = this.#context;
+    const since = this.#unwantedSince ??= clock.monotonic();
+    this.#timer ??= setBackgroundTimer(clock, () => {
+      this.#timer = undefined;
+      if (this.#unwantedSince === undefined) return;
+      if (clock.monotonic() < this.#unwantedSince + UNWANTED_MS) return this.#unwant();
+      this.#unwantedSince = undefined;
       this.#isWanted = false;
       this.#share.want(false);
-    }, UNWANTED_MS);
+    }, since + UNWANTED_MS - clock.monotonic());
   }
 
   #tellLeft(): void {
@@ -217,7 +225,7 @@ export class DriverShare implements PartOwner, Fencing {
 
   /** The driver has ended: it delivers nothing any more. */
   async end(): Promise<void> {
-    this.#unwanted?.();
+    this.#timer?.();
     await this.#driver.between(() => this.#drop(allParts(this.#driver.queue.lanes.count)));
     this.#tellLeft();
     await this.#share.end();

@@ -104,6 +104,14 @@ Deno.test("a consumer that asks again in time keeps the parts", async () => {
   assert.deepEqual(rig.shared.claims.of("s").map(({ epoch }) => epoch), Array(16).fill(1));
 });
 
+Deno.test("a consumer that asks often costs as many timers as one that asks once", async () => {
+  await using rig = await DividedRig.start();
+  await rig.lease(rig.a);
+  const { timers } = rig.clock;
+  for (let round = 0; round < 50; round++) await rig.lease(rig.a);
+  assert.equal(rig.clock.timers, timers);
+});
+
 Deno.test("the end of a wait is the end of the want", async () => {
   await using rig = await DividedRig.start();
   const waiting = rig.lease(rig.a, { waitMs: 30_000 });
