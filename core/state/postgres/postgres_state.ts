@@ -155,8 +155,14 @@ export class PostgresState implements State {
   }
 
   /** @internal */
-  readonly transact: Transact = ({ on, first = [], decide }) =>
-    this.#commits.act(first, async (query) => await decide(await PostgresAct.begin(query, on)));
+  readonly transact: Transact = async ({ on, first = [], decide }) => {
+    const result = await this.#commits.act(
+      first,
+      async (query) => await decide(await PostgresAct.begin(query, on)),
+    );
+    for (const { subscription } of on) this.shared.wake("claims", subscription);
+    return result;
+  };
 
   /** @internal */
   retry(subscription: string, topic: string, id: string): Promise<RetryRecord | undefined> {
