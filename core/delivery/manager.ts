@@ -376,7 +376,12 @@ export class SubscriptionManager extends LeaseRequests {
   }
 
   async resume(name: string, options: ActOptions = {}): Promise<SubscriptionInfo> {
-    const driver = this.require(name);
+    let driver = this.require(name);
+    if (!driver.record.paused && this.#context.shared) {
+      // Another node may have paused it just now.
+      await this.#context.shared.refresh();
+      driver = this.require(name);
+    }
     if (driver.record.paused) await this.#resume(driver, options);
     return this.info(name);
   }

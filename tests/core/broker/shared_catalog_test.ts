@@ -126,6 +126,18 @@ Deno.test("a subscription of one broker is paused, changed and removed by the ot
   await until(() => !b.subscriptions.has("s"));
 });
 
+Deno.test("resume ends a pause of another broker that this one has not heard of", async () => {
+  await using test = await nodes();
+  const { a, b, shared } = test;
+  await a.subscriptions.put("s", { topic: "t" });
+  await until(() => b.subscriptions.has("s"));
+  for (let times = 0; times < 5; times++) {
+    await a.subscriptions.pause("s");
+    const { paused } = await b.subscriptions.resume("s");
+    assert.deepEqual([paused, shared.catalog().subscriptions[0]!.paused], [false, false]);
+  }
+});
+
 Deno.test("a subscription that both make at the same moment is made once", async () => {
   await using test = await nodes();
   const made = await Promise.all(

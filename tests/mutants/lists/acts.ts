@@ -136,4 +136,13 @@ export const actMutants: Mutant[] = [
     to: "",
     tests: ["tests/core/delivery/shared_seek_test.ts"],
   },
+  {
+    name: "acts: resume does not look whether another node has paused",
+    promise: TOGETHER,
+    file: "core/delivery/manager.ts",
+    from: "      await this.#context.shared.refresh();\n      driver = this.require(name);\n",
+    to: "",
+    tests: ["tests/core/broker/shared_catalog_test.ts"],
+    filter: "resume",
+  },
 ];
