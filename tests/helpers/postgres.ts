@@ -86,6 +86,40 @@ export async function startPostgres(options: ServerOptions = {}): Promise<Postgr
   return server;
 }
 
+/** A copy of a server that follows it, and can take its place. */
+export interface PostgresStandby extends PostgresServer {
+  /** Makes it a server of its own; resolves when it takes writes. */
+  promote(): Promise<void>;
+}
+
+/** The name by which its server knows a standby. */
+export const STANDBY = "standby";
+
+/** Copies a running server and follows it; resolves when it has caught up. */
+export async function startStandby(primary: PostgresServer): Promise<PostgresStandby> {
+  const dir = await temporaryFolder();
+  const from = ["-h", "127.0.0.1", "-p", String(primary.port), "-U", "evs"];
+  const how = ["-R", "-X", "stream", "-c", "fast", "--no-sync"];
+  await run([`${postgresPrograms()}/pg_basebackup`, "-D", `${dir}/data`, ...from, ...how]);
+  const follows = `host=127.0.0.1 port=${primary.port} user=evs application_name=${STANDBY}`;
+  const server = new Standby(dir, { primary_conninfo: follows });
+  await server.start();
+  return server;
+}
+
+/** Lets commits of a server wait for its standby, or no longer. */
+export async function waitForStandby(primary: PostgresServer, waits: boolean): Promise<void> {
+  const names = waits ? STANDBY : "";
+  await primary.sql(`ALTER SYSTEM SET synchronous_standby_names = '${names}'`);
+  await primary.sql("SELECT pg_reload_conf()");
+  const states = "SELECT sync_state FROM pg_stat_replication WHERE state = 'streaming'";
+  const isThere = async () => (await primary.sql(states)).trim() === "sync";
+  const isSet = async () => (await primary.sql("SHOW synchronous_standby_names")).trim() === names;
+  while (!await isSet() || waits && !await isThere()) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 class Server implements PostgresServer {
   readonly dir: string;
   readonly port = freePort();
@@ -178,6 +212,12 @@ class Server implements PostgresServer {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop("immediate");
     await Deno.remove(this.dir, { recursive: true });
+  }
+}
+
+class Standby extends Server implements PostgresStandby {
+  async promote(): Promise<void> {
+    assert.equal((await this.sql("SELECT pg_promote()")).trim(), "t");
   }
 }
 

@@ -28,11 +28,14 @@ export interface ProxyLink {
 export interface PostgresProxy extends AsyncDisposable {
   /** The database's URL through the proxy. */
   readonly url: string;
+  /** Sends further connections to another server, and cuts those that there are. */
+  moveTo(url: string): void;
 }
 
 /** Starts a proxy for the server of `url`. */
 export function startPostgresProxy(url: string, rules: ProxyRules): PostgresProxy {
-  const { port, user, database } = readTarget(url);
+  const { user, database, ...target } = readTarget(url);
+  let { port } = target;
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const open = new Set<Promise<void>>();
   const links = new Set<Link>();
@@ -51,6 +54,10 @@ export function startPostgresProxy(url: string, rules: ProxyRules): PostgresProx
   })();
   return {
     url: `postgres://${user}@127.0.0.1:${(listener.addr as Deno.NetAddr).port}/${database}`,
+    moveTo(other) {
+      port = readTarget(other).port;
+      for (const link of links) link.cut();
+    },
     async [Symbol.asyncDispose]() {
       listener.close();
       await accepting;
