@@ -302,9 +302,9 @@ export const dataDirMutants: Mutant[] = [
   {
     name: "doctor: stops at a check that fails",
     promise: DOCTOR,
-    file: "core/doctor/doctor.ts",
-    from: "    } catch (error) {\n      const why",
-    to: "    } catch (error) {\n      if (check.name !== '') throw error;\n      const why",
+    file: "core/doctor/checks/diagnosis.ts",
+    from: "  } catch (error) {\n    const why",
+    to: "  } catch (error) {\n    if (check !== '') throw error;\n    const why",
     tests: ["tests/core/doctor/doctor_test.ts"],
     filter: "goes on behind a check",
   },
