@@ -29,7 +29,7 @@ import { nextTurn } from "./late_state.ts";
 import { SharedClaims } from "./shared_claims.ts";
 
 /** What takes time. */
-export type Step = "commit" | "catalog" | "wake" | "claims" | "retry" | "append";
+export type Step = "commit" | "catalog" | "catalog-answer" | "wake" | "claims" | "retry" | "append";
 
 /** What a database has. */
 export class SharedMemory {
@@ -176,7 +176,7 @@ function nodeOf(shared: SharedMemory, memory: MemoryState, name: string): State 
       async catalog() {
         await shared.take("catalog");
         const catalog = shared.catalog();
-        await shared.take("catalog");
+        await shared.take("catalog-answer");
         return catalog;
       },
     },

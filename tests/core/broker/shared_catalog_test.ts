@@ -217,8 +217,11 @@ Deno.test("refresh begins to read after it was called, whatever is under way", a
 Deno.test("what a broker stores while it reads the catalog stays", async () => {
   await using test = await nodes();
   const { a, b, shared } = test;
-  const go = shared.hold("catalog");
+  let read = 0;
+  shared.turns = (step) => (step === "catalog-answer" && read++, 1);
+  const go = shared.hold("catalog-answer");
   await b.topics.create("t");
+  await until(() => read > 0);
   await a.topics.create("u");
   await a.subscriptions.put("s", { topic: "u" });
   // The next read, which would bring back what this one forgets, takes longer than the look at it.
