@@ -294,6 +294,25 @@ Deno.test("a node that was forgotten becomes a member again, and keeps nothing o
     await a.state.commit([], { fences: a.owner.fences("s", 0) });
   }));
 
+Deno.test("a subscription that ends and begins again at once has its parts again", () =>
+  withDatabase(async ({ start }) => {
+    const a = await start();
+    a.share.want(true);
+    await owns(16, a);
+    const owner = new FakeOwner();
+    const ended = a.share.end();
+    const share = a.node.share(record, owner);
+    share.want(true);
+    await ended;
+    // It finds the claims of the one before, loses them when that gives them back, and claims anew.
+    const commits = () => a.state.commit([], { fences: owner.fences("s", ...ALL) });
+    await until(async () =>
+      owner.owned.size === 16 && await commits().then(() => true, () => false)
+    );
+    assert.deepEqual(owner.parts, ALL);
+    assert.deepEqual(a.errors, []);
+  }));
+
 Deno.test("a node with nothing to do has no consumers of its own to give parts to", () =>
   withDatabase(async ({ start, sql }) => {
     const [a, b] = [await start(), await start()];
