@@ -12,7 +12,8 @@ import { type PostgresServer, startPostgres } from "../../helpers/postgres.ts";
 import { Cuts } from "./cuts.ts";
 
 const NODE = new URL("consuming_node.ts", import.meta.url).pathname;
-const ROUNDS = dose(20, 200);
+/** As released; the suite has a shorter one. */
+const REAL_TTL_MS = 10_000;
 const TTL_MS = 500;
 const KEYS = 40;
 /** Events that are published in a round, before and after what happens in it. */
@@ -38,18 +39,20 @@ class Node {
   /** Its name among the nodes; another one with each start. */
   name: string | undefined;
   readonly #host: string;
+  readonly #ttlMs: number;
   #child: Deno.ChildProcess | undefined;
   #reading: Promise<void> | undefined;
 
-  constructor(url: string, host: string) {
+  constructor(url: string, { host, ttlMs }: { host: string; ttlMs: number }) {
     this.cuts = new Cuts(url);
     this.#host = host;
+    this.#ttlMs = ttlMs;
   }
 
   async start(): Promise<void> {
     const lock = new URL("../../deno.lock", import.meta.url).pathname;
     const flags = ["run", "-A", "--quiet", "--no-check", `--lock=${lock}`, "--frozen", NODE];
-    const args = [...flags, this.cuts.url, this.#host, String(TTL_MS)];
+    const args = [...flags, this.cuts.url, this.#host, String(this.#ttlMs)];
     this.name = undefined;
     this.#child = new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "piped" })
       .spawn();
@@ -229,7 +232,8 @@ async function assertOnePlaceEach(
   assert.deepEqual(missing, [], "what is done was handled");
 }
 
-Deno.test("nodes that are stopped, killed and cut off lose no event and keep nothing of what they lost", async () => {
+/** Three nodes, and something that happens to one of them in each round. */
+async function takeOver({ rounds, ttlMs }: { rounds: number; ttlMs: number }): Promise<void> {
   await using server = await startPostgres({ settings: { fsync: "off" } });
   const state = await PostgresState.open(server.url);
   const eventStore = new PostgresEventStore(server.url);
@@ -237,14 +241,14 @@ Deno.test("nodes that are stopped, killed and cut off lose no event and keep not
   const publisher = new Publisher(broker);
   await publisher.publish(1);
   await server.sql(WATCH);
-  const nodes = ["a", "b", "c"].map((host) => new Node(server.url, host));
+  const nodes = ["a", "b", "c"].map((host) => new Node(server.url, { host, ttlMs }));
   await Promise.all(nodes.map((node) => node.start()));
   const stop = new AbortController();
   const watching = watchAttempts(server, stop.signal);
   // It is awaited below.
   watching.catch(() => {});
   const done = new Map<string, number>();
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < rounds; round++) {
     const node = nodes[round % nodes.length]!;
     const [what] = await Promise.all([
       trouble(server, node, Math.floor(round / nodes.length) + round),
@@ -254,7 +258,7 @@ Deno.test("nodes that are stopped, killed and cut off lose no event and keep not
   }
   await untilSettled(server, publisher.count);
   stop.abort();
-  assert.ok(await watching > ROUNDS);
+  assert.ok(await watching > rounds);
   await Promise.all(nodes.map((node) => node.kill()));
   await Promise.all(nodes.map(({ cuts }) => cuts[Symbol.asyncDispose]()));
   await broker.close();
@@ -273,4 +277,14 @@ Deno.test("nodes that are stopped, killed and cut off lose no event and keep not
   console.log(
     `${how}; ${count} events, 0 lost, ${twice} attempts twice, ${commits} changes watched`,
   );
+}
+
+Deno.test("nodes that are stopped, killed and cut off lose no event and keep nothing of what they lost", () =>
+  takeOver({ rounds: dose(20, 200), ttlMs: TTL_MS }));
+
+Deno.test({
+  name: "nodes lose nothing with the TTL that is released",
+  // Each takeover takes that long.
+  ignore: dose(1) < 10,
+  fn: () => takeOver({ rounds: dose(1, 12), ttlMs: REAL_TTL_MS }),
 });
