@@ -151,15 +151,23 @@ export class PostgresState implements State {
   /** @internal */
   async commit(changes: readonly StateChange[], options?: CommitOptions): Promise<void> {
     await this.#commits.commit(changes, options);
+    this.#tell(changes);
+  }
+
+  /** Has the other nodes read the catalog again, if one of these changes it. */
+  #tell(changes: readonly StateChange[]): void {
     if (changes.some(changesCatalog)) this.shared.wake(CATALOG, "changed");
   }
 
   /** @internal */
   readonly transact: Transact = async ({ on, first = [], decide }) => {
-    const result = await this.#commits.act(
-      first,
-      async (query) => await decide(await PostgresAct.begin(query, on)),
-    );
+    let changes: readonly StateChange[] = [];
+    const result = await this.#commits.act(first, async (query) => {
+      const decided = await decide(await PostgresAct.begin(query, on));
+      changes = decided.changes;
+      return decided;
+    });
+    this.#tell([...first, ...changes]);
     for (const { subscription } of on) this.shared.wake("claims", subscription);
     return result;
   };

@@ -396,4 +396,13 @@ export const postgresStateMutants: Mutant[] = [
     to: "return store?.sharesState ? clock : clock;",
     tests: ["tests/system/postgres/node_clock_test.ts"],
   },
+  {
+    name: "postgres node: an act tells nobody what it has changed of the catalog",
+    promise: OWNER,
+    file: "core/state/postgres/postgres_state.ts",
+    from: "    this.#tell([...first, ...changes]);\n",
+    to: "",
+    tests: NODE,
+    filter: "hear at once",
+  },
 ];

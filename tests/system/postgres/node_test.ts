@@ -6,6 +6,8 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../../core/base/clock.ts";
 import { openPostgres } from "../../../core/postgres/connection.ts";
+import { readTarget } from "../../../core/postgres/url.ts";
+import { WakeUps } from "../../../core/postgres/wake_ups.ts";
 import type { PartShare } from "../../../core/state/coordinator.ts";
 import { FencedError } from "../../../core/state/fences.ts";
 import type { PostgresNode } from "../../../core/state/postgres/node.ts";
@@ -311,6 +313,34 @@ Deno.test("a subscription that ends and begins again at once has its parts again
     );
     assert.deepEqual(owner.parts, ALL);
     assert.deepEqual(a.errors, []);
+  }));
+
+Deno.test("nodes hear at once of what a commit or an act changes of the catalog", () =>
+  withDatabase(async ({ url, start }) => {
+    const a = await start();
+    const wakeUps = new WakeUps(readTarget(url));
+    await wakeUps.open();
+    const heard: string[] = [];
+    wakeUps.on("catalog", () => void heard.push("catalog"));
+    wakeUps.on("control", () => void heard.push("control"));
+    const changes: (() => Promise<void>)[] = [
+      () => a.state.commit([{ op: "subscription.put", record: { ...record, name: "r" } }]),
+      () =>
+        a.state.transact({
+          on: [{ subscription: "r", seize: true }],
+          first: [{ op: "subscription.remove", name: "r" }],
+          decide: () => ({ changes: [], result: undefined }),
+        }),
+    ];
+    for (const change of changes) {
+      heard.length = 0;
+      await change();
+      // It is sent after what was sent before.
+      a.state.shared.wake("control", "c");
+      await until(() => heard.includes("control"));
+      assert.deepEqual(heard, ["catalog", "control"]);
+    }
+    await wakeUps.close();
   }));
 
 Deno.test("a node with nothing to do has no consumers of its own to give parts to", () =>
