@@ -66,7 +66,13 @@ class World {
 
   lease(broker: EventBroker = this.#broker, max = 1 + this.random(20)): void {
     const waitMs = this.random(2) * 500;
-    const leasing = this.rig.lease(broker, { max, waitMs, leaseMs: 60_000 });
+    const leasing = this.rig.lease(broker, {
+      max,
+      waitMs,
+      leaseMs: 60_000,
+      bind: true,
+      consumer: { id: `run-${this.random(3)}` },
+    });
     this.go(
       broker,
       leasing.then((leases) => {
@@ -115,6 +121,16 @@ class World {
     }
   }
 
+  /** Handlers begin with some of what is leased, and most of the time their consumer goes away. */
+  begin(): void {
+    const first = this.#leases[this.random(this.#leases.length || 1)];
+    if (!first) return;
+    const { broker, lease: { token } } = first;
+    const beginning = broker.subscriptions.begin("s", { leases: [token] }, { consumer: "c" });
+    this.go(broker, beginning);
+    if (this.random(4) > 0) broker.subscriptions.releaseConsumer("c");
+  }
+
   /** A broker stands still, or goes on. */
   toggle(): void {
     const { claims } = this.rig.shared;
@@ -160,6 +176,7 @@ const ACTS: ((world: World) => void | Promise<void>)[] = [
   (world) => world.settle(),
   (world) => world.settle(),
   (world) => world.settle(),
+  (world) => world.begin(),
   (world) => world.toggle(),
   (world) => world.restart(),
   (world) => world.rig.shared.claims.change("s"),
@@ -179,7 +196,9 @@ Deno.test("each event is settled once, whatever happens to the brokers that shar
       fc.integer(),
       fc.array(fc.nat(ACTS.length - 1), { minLength: 5, maxLength: 60 }),
       async (seed, acts) => {
-        await using rig = await DividedRig.start({ settings: { maxRetries: 1000 } });
+        await using rig = await DividedRig.start({
+          settings: { maxRetries: 1000, maxDeliveries: 1000 },
+        });
         await rig.add("c");
         const random = randomFrom(seed);
         const world = new World(rig, random);
