@@ -130,6 +130,11 @@ export const REASONS: readonly Reason[] = [
     why: PARTS,
   },
   {
+    file: "core/delivery/plan.ts",
+    text: "for (const [part, seqs] of settled.above(lane, isBehind ? 0 : next)) {",
+    why: PARTS,
+  },
+  {
     file: "core/delivery/redeliver.ts",
     text:
       "    if (queue.lanes.count > 1) (moves.get(from)!.parts ??= []).push(queue.partOf(entry));",
