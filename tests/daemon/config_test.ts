@@ -138,6 +138,40 @@ Deno.test("loadConfig names file, line and column when the file is not TOML, and
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("loadConfig refuses a password in a file that others may read, and repeats no secret", async () => {
+  const file = await Deno.makeTempFile({ suffix: ".toml" });
+  await Deno.writeTextFile(file, '[postgres]\npassword = "correct-horse"\n');
+  await Deno.chmod(file, 0o600);
+  assert.equal((await loadConfig(file)).databasePassword, "correct-horse");
+  for (const mode of [0o640, 0o604, 0o644]) {
+    await Deno.chmod(file, mode);
+    await assert.rejects(loadConfig(file), (error: Error & { code?: string }) => {
+      assert.equal(error.code, "config/invalid");
+      assert.match(error.message, /others may read it/);
+      assert.doesNotMatch(`${error.message}${error.stack}`, /horse/);
+      return true;
+    });
+  }
+  await Deno.writeTextFile(file, 'store = "sqlite"\n');
+  assert.equal((await loadConfig(file)).store, "sqlite", "one without a password may be open");
+  await Deno.remove(file);
+  const secrets: Record<string, unknown>[] = [
+    { postgres: { password: 12345 } },
+    { store: "postgre://evs:12345@h/d" },
+  ];
+  for (const config of secrets) {
+    assert.throws(() => readConfig(config), (error: Error) => !/12345/.test(error.message));
+  }
+});
+
+Deno.test("readConfig takes the URL of a database for the store, and no other URL", () => {
+  const url = "postgres://evs@db.example.com/events";
+  assert.deepEqual(readConfig({ store: url }), { store: "postgres", database: url });
+  assert.deepEqual(readConfig({ store: "file" }), { store: "file", database: "" });
+  assert.throws(() => readConfig({ store: "mysql://h/d" }), { message: /begins with postgres:/ });
+  assert.throws(() => readConfig({ store: "postgres" }), { message: /store is sqlite or file/ });
+});
+
 Deno.test("the example in docs/configuration.md is a config file that the daemon takes", async () => {
   const page = await Deno.readTextFile(new URL("docs/configuration.md", root));
   const example = /```toml\n([^]*?)```/.exec(page)?.[1];

@@ -2,6 +2,7 @@
 import type { Mutant } from "../mutant.ts";
 import { cliMutants } from "./cli.ts";
 import { clientMutants } from "./client.ts";
+import { databaseMutants } from "./database.ts";
 import { daemonMutants } from "./daemon.ts";
 import { httpMutants } from "./http.ts";
 import { packagingMutants } from "./packaging.ts";
@@ -10,6 +11,7 @@ import { securityMutants } from "./security.ts";
 export const edgeMutants: Mutant[] = [
   ...httpMutants,
   ...daemonMutants,
+  ...databaseMutants,
   ...securityMutants,
   ...clientMutants,
   ...cliMutants,

@@ -1,0 +1,75 @@
+/** What is told of a database that is away: at once, and what it said last. */
+import assert from "node:assert/strict";
+import { CannotStoreError } from "../../core/base/errors.ts";
+import type { ClusterInfo } from "../../core/protocol/node.ts";
+import { DatabaseReach } from "../../daemon/database_reach.ts";
+import { FakeClock } from "../helpers/fake_clock.ts";
+
+const INFO: ClusterInfo = {
+  node: "here",
+  database: "h:1/d",
+  server: "16.1",
+  durable: true,
+  standbys: [],
+  nodes: [],
+};
+
+/** A database whose answer a test gives. */
+function database() {
+  const clock = new FakeClock();
+  let ask = () => Promise.resolve();
+  let total = 0;
+  const reach = new DatabaseReach({
+    clock,
+    place: "h:1/d",
+    ask: () => ask(),
+    count: () => ({ of: new Map(), total, open: total }),
+    cluster: () => Promise.resolve(INFO),
+  });
+  return {
+    clock,
+    reach,
+    answers: (dead: number) => {
+      total = dead;
+      ask = () => Promise.resolve();
+    },
+    fails: () => ask = () => Promise.reject(new CannotStoreError("it is away")),
+    isSilent: () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      ask = () => promise;
+      return resolve;
+    },
+  };
+}
+
+Deno.test("DatabaseReach.look tells what is there, and while it is away what it said last", async () => {
+  const { reach, answers, fails } = database();
+  assert.equal(reach.cluster, undefined);
+  answers(3);
+  assert.equal((await reach.look()).total, 3);
+  assert.deepEqual(reach.cluster, INFO);
+  fails();
+  assert.equal((await reach.look()).total, 3);
+  assert.equal(reach.problem, "it is away");
+  answers(4);
+  assert.equal((await reach.look()).total, 4);
+  assert.equal(reach.problem, undefined, "it is there again");
+});
+
+Deno.test("DatabaseReach.look waits no longer than 2 s, and asks one question at a time", async () => {
+  const { reach, clock, answers, isSilent } = database();
+  answers(1);
+  await reach.look();
+  const answer = isSilent();
+  const looks = [reach.look(), reach.look()];
+  let over = false;
+  void Promise.all(looks).then(() => over = true);
+  await clock.pass(1999);
+  assert.equal(over, false);
+  await clock.pass(1);
+  assert.deepEqual((await Promise.all(looks)).map(({ total }) => total), [1, 1]);
+  assert.match(reach.problem!, /PostgreSQL at h:1\/d does not answer/);
+  answer();
+  await reach.look();
+  assert.equal(reach.problem, undefined);
+});
