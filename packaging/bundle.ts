@@ -8,6 +8,7 @@
  */
 import { bundledName } from "../core/base/program.ts";
 import { entryPoints } from "./entry_points.ts";
+import { builtInModules } from "./built_in_modules.ts";
 import * as esbuild from "./esbuild.ts";
 import { type BundledPackage, bundledPackage } from "./npm_packages.ts";
 import { configuration, project } from "./project.ts";
@@ -19,6 +20,9 @@ export interface Bundle {
   /** In order of their names. */
   packages: BundledPackage[];
 }
+
+/** What a package would load if it were there: `pg` has a second driver, and one for a cloud. */
+const OPTIONAL = ["pg-native", "pg-cloudflare"];
 
 /** Builds it. */
 export async function buildBundle(): Promise<Bundle> {
@@ -89,7 +93,7 @@ async function run(stage: string, entries: readonly string[]): Promise<Built> {
     await shareStart(stage, commands);
     const runs = [await bundle(stage, commands, { splitting: true }), daemon];
     return {
-      outputFiles: runs.flatMap(({ outputFiles }) => outputFiles),
+      outputFiles: runs.flatMap(withoutIdleImports),
       inputs: runs.flatMap(({ metafile }) => Object.keys(metafile.inputs)),
     };
   } finally {
@@ -98,8 +102,28 @@ async function run(stage: string, entries: readonly string[]): Promise<Built> {
 }
 
 interface Built {
-  outputFiles: esbuild.OutputFile[];
+  outputFiles: OutputFile[];
   inputs: string[];
+}
+
+type OutputFile = Pick<esbuild.OutputFile, "path" | "contents">;
+
+/**
+ * The files, without imports that only have a chunk of esbuild's helpers run: whoever uses a helper
+ * imports it by its name, and a plain publish uses none.
+ */
+function withoutIdleImports(
+  { outputFiles, metafile: { outputs } }: esbuild.BuildResult<{ metafile: true; write: false }>,
+): OutputFile[] {
+  const helpers = Object.entries(outputs)
+    .filter(([, { inputs }]) => Object.keys(inputs).length === 0)
+    .map(([path]) => `import "./${path.slice(path.lastIndexOf("/") + 1)}";\n`);
+  return outputFiles.map(({ path, text, contents }) => {
+    const found = helpers.filter((idle) => text.includes(idle));
+    if (found.length === 0) return { path, contents };
+    const rest = found.reduce((kept, idle) => kept.replaceAll(idle, ""), text);
+    return { path, contents: new TextEncoder().encode(rest) };
+  });
 }
 
 function bundle(
@@ -120,9 +144,11 @@ function bundle(
     format: "esm",
     platform: "neutral",
     mainFields: ["module", "main"],
-    conditions: ["import"],
+    // Beside those that esbuild takes by how a module is asked for.
+    conditions: [],
     target: "esnext",
-    external: ["node:*"],
+    external: ["node:*", ...OPTIONAL],
+    plugins: [builtInModules],
     // Their licences are beside them, whole.
     legalComments: "none",
     charset: "utf8",
