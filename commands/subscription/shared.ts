@@ -49,7 +49,7 @@ export function factsOf(info: SubscriptionInfo, now: number): Record<string, unk
     types: settings.eventTypes.length === 0 ? undefined : settings.eventTypes.join(", "),
     where: settings.where,
     created: formatTime(info.createdAt),
-    owners: info.owners === undefined ? undefined : info.owners.map(ownerText).join("; "),
+    owners: info.owners?.map(ownerText).join("; ") || undefined,
     ...Object.fromEntries(info.cursors.map((cursor) => [
       `next of ${cursor.topic}`,
       `${cursor.next} (last ${cursor.lastSeq}, ${cursor.lag} behind)`,
