@@ -177,7 +177,7 @@ export const route = verb<ConsumeFlags, [string, ...string[]]>({
   brief: "Run a command for each event",
   description:
     `Runs COMMAND, without a shell, once for each event of TOPIC (or of a pattern), and remembers its position under NAME.
-The event's payload is on its stdin, as JSON on one line; with --stdin text, a string is its text. EVS_TOPIC, EVS_TYPE, EVS_ID, EVS_SEQ, EVS_ATTEMPT, EVS_DELIVERY, EVS_SUBSCRIPTION, EVS_CORRELATION_ID and EVS_KEY are in its environment, and what it publishes with evs publish names the event as its cause. If the event belongs to a trace (traceparent in its metadata), TRACEPARENT and TRACESTATE continue it with an id of this run, and what the handler publishes belongs to it, too.
+The event's payload is on its stdin, as JSON on one line; with --stdin text, a string is its text. EVS_TOPIC, EVS_TYPE, EVS_ID, EVS_SEQ, EVS_ATTEMPT, EVS_DELIVERY, EVS_SUBSCRIPTION (and EVS_EPOCH, where nodes share it), EVS_CORRELATION_ID and EVS_KEY are in its environment, and what it publishes with evs publish names the event as its cause. If the event belongs to a trace (traceparent in its metadata), TRACEPARENT and TRACESTATE continue it with an id of this run, and what the handler publishes belongs to it, too.
 Its exit code decides what happens to the event:
   0          done
   75         retry later

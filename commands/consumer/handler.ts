@@ -253,7 +253,16 @@ export function batchEnv(
   batch: { subscription: string; facts: readonly EventFacts[] },
 ): Record<string, string> {
   const env = { ...base };
-  for (const name of ["EVS_ID", "EVS_SEQ", "EVS_ATTEMPT", "EVS_DELIVERY", "EVS_KEY"]) {
+  for (
+    const name of [
+      "EVS_ID",
+      "EVS_SEQ",
+      "EVS_ATTEMPT",
+      "EVS_DELIVERY",
+      "EVS_EPOCH",
+      "EVS_KEY",
+    ]
+  ) {
     delete env[name];
   }
   const common = (read: (facts: EventFacts) => string | undefined) => {
@@ -284,6 +293,8 @@ function correlationOf({ correlationId, id }: EventFacts): string {
 export interface DeliveryFacts extends EventFacts {
   attempt: number;
   delivery: number;
+  /** Where nodes share the subscription out. */
+  epoch?: number | undefined;
   subscription: string;
 }
 
@@ -307,6 +318,7 @@ export function handlerEnv(
     EVS_SEQ: String(facts.seq),
     EVS_ATTEMPT: String(facts.attempt),
     EVS_DELIVERY: String(facts.delivery),
+    EVS_EPOCH: facts.epoch === undefined ? undefined : String(facts.epoch),
     EVS_SUBSCRIPTION: facts.subscription,
     EVS_KEY: facts.key,
     EVS_CORRELATION_ID: correlationOf(facts),

@@ -46,6 +46,7 @@ export function startEach(options: HandlerStartOptions): HandlerStart {
           ...delivery.facts,
           attempt: delivery.attempt,
           delivery: delivery.delivery,
+          epoch: delivery.epoch,
           subscription,
         }),
         { traces: [delivery.facts.trace], newSpanId: options.newSpanId },

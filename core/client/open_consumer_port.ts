@@ -227,6 +227,7 @@ function readDelivery(text: string, bytes: Uint8Array): Delivery {
   let lease = "";
   let attempt = 1;
   let which: number | undefined;
+  let epoch: number | undefined;
   let event = new Uint8Array();
   let payload: Uint8Array = event;
   const facts: Delivery["facts"] = { topic: "", type: "", id: "", seq: 0 };
@@ -234,6 +235,7 @@ function readDelivery(text: string, bytes: Uint8Array): Delivery {
     if (member.name === "lease") lease = JSON.parse(member.text) as string;
     else if (member.name === "attempt") attempt = JSON.parse(member.text) as number;
     else if (member.name === "delivery") which = JSON.parse(member.text) as number;
+    else if (member.name === "epoch") epoch = JSON.parse(member.text) as number;
     else if (member.name === "event") {
       event = member.bytes.slice();
       for (const part of splitMembers(member.text, event)) {
@@ -250,6 +252,7 @@ function readDelivery(text: string, bytes: Uint8Array): Delivery {
     attempt,
     delivery: which ?? 1,
     isSuspect: which !== undefined,
+    ...(epoch === undefined ? {} : { epoch }),
     facts,
     event,
     payload,

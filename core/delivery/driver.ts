@@ -52,6 +52,8 @@ export class SubscriptionDriver {
   readonly #flushTimer: FlushTimer;
   /** Undefined: all of the subscription is delivered here. */
   readonly #share: DriverShare | undefined;
+  /** The epoch of the claim of a part; undefined where the subscription is not divided. */
+  epochOf = (part: number): number | undefined => this.#share?.epochOf(part);
   #closed = false;
 
   constructor(

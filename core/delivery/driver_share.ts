@@ -214,6 +214,11 @@ export class DriverShare implements PartOwner, Fencing {
     this.#context.onError(error, `the parts of ${this.#driver.record.name}`);
   }
 
+  /** See {@link PartFences.epochOf}. */
+  epochOf(part: number): number | undefined {
+    return this.#fences.epochOf(part);
+  }
+
   fencesOf(changes: readonly StateChange[]): ReturnType<Fencing["fencesOf"]> {
     return this.#fences.of(changes);
   }

@@ -120,7 +120,11 @@ export class SubscriptionManager extends LeaseRequests {
   }
 
   has(name: string): boolean {
-    return this.#drivers.get(name) !== undefined;
+    return this.find(name) !== undefined;
+  }
+
+  find(name: string): SubscriptionDriver | undefined {
+    return this.#drivers.get(name);
   }
 
   /** Creates a subscription, or attaches to an existing one. */

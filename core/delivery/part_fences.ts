@@ -33,6 +33,11 @@ export class PartFences {
     return this.#owned.get(part)?.epoch === epoch;
   }
 
+  /** The epoch of the claim since which a part is here. */
+  epochOf(part: number): number | undefined {
+    return this.#owned.get(part)?.epoch;
+  }
+
   /** True if all parts that a change names are here. */
   covers(change: StateChange): boolean {
     const mask = partsOfChange(change);

@@ -307,6 +307,11 @@ export interface DeliveryReply {
    * Absent: the first.
    */
   delivery?: number;
+  /**
+   * Where nodes share the subscription out: rises each time that another node takes over the part
+   * that the event is of. A handler that writes elsewhere can have a later one win.
+   */
+  epoch?: number;
   /** Unix ms. */
   expiresAt: number;
   event: unknown;

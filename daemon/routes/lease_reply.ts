@@ -19,12 +19,18 @@ interface Frame {
   attempt: number;
   /** How many deliveries ended without an answer. */
   unanswered: number | undefined;
+  /** Where nodes share the subscription out. */
+  epoch: number | undefined;
   before: Uint8Array;
   after: Uint8Array;
 }
 
-/** `rest`: everything in the response except the deliveries. */
-export function leaseReply(rest: object, deliveries: readonly Lease[]): Uint8Array {
+/** `rest`: everything in the response except the deliveries. `epochOf`: the epoch of a part's claim. */
+export function leaseReply(
+  rest: object,
+  deliveries: readonly Lease[],
+  epochOf: (part: number) => number | undefined = () => undefined,
+): Uint8Array {
   const head = JSON.stringify(rest).slice(0, -1);
   const open = encoder.encode(`${head}${head === "{" ? "" : ","}"deliveries":[`);
   const lines: Uint8Array[] = [];
@@ -32,10 +38,11 @@ export function leaseReply(rest: object, deliveries: readonly Lease[]): Uint8Arr
   let size = open.length + 3;
   let frame: Frame | undefined;
   for (const lease of deliveries) {
+    const epoch = epochOf(lease.entry.part);
     if (
       frame?.grant !== lease.grant || frame.attempt !== lease.attempt ||
-      frame.unanswered !== lease.entry.unanswered
-    ) frame = frameOf(lease);
+      frame.unanswered !== lease.entry.unanswered || frame.epoch !== epoch
+    ) frame = frameOf(lease, epoch);
     const { line } = lease;
     frames.push(frame);
     lines.push(line);
@@ -61,14 +68,21 @@ export function leaseReply(rest: object, deliveries: readonly Lease[]): Uint8Arr
   return bytes.subarray(0, at);
 }
 
-function frameOf({ grant, attempt, delivery, expiresAt, entry }: Lease): Frame {
+function frameOf(
+  { grant, attempt, delivery, expiresAt, entry }: Lease,
+  epoch: number | undefined,
+): Frame {
   const which = entry.unanswered === undefined ? "" : `,"delivery":${delivery}`;
+  const since = epoch === undefined ? "" : `,"epoch":${epoch}`;
   return {
     grant,
     attempt,
     unanswered: entry.unanswered,
+    epoch,
     before: encoder.encode(`{"lease":"${grant.name}.`),
-    after: encoder.encode(`","attempt":${attempt}${which},"expiresAt":${expiresAt},"event":`),
+    after: encoder.encode(
+      `","attempt":${attempt}${which}${since},"expiresAt":${expiresAt},"event":`,
+    ),
   };
 }
 

@@ -232,7 +232,8 @@ async function lease(
   });
   try {
     const { deliveries, ...rest } = await (beat?.during(leasing) ?? leasing);
-    const bytes = leaseReply(rest, deliveries);
+    const { epochOf } = services.broker.subscriptions.find(name) ?? {};
+    const bytes = leaseReply(rest, deliveries, epochOf);
     if (out === undefined) return sendBytes(reply, { status: 200, type, bytes });
     await out.write(bytes);
     out.end();

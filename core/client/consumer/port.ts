@@ -33,6 +33,8 @@ export interface Delivery {
   delivery: number;
   /** An earlier delivery ended without an answer, or may have: this one gets its own begun mark. */
   isSuspect: boolean;
+  /** As in `DeliveryReply`. */
+  epoch?: number;
   facts: EventFacts;
   /** The wire line, without its line feed. */
   event: Uint8Array;

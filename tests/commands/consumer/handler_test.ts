@@ -186,7 +186,14 @@ Deno.test("handlerEnv gives the facts and hides those of an outer delivery", () 
     delivery: 3,
     subscription: "s",
   };
-  const outer = { HOME: "/h", EVS_KEY: "outer", EVS_BATCH: "9", EVS_ID: "outer", EVS_SOCKET: "/s" };
+  const outer = {
+    HOME: "/h",
+    EVS_EPOCH: "9",
+    EVS_KEY: "outer",
+    EVS_BATCH: "9",
+    EVS_ID: "outer",
+    EVS_SOCKET: "/s",
+  };
   const env = handlerEnv(outer, facts);
   assert.deepEqual(env, {
     HOME: "/h",
@@ -201,6 +208,7 @@ Deno.test("handlerEnv gives the facts and hides those of an outer delivery", () 
     EVS_CORRELATION_ID: "i",
   });
   assert.equal(handlerEnv({}, { ...facts, key: "k" }).EVS_KEY, "k");
+  assert.equal(handlerEnv(outer, { ...facts, epoch: 4 }).EVS_EPOCH, "4");
   const correlated = (correlationId: string) =>
     handlerEnv({ EVS_CORRELATION_ID: "outer" }, { ...facts, correlationId }).EVS_CORRELATION_ID;
   assert.equal(correlated("c"), "c");
@@ -212,7 +220,7 @@ Deno.test("handlerEnv gives the facts and hides those of an outer delivery", () 
 
 Deno.test("batchEnv gives what the events have in common, and hides the facts of an outer delivery", () => {
   const outer = Object.fromEntries(
-    ["ID", "SEQ", "ATTEMPT", "DELIVERY", "KEY", "TYPE", "TOPIC"].map((
+    ["ID", "SEQ", "ATTEMPT", "DELIVERY", "EPOCH", "KEY", "TYPE", "TOPIC"].map((
       name,
     ) => [`EVS_${name}`, "outer"]),
   );

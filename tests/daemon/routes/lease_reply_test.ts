@@ -44,6 +44,21 @@ Deno.test("leaseReply holds every delivery with the token that settles it, and i
   }
 });
 
+Deno.test("leaseReply says since which claim each event's part is here, and nothing where it is not divided", () => {
+  const grant = new Grant("b-2f", { consumer: "c", bound: false, startedAt: 7, startedMono: 0 });
+  const leases = [0, 0, 3, 3, 5, 0].map((part, i) => {
+    const entry = Entry.of("stream", "t", event(i + 1));
+    entry.part = part;
+    return new Lease(grant, entry, { at: 1 });
+  });
+  const epochs = new Map([[0, 2], [3, 7]]);
+  const read = (bytes: Uint8Array) =>
+    JSON.parse(decoder.decode(bytes)).deliveries.map(({ epoch }: { epoch?: number }) => epoch);
+  const text = leaseReply({}, leases, (part) => epochs.get(part));
+  assert.deepEqual(read(text), [2, 2, 7, 7, undefined, 2]);
+  assert.deepEqual(read(leaseReply({}, leases)), leases.map(() => undefined));
+});
+
 Deno.test("leaseReply answers with an empty list when there is nothing", () => {
   assert.equal(decoder.decode(leaseReply({}, [])), '{"deliveries":[]}\n');
   assert.equal(

@@ -34,7 +34,9 @@ async function keepsAll(server: PostgresServer): Promise<void> {
   await using place = await DaemonPlace.make();
   await place.ok(["daemon", "start", "--store", url]);
   await place.ok(["publish", "orders", "placed", "--ndjson"], '{"n":1}\n{"n":2}\n{"n":3}\n');
-  const fails = ["--max-retries", "0", "--until-empty", "--", "sh", "-c", 'test "$EVS_SEQ" != 2'];
+  const epochs = `${place.folder}/epochs`;
+  const noted = (rest: string) => ["sh", "-c", `echo "$EVS_EPOCH" >>${epochs}; ${rest}`];
+  const fails = ["--max-retries", "0", "--until-empty", "--", ...noted('test "$EVS_SEQ" != 2')];
   assert.equal((await place.run(["consume", "orders", "--name", "billing", ...fails])).code, 6);
   const [before] = await place.json(["status", "--json"]);
   assert.equal(before.store, "postgres");
@@ -49,8 +51,11 @@ async function keepsAll(server: PostgresServer): Promise<void> {
   const [letter] = await place.json(["dlq", "list"]);
   assertRefused(await place.run(["dlq", "retry", "--all"]), [2, /jobs/]);
   await place.ok(["dlq", "retry", letter.id]);
-  const works = ["consume", "orders", "--name", "billing", "--until-empty", "--", "true"];
+  const works = ["consume", "orders", "--name", "billing", "--until-empty", "--", ...noted("true")];
   assert.equal((await place.run(works)).code, 0);
+  const seen = (await Deno.readTextFile(epochs)).trim().split("\n").map(Number);
+  assert.equal(seen.length, 4);
+  assert.ok(seen.slice(0, 3).every((epoch) => epoch >= 1 && epoch < seen[3]!), seen.join());
   const [last] = await place.json(["subscription", "show", "billing", "--json"]);
   assert.deepEqual([last.pending, last.dead], [0, 0]);
   assert.equal((await server.sql("SELECT count(*) FROM evs.events", "test_1")).trim(), "3");
