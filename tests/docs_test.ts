@@ -126,6 +126,7 @@ Deno.test("links between the pages lead to files that are there", async () => {
     "docs/compared.md",
     "docs/contract.md",
     "docs/errors.md",
+    "docs/scaling.md",
     "docs/stores.md",
     "docs/sourcing.md",
     "examples/handlers/README.md",

@@ -32,6 +32,7 @@ export const MENU: readonly MenuPart[] = [
     title: "Operate",
     sources: [
       "docs/operating.md",
+      "docs/scaling.md",
       "docs/monitoring.md",
       "docs/alerts.md",
       "docs/browser.md",

@@ -1,0 +1,49 @@
+/** The commands of docs/scaling.md do what the page says, from the first to the last. */
+import assert from "node:assert/strict";
+import { startPostgres } from "../../helpers/postgres.ts";
+
+const root = new URL("../../../", import.meta.url);
+const DATABASE = "postgres://evs@127.0.0.1:5432/events";
+
+async function shell(command: string, cwd: string) {
+  const { success, stdout, stderr } = await new Deno.Command("sh", {
+    args: ["-euc", command],
+    cwd,
+    env: {
+      HOME: cwd,
+      PATH: `${decodeURIComponent(root.pathname)}bin:${Deno.env.get("PATH")}`,
+      EVS_DENO: Deno.execPath(),
+    },
+  }).output();
+  const decoder = new TextDecoder();
+  return { success, out: decoder.decode(stdout), error: decoder.decode(stderr) };
+}
+
+Deno.test("docs/scaling.md brings up two daemons on one database, and stops them", async () => {
+  await using server = await startPostgres();
+  const url = await server.database({ name: "events" });
+  const page = await Deno.readTextFile(new URL("docs/scaling.md", root));
+  const blocks = [...page.matchAll(/```sh\n([^]*?)```/g)].map(([, text]) => text!);
+  assert.equal(blocks.length, 3);
+  assert.ok(blocks[0]!.includes(DATABASE), "the page names a database");
+  const folder = await Deno.makeTempDir({ prefix: "evs-scaling-" });
+  try {
+    const said: string[] = [];
+    for (const block of blocks) {
+      const { success, out, error } = await shell(block.replaceAll(DATABASE, url), folder);
+      assert.ok(success, `${block}${out}${error}`);
+      said.push(out);
+    }
+    const [nodes, events, ended] = said;
+    assert.equal(nodes!.split('"node":').length - 1, 2, nodes);
+    assert.match(events!, /^\{"id":7\}\n\{"id":7,"sum":30\}$/m);
+    assert.match(events!, /"name":"billing"[^]*"pending":0/);
+    assert.doesNotMatch(ended!, /"level":"damage"/);
+  } finally {
+    // Those that run still, if a command before the last ones failed.
+    for (const dataDir of ["one", "two"]) {
+      await shell(`evs daemon stop --data-dir ${dataDir}`, folder);
+    }
+    await Deno.remove(folder, { recursive: true });
+  }
+});
