@@ -4,7 +4,7 @@
  * hold them.
  */
 import assert from "node:assert/strict";
-import { systemClock } from "../../core/base/clock.ts";
+import { type Clock, systemClock } from "../../core/base/clock.ts";
 import {
   type CatalogChange,
   changesCatalog,
@@ -50,6 +50,12 @@ export class SharedMemory {
   turns: (step: Step) => number = () => 1;
   /** Held steps wait for this. */
   readonly holds = new Map<Step, Promise<void>>();
+  /** The time that all nodes go by. */
+  readonly clock: Clock;
+
+  constructor({ clock = systemClock }: { clock?: Clock } = {}) {
+    this.clock = clock;
+  }
 
   /** A state for one broker, which has this name among the nodes. */
   node(name = `node-${++this.#nodes}`): State {
@@ -166,7 +172,7 @@ function isOther(
 function nodeOf(shared: SharedMemory, memory: MemoryState, name: string): State {
   const own: Pick<State, "load" | "commit" | "close" | "retry"> & { shared: SharedState } = {
     shared: {
-      clock: systemClock,
+      clock: shared.clock,
       coordinator: () => shared.claims.coordinator(name),
       async loadQueue(subscription, parts) {
         await shared.take("claims");

@@ -30,9 +30,9 @@ export async function quiet(): Promise<void> {
 
 /** Two brokers on one state, with a topic and a subscription `s`. */
 export class DividedRig {
-  readonly shared = new SharedMemory();
-  readonly errors: unknown[] = [];
   readonly clock = new FakeClock();
+  readonly shared = new SharedMemory({ clock: this.clock });
+  readonly errors: unknown[] = [];
   readonly brokers = new Map<string, EventBroker>();
   /** The test is over. */
   isOver = false;
