@@ -3,14 +3,14 @@
  * keeps what its subscriptions have not finished, and those that they have finished, if it drops
  * them. Never anything in the middle.
  */
-import { isPromise } from "../base/maybe_promise.ts";
+import { isPromise, type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import type { HeldBack } from "../event/held_back.ts";
 import { type Clock, setBackgroundTimer } from "../base/clock.ts";
 import { type DeletionPlan, dependsOnConsumers, planDeletion } from "../store/consumption.ts";
 import type { SubscriptionDriver } from "../delivery/driver.ts";
-import { progressOf } from "../delivery/progress.ts";
+import { namedOf, progressOf } from "../delivery/progress.ts";
 import { isLimited, keepFrom } from "../store/retention_rule.ts";
-import type { CatalogRefresh } from "../state/stale.ts";
+import type { SharedState } from "../state/shared.ts";
 import type { TopicRecord } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
 import type { JournalStore } from "../store/store.ts";
@@ -27,7 +27,7 @@ export interface RetentionContext {
   subscriptions: { of(topic: string): readonly SubscriptionDriver[] };
   deadLetters: { pass(): Promise<unknown> };
   /** Set if other nodes use the state, too. */
-  shared?: CatalogRefresh | undefined;
+  shared?: Pick<SharedState, "progress"> | undefined;
   onError(error: unknown, context: string): void;
 }
 
@@ -154,7 +154,10 @@ export class Retention {
     });
     // Progress is looked at after that: meanwhile a subscription may have been made, or moved back.
     const limit = isPromise(within) ? await within : within;
-    const plan: DeletionPlan = depends ? this.#plan(record, { head, limit }) : { keep: limit };
+    const planning: MaybePromise<DeletionPlan> = depends
+      ? this.#plan(record, { head, limit })
+      : { keep: limit };
+    const plan = isPromise(planning) ? await planning : planning;
     this.#held.set(name, plan.held);
     if (plan.keep <= head.firstSeq) return 0;
     const removed = await this.#truncate(name, plan.keep, {
@@ -168,11 +171,18 @@ export class Retention {
   #plan(
     { name, options }: TopicRecord,
     { head, limit }: { head: { firstSeq: number; lastSeq: number }; limit: number },
-  ): DeletionPlan {
-    // A node knows the progress of its own parts only, so nothing has been consumed for all it knows.
-    const drivers = this.#context.shared ? [] : this.#context.subscriptions.of(name);
-    const progress = progressOf(drivers, { topic: name, from: head.firstSeq });
-    return planDeletion({ options, head, limit, progress });
+  ): MaybePromise<DeletionPlan> {
+    const { shared } = this.#context;
+    const drivers = this.#context.subscriptions.of(name);
+    const place = { topic: name, from: head.firstSeq };
+    // A node knows the progress of its own parts only.
+    const progress = shared
+      ? shared.progress({
+        ...place,
+        subscriptions: namedOf(drivers).map(({ record }) => record.name),
+      })
+      : progressOf(drivers, place);
+    return whenReady(progress, (progress) => planDeletion({ options, head, limit, progress }));
   }
 
   /** Deletes the events below `keep`, at most `step` in one transaction. */

@@ -20,7 +20,7 @@ import {
   withCatalogChanges,
 } from "../state/catalog_diff.ts";
 import type { GuardedState } from "../state/guarded_state.ts";
-import type { SharedState } from "../state/shared.ts";
+import type { ProgressRequest, SharedProgress, SharedState } from "../state/shared.ts";
 import type { CatalogRefresh } from "../state/stale.ts";
 import type { RedactionRecord, StateChange, StateSnapshot } from "../state/state.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
@@ -80,6 +80,11 @@ export class SharedCatalog implements CatalogRefresh {
     const next = this.#next = this.#last.then(() => this.#read());
     this.#last = next.catch(() => {}); // those who wait for it get the error
     return next;
+  }
+
+  /** How far named subscriptions have got in a topic, whichever nodes deliver them. */
+  progress(request: ProgressRequest): Promise<SharedProgress[]> {
+    return this.#context.shared.progress(request);
   }
 
   /** Nobody waits for it. */

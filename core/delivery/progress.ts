@@ -27,10 +27,15 @@ export function progressOf(
   drivers: readonly SubscriptionDriver[],
   place: { topic: string; from: number },
 ): ConsumerProgress[] {
-  return drivers.filter(isNamed).map(({ record: { name }, queue }) => ({
+  return namedOf(drivers).map(({ record: { name }, queue }) => ({
     subscription: name,
     next: firstUnfinished(queue, place),
   }));
+}
+
+/** Those of subscriptions with a name, which are all that retention waits for. */
+export function namedOf(drivers: readonly SubscriptionDriver[]): SubscriptionDriver[] {
+  return drivers.filter(isNamed);
 }
 
 function isNamed({ record, ledger }: SubscriptionDriver): boolean {

@@ -14,6 +14,21 @@ export interface CoordinatorOptions {
   onError(error: unknown, context: string): void;
 }
 
+/** Of whom, and from where on, progress is asked for. */
+export interface ProgressRequest {
+  topic: string;
+  /** The first seq of the topic that is there. */
+  from: number;
+  subscriptions: readonly string[];
+}
+
+/** How far a subscription has got in a topic, over all nodes. */
+export interface SharedProgress {
+  subscription: string;
+  /** The first seq that it has not finished; 0 if it has not begun with some part. */
+  next: number;
+}
+
 /** A state that several processes share. */
 export interface SharedState {
   /** Makes this process a node. */
@@ -26,4 +41,6 @@ export interface SharedState {
   onCatalog(listener: () => void): () => void;
   /** The rows of these parts, all of one moment; absent: of all parts. */
   loadQueue(subscription: string, parts?: readonly number[]): Promise<PartRows>;
+  /** How far these subscriptions have durably got, all of one moment. */
+  progress(request: ProgressRequest): Promise<SharedProgress[]>;
 }

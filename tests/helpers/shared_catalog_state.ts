@@ -13,7 +13,7 @@ import {
 } from "../../core/state/catalog_diff.ts";
 import { MemoryState } from "../../core/state/memory.ts";
 import { rowsOfParts } from "../../core/state/part_rows.ts";
-import type { SharedState } from "../../core/state/shared.ts";
+import type { ProgressRequest, SharedProgress, SharedState } from "../../core/state/shared.ts";
 import { type BeforeRev, type SchemaRevs, StaleError } from "../../core/state/stale.ts";
 import type { CommitOptions, State, StateChange, StateSnapshot } from "../../core/state/state.ts";
 import { MemoryEventStore } from "../../core/store/memory.ts";
@@ -133,6 +133,24 @@ export class SharedMemory {
   }
 }
 
+/** How far subscriptions have got by what is stored. */
+export function progressIn(
+  snapshot: StateSnapshot,
+  { topic, from, subscriptions }: ProgressRequest,
+): SharedProgress[] {
+  return snapshot.subscriptions.filter(({ name }) => subscriptions.includes(name))
+    .map(({ name: subscription, parts: count = 1 }) => {
+      const parts = Array.from({ length: count }, (_, part) => part);
+      const { cursors } = rowsOfParts(snapshot, { subscription, parts });
+      const nexts = parts.map((part) =>
+        cursors.find((one) => one.topic === topic && (one.parts! & 1 << part) !== 0)?.next ?? 0
+      );
+      const seqs = snapshot.retries.filter((one) => one.subscription === subscription)
+        .filter((one) => one.topic === topic && one.seq >= from).map(({ seq }) => seq);
+      return { subscription, next: Math.min(...nexts, ...seqs) };
+    });
+}
+
 function revsOf(change: StateChange): SchemaRevs | undefined {
   return "revs" in change ? change.revs : undefined;
 }
@@ -178,6 +196,7 @@ function nodeOf(shared: SharedMemory, memory: MemoryState, name: string): State 
         await shared.take("claims");
         return shared.claims.load(subscription, parts);
       },
+      progress: (request) => Promise.resolve(progressIn(memory.load(), request)),
       onCatalog: (listener) => shared.listen(listener),
       async catalog() {
         await shared.take("catalog");

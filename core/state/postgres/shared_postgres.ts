@@ -6,10 +6,16 @@ import { type Patience, patiently } from "../../postgres/patience.ts";
 import { WakeUps } from "../../postgres/wake_ups.ts";
 import type { SharedCatalogSnapshot } from "../catalog_diff.ts";
 import type { PartRows } from "../coordinator.ts";
-import type { CoordinatorOptions, SharedState } from "../shared.ts";
+import type {
+  CoordinatorOptions,
+  ProgressRequest,
+  SharedProgress,
+  SharedState,
+} from "../shared.ts";
 import { CatalogWatch } from "./catalog_watch.ts";
 import { DatabaseClock } from "./database_clock.ts";
 import { PostgresNode } from "./node.ts";
+import { readProgress } from "./progress.ts";
 import { readQueue } from "./queue_rows.ts";
 import { readSharedCatalog } from "./snapshot.ts";
 
@@ -84,6 +90,10 @@ export class SharedPostgres implements SharedState {
 
   loadQueue(subscription: string, parts?: readonly number[]): Promise<PartRows> {
     return this.#read((query) => readQueue(query, { subscription, parts }));
+  }
+
+  progress(request: ProgressRequest): Promise<SharedProgress[]> {
+    return this.#read((query) => readProgress(query, request));
   }
 
   /** Sends a wake-up to all nodes, if this process is one. */

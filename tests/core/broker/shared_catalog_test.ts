@@ -94,13 +94,15 @@ Deno.test("changes of one topic on both at the same moment are both kept", async
   await using test = await nodes();
   const { a, b } = test;
   await a.topics.create("t");
+  await until(() => b.topics.get("t") !== undefined);
   await Promise.all([
     a.topics.update("t", { maxEvents: 5 }),
     b.topics.update("t", { maxBytes: 500 }),
   ]);
+  await test.shared.quiet();
   for (const { topics } of [a, b]) {
-    await until(() => topics.require("t").options.maxBytes === 500);
-    await until(() => topics.require("t").options.maxEvents === 5);
+    const { maxBytes, maxEvents } = topics.require("t").options;
+    assert.deepEqual([maxBytes, maxEvents], [500, 5]);
   }
 });
 
@@ -116,14 +118,17 @@ Deno.test("a subscription of one broker is paused, changed and removed by the ot
     a.subscriptions.resume("s"),
     b.subscriptions.put("s", { topic: "t", settings: { maxRetries: 9 }, update: true }),
   ]);
+  await test.shared.quiet();
   for (const { subscriptions } of [a, b]) {
-    const { record } = subscriptions.require("s");
-    await until(() => subscriptions.require("s").record.settings.maxRetries === 9);
-    await until(() => !subscriptions.require("s").record.paused);
-    assert.equal(record.topic, "t");
+    const { paused, settings } = subscriptions.require("s").record;
+    assert.deepEqual([paused, settings.maxRetries], [false, 9]);
   }
+  const go = test.shared.hold("wake");
   await a.subscriptions.remove("s");
-  await until(() => !b.subscriptions.has("s"));
+  assert.ok(b.subscriptions.has("s"), "nobody has told");
+  assert.equal(await codeOf(b.subscriptions.pause("s")), "subscription/not-found");
+  assert.equal(b.subscriptions.has("s"), false);
+  go();
 });
 
 Deno.test("resume ends a pause of another broker that this one has not heard of", async () => {
@@ -188,17 +193,32 @@ Deno.test("a broker that shares its state refuses what nodes cannot do together 
   assert.equal(await codeOf(update), "topic/local-only");
 });
 
-Deno.test("nothing counts as consumed for one of several nodes, which knows its own parts", async () => {
+Deno.test("retention knows what is consumed of the parts of all nodes, and of their retries", async () => {
   await using test = await nodes();
-  const { a } = test;
+  const { a, b, shared } = test;
   await a.topics.create("t", { drop: "consumed" });
-  await a.topics.create("u", { maxEvents: 1 });
-  for (const topic of ["t", "u"]) {
-    await a.publish(topic, "x", 1);
-    await a.publish(topic, "x", 2);
+  for (let n = 1; n <= 40; n++) await a.publish("t", "x", n, { key: `k${n}` });
+  await a.subscriptions.put("s", { topic: "t" });
+  await until(() => b.subscriptions.has("s"));
+  assert.deepEqual(await a.retain(), [], "nobody has begun");
+  const seqs: number[] = [];
+  while (seqs.length < 40) {
+    const request = { max: 40, waitMs: 60_000 };
+    const { deliveries } = await a.subscriptions.lease("s", request, { consumer: "one" });
+    seqs.push(...deliveries.map(({ entry }) => entry.seq));
+    // One of them is tried again later.
+    const isLate = ({ entry }: (typeof deliveries)[number]) => entry.seq === 20;
+    const done = deliveries.filter((lease) => !isLate(lease)).map(({ token }) => token);
+    await a.subscriptions.ack("s", done);
+    for (const { token } of deliveries.filter(isLate)) {
+      await a.subscriptions.nack("s", [{ lease: token, error: "no", afterMs: 3_600_000 }]);
+    }
   }
-  await a.subscriptions.put("s", { topic: "t", from: "end" });
-  assert.deepEqual(await a.retain(), [{ topic: "u", removed: 1 }]);
+  await a.subscriptions.require("s").flush();
+  assert.equal(shared.catalog().subscriptions[0]!.parts, 16);
+  // It delivers none of it.
+  assert.deepEqual(await b.retain(), [{ topic: "t", removed: 19 }]);
+  assert.deepEqual(await a.retain(), []);
 });
 
 Deno.test("refresh begins to read after it was called, whatever is under way", async () => {
