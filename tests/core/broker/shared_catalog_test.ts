@@ -43,9 +43,10 @@ async function nodes(count = 2) {
   };
 }
 
-/** Waits for a condition, turn by turn. */
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await nextTurn();
+/** When all have been told of everything, it is so. */
+async function told(shared: SharedMemory, isSo: () => boolean): Promise<void> {
+  await shared.quiet();
+  assert.ok(isSo(), String(isSo));
 }
 
 const codeOf = (promise: Promise<unknown>) =>
@@ -55,14 +56,14 @@ Deno.test("a topic that one broker makes, changes and removes is that of the oth
   await using test = await nodes();
   const { a, b } = test;
   await a.topics.create("t", { maxEvents: 10 });
-  await until(() => b.topics.get("t")?.options.maxEvents === 10);
+  await told(test.shared, () => b.topics.get("t")?.options.maxEvents === 10);
   await b.topics.update("t", { maxEvents: 20 });
-  await until(() => a.topics.get("t")?.options.maxEvents === 20);
+  await told(test.shared, () => a.topics.get("t")?.options.maxEvents === 20);
   assert.equal((await b.publish("t", "x", 1)).seq, 1);
   await a.topics.remove("t");
-  await until(() => b.topics.get("t") === undefined);
+  await told(test.shared, () => b.topics.get("t") === undefined);
   await b.topics.create("t", { maxEvents: 30 });
-  await until(() => a.topics.get("t")?.options.maxEvents === 30);
+  await told(test.shared, () => a.topics.get("t")?.options.maxEvents === 30);
   assert.equal((await a.publish("t", "x", 1)).seq, 2, "numbers go on");
 });
 
@@ -94,7 +95,7 @@ Deno.test("changes of one topic on both at the same moment are both kept", async
   await using test = await nodes();
   const { a, b } = test;
   await a.topics.create("t");
-  await until(() => b.topics.get("t") !== undefined);
+  await told(test.shared, () => b.topics.get("t") !== undefined);
   await Promise.all([
     a.topics.update("t", { maxEvents: 5 }),
     b.topics.update("t", { maxBytes: 500 }),
@@ -110,9 +111,9 @@ Deno.test("a subscription of one broker is paused, changed and removed by the ot
   await using test = await nodes();
   const { a, b } = test;
   await a.subscriptions.put("s", { topic: "t" });
-  await until(() => b.subscriptions.has("s"));
+  await told(test.shared, () => b.subscriptions.has("s"));
   await b.subscriptions.pause("s", { reason: "why" });
-  await until(() => a.subscriptions.require("s").record.paused);
+  await told(test.shared, () => a.subscriptions.require("s").record.paused);
   assert.equal(a.subscriptions.require("s").record.pauseReason, "why");
   await Promise.all([
     a.subscriptions.resume("s"),
@@ -135,7 +136,7 @@ Deno.test("resume ends a pause of another broker that this one has not heard of"
   await using test = await nodes();
   const { a, b, shared } = test;
   await a.subscriptions.put("s", { topic: "t" });
-  await until(() => b.subscriptions.has("s"));
+  await told(test.shared, () => b.subscriptions.has("s"));
   for (let times = 0; times < 5; times++) {
     await a.subscriptions.pause("s");
     const { paused } = await b.subscriptions.resume("s");
@@ -159,7 +160,8 @@ Deno.test("a timed pause ends once, whichever broker's clock is first", async ()
   await a.subscriptions.put("s", { topic: "t" });
   await a.subscriptions.pause("s", { forMs: 20 });
   for (const { subscriptions } of [a, b]) {
-    await until(() => subscriptions.has("s") && !subscriptions.require("s").record.paused);
+    const isOver = () => subscriptions.has("s") && !subscriptions.require("s").record.paused;
+    while (!isOver()) await nextTurn();
   }
   assert.equal(shared.catalog().subscriptions[0]!.paused, false);
 });
@@ -168,7 +170,7 @@ Deno.test("a schema that one broker registers is checked by the other", async ()
   await using test = await nodes();
   const { a, b } = test;
   await a.registerSchema("x", { type: "number" });
-  await until(() => b.schemas.has("x"));
+  await told(test.shared, () => b.schemas.has("x"));
   assert.equal(await codeOf(b.publish("t", "x", "no number")), "event/schema-violation");
   const both = [a, b].map(({ gate }, i) =>
     gate.register([{ type: "y", schema: i === 0 ? NUMBER : STRING, compatibility: "full" }])
@@ -176,7 +178,7 @@ Deno.test("a schema that one broker registers is checked by the other", async ()
   const codes = await Promise.all(both.map(codeOf));
   assert.deepEqual(codes.sort(), ["fine", "schema/incompatible"], "the second meets the first");
   await a.gate.remove("x", "1.0");
-  await until(() => !b.schemas.has("x"));
+  await told(test.shared, () => !b.schemas.has("x"));
 });
 
 Deno.test("a broker that shares its state refuses what nodes cannot do together yet", async () => {
@@ -199,7 +201,7 @@ Deno.test("retention knows what is consumed of the parts of all nodes, and of th
   await a.topics.create("t", { drop: "consumed" });
   for (let n = 1; n <= 40; n++) await a.publish("t", "x", n, { key: `k${n}` });
   await a.subscriptions.put("s", { topic: "t" });
-  await until(() => b.subscriptions.has("s"));
+  await told(test.shared, () => b.subscriptions.has("s"));
   assert.deepEqual(await a.retain(), [], "nobody has begun");
   const seqs: number[] = [];
   while (seqs.length < 40) {
@@ -247,7 +249,7 @@ Deno.test("what a broker stores while it reads the catalog stays", async () => {
   // The next read, which would bring back what this one forgets, takes longer than the look at it.
   shared.turns = () => 5;
   go();
-  await until(() => a.topics.get("t") !== undefined);
+  await told(test.shared, () => a.topics.get("t") !== undefined);
   assert.ok(a.topics.get("u"));
   assert.ok(a.subscriptions.has("s"));
 });
