@@ -52,6 +52,18 @@ Deno.test("a violation is refused that is published after the schema was registe
   assert.deepEqual(payloads.slice(1), Array.from({ length: dose(100) }, (_, round) => round));
 });
 
+Deno.test("a schema that was learned is compiled: whoever checks at once can do so", async () => {
+  await using test = await asleep();
+  const { a, b } = test;
+  await a.registerSchema("x", NUMBER);
+  await b.shared!.refresh();
+  const candidate = { type: "x", version: undefined };
+  assert.equal(b.admit("t", { ...candidate, payload: 1 }), "1.0");
+  assert.throws(() => b.admit("t", { ...candidate, payload: "no number" }), {
+    code: "event/schema-violation",
+  });
+});
+
 Deno.test("one violation refuses none of the events that share its append", async () => {
   await using test = await asleep();
   const { a, b, shared } = test;
