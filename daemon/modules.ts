@@ -165,6 +165,7 @@ import "../core/delivery/unanswered.ts";
 import "../core/delivery/waits_for_itself.ts";
 import "../core/delivery/wake_timer.ts";
 import "../core/delivery/watches.ts";
+import "../core/delivery/whole_counts.ts";
 import "../core/delivery/wire_event.ts";
 import "../core/event/attempt.ts";
 import "../core/event/audit.ts";

@@ -14,6 +14,7 @@ import { EVERY_PART } from "../event/part.ts";
 import { UNNAMED } from "../protocol/constants.ts";
 import { canonicalJson } from "../json/json_object.ts";
 import { auditedSubscription } from "../state/audited.ts";
+import type { SharedCounts } from "../state/shared_counts.ts";
 import { type BeforeRev, decideAgain, newRev } from "../state/stale.ts";
 import type {
   StateChange,
@@ -36,7 +37,7 @@ import { isPersons, pauseReasonOf, unpaused } from "./pause.ts";
 import { dividedStart, startOf } from "./queue_start.ts";
 import { offsetFor, resolveIn } from "./start_offset.ts";
 import { inFlightOf } from "./in_flight_info.ts";
-import { subscriptionInfoOf } from "./subscription_info.ts";
+import { nodesCountsOf, subscriptionInfoOf } from "./subscription_info.ts";
 import { checkSettings, defaultSettings, differingSettings } from "./settings.ts";
 import type { ManagerContext } from "./manager_context.ts";
 
@@ -305,22 +306,42 @@ export class SubscriptionManager extends LeaseRequests {
 
   /** All of them, as they are once their dead letters are counted. */
   list(): MaybePromise<SubscriptionInfo[]> {
-    return whenReady(this.#context.state.deadLetterCounts(), (dead) =>
-      this.#drivers.all()
-        .map((driver) => this.#infoOf(driver, dead.get(driver.record.name) ?? 0)));
+    return whenReady(
+      this.#counts(),
+      (counts) =>
+        whenReady(
+          this.#context.state.deadLetterCounts(),
+          (dead) =>
+            this.#drivers.all().map((driver) =>
+              this.#infoOf(driver, { dead: dead.get(driver.record.name) ?? 0, counts })
+            ),
+        ),
+    );
+  }
+
+  /** What other nodes have to do; undefined where there are none. */
+  #counts(): MaybePromise<ReadonlyMap<string, SharedCounts> | undefined> {
+    const { coordinator, state: { shared } } = this.#context;
+    return coordinator && shared?.counts ? shared.counts() : undefined;
   }
 
   info(name: string): MaybePromise<SubscriptionInfo> {
     const driver = this.require(name);
     const counted = this.#context.state.countDeadLetters({ subscription: name });
-    return whenReady(counted, (dead) => {
-      const info = this.#infoOf(driver, dead);
-      return whenReady(inFlightOf(driver, this.consumers), (rest) => ({ ...info, ...rest }));
-    });
+    return whenReady(counted, (dead) =>
+      whenReady(this.#counts(), (counts) => {
+        const info = this.#infoOf(driver, { dead, counts });
+        return whenReady(inFlightOf(driver, this.consumers), (rest) => ({ ...info, ...rest }));
+      }));
   }
 
-  #infoOf(driver: SubscriptionDriver, dead: number): SubscriptionInfo {
-    return subscriptionInfoOf(driver, { dead, times: this.#context.meters });
+  #infoOf(
+    driver: SubscriptionDriver,
+    { dead, counts }: { dead: number; counts: ReadonlyMap<string, SharedCounts> | undefined },
+  ): SubscriptionInfo {
+    const { meters: times } = this.#context;
+    const shared = counts && nodesCountsOf(driver, counts, this.#context);
+    return subscriptionInfoOf(driver, { dead, times, shared });
   }
 
   /** Removes a subscription with its cursors and retries; its dead letters stay. */

@@ -2,8 +2,11 @@
 import { defined } from "../base/defined.ts";
 import type { SubscriptionInfo } from "../protocol/protocol.ts";
 import type { SubscriptionDriver } from "./driver.ts";
+import type { SharedCounts } from "../state/shared_counts.ts";
+import type { ManagerContext } from "./manager_context.ts";
 import { pauseOf } from "./pause.ts";
-import { positionsOf } from "./positions.ts";
+import { positionsOf, type TopicPosition } from "./positions.ts";
+import { ownCounts, wholeCounts } from "./whole_counts.ts";
 
 /** Knows when events were stored, Unix ms. */
 export interface EventTimes {
@@ -18,10 +21,11 @@ export interface EventTimes {
 export function oldestPending(
   { queue, record }: SubscriptionDriver,
   times: EventTimes,
+  positions: readonly TopicPosition[] = positionsOf(queue),
 ): number | "unknown" | undefined {
   let oldest: number | undefined;
   let isKnown = true;
-  for (const { topic, next, lastSeq } of positionsOf(queue)) {
+  for (const { topic, next, lastSeq } of positions) {
     if (next > lastSeq) continue;
     const at = times.storedAt(topic, next, record.name);
     if (at === undefined) isKnown = false;
@@ -34,20 +38,45 @@ export function oldestPending(
 export function oldestPendingAt(
   driver: SubscriptionDriver,
   times: EventTimes,
+  positions?: readonly TopicPosition[],
 ): number | undefined {
-  const oldest = oldestPending(driver, times);
+  const oldest = oldestPending(driver, times, positions);
   return oldest === "unknown" ? undefined : oldest;
+}
+
+/** What is known besides the driver. */
+export interface InfoFacts {
+  dead: number;
+  times: EventTimes;
+  /** Set if other nodes have parts of it. */
+  shared?: Parameters<typeof wholeCounts>[1] | undefined;
+}
+
+/** What all nodes have of a subscription; undefined if it is this process's alone. */
+export function nodesCountsOf(
+  { record: { name, topic }, ledger }: SubscriptionDriver,
+  counts: ReadonlyMap<string, SharedCounts>,
+  { topics, store }: Pick<ManagerContext, "topics" | "store">,
+): InfoFacts["shared"] {
+  if (!ledger.lasts) return undefined;
+  return {
+    counts: { parts: [], loads: new Map(), cursors: [], ...counts.get(name) },
+    topics: new Map(topics.match(topic).map((one) => [one, store.head(one)])),
+  };
 }
 
 /** A subscription as sent on the wire. */
 export function subscriptionInfoOf(
   driver: SubscriptionDriver,
-  { dead, times }: { dead: number; times: EventTimes },
+  { dead, times, shared }: InfoFacts,
 ): SubscriptionInfo {
   driver.look();
   const { queue, record } = driver;
   const { tally } = queue.counts;
-  const positions = positionsOf(queue).sort((a, b) => a.topic < b.topic ? -1 : 1);
+  const { pending, leased, scheduled, leasedSince, ...all } = shared
+    ? wholeCounts(queue, shared)
+    : ownCounts(queue);
+  const positions = all.positions.sort((a, b) => a.topic < b.topic ? -1 : 1);
   return {
     name: record.name,
     topic: record.topic,
@@ -58,14 +87,11 @@ export function subscriptionInfoOf(
       const lag = Math.max(0, lastSeq - next + 1);
       return { topic, next, lastSeq, lag };
     }),
-    pending: queue.pending,
-    leased: queue.leased,
-    scheduled: queue.scheduled,
+    pending,
+    leased,
+    scheduled,
     dead,
-    ...defined({
-      oldestPendingAt: oldestPendingAt(driver, times),
-      leasedSince: queue.ready.leases.oldest?.grant.startedAt,
-    }),
+    ...defined({ oldestPendingAt: oldestPendingAt(driver, times, positions), leasedSince }),
     settled: { acknowledged: tally.acknowledged, failed: tally.failed, dead: tally.dead },
     missed: positions.flatMap(({ topic, missed }) =>
       missed ? [{ topic, from: missed.from, to: missed.to, count: missed.count }] : []

@@ -2,6 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { SharedCatalogSnapshot } from "./catalog_diff.ts";
 import type { Coordinator, PartRows } from "./coordinator.ts";
+import type { SharedCounts } from "./shared_counts.ts";
 
 /** How a process takes part. */
 export interface CoordinatorOptions {
@@ -43,4 +44,9 @@ export interface SharedState {
   loadQueue(subscription: string, parts?: readonly number[]): Promise<PartRows>;
   /** How far these subscriptions have durably got, all of one moment. */
   progress(request: ProgressRequest): Promise<SharedProgress[]>;
+  /**
+   * What all nodes have to do, by subscription, as of at most a second ago. Absent: nobody knows of
+   * the others.
+   */
+  counts?(): Promise<ReadonlyMap<string, SharedCounts>>;
 }

@@ -32,7 +32,8 @@ import type { DatabaseClock } from "./database_clock.ts";
 import { PostgresShare, type ShareNode } from "./node_share.ts";
 import type { ClaimsView } from "./share_steps.ts";
 
-const TTL_MS = 10_000;
+/** How long a node may be silent before others take over, ms. */
+export const NODE_TTL_MS = 10_000;
 /** How many parts a subscription is made with. */
 const PARTS = 16;
 /** Between beats of a node that owns and wants nothing, ms. */
@@ -81,7 +82,7 @@ export class PostgresNode implements Coordinator, ShareNode {
   #closed = false;
 
   constructor(context: NodeContext) {
-    const { clock, ttlMs = TTL_MS, wakeUps, host = "node" } = context;
+    const { clock, ttlMs = NODE_TTL_MS, wakeUps, host = "node" } = context;
     this.#context = context;
     this.#host = host;
     this.node = `${host}-${crypto.randomUUID().slice(0, 8)}`;

@@ -14,7 +14,9 @@ import type {
 } from "../shared.ts";
 import { CatalogWatch } from "./catalog_watch.ts";
 import { DatabaseClock } from "./database_clock.ts";
-import { PostgresNode } from "./node.ts";
+import { NODE_TTL_MS, PostgresNode } from "./node.ts";
+import type { SharedCounts } from "../shared_counts.ts";
+import { readCounts } from "./counts.ts";
 import { readProgress } from "./progress.ts";
 import { readQueue } from "./queue_rows.ts";
 import { readSharedCatalog } from "./snapshot.ts";
@@ -33,6 +35,8 @@ export class SharedPostgres implements SharedState {
   readonly #named: (node: string) => void;
   readonly #options: NodeOptions;
   #node: PostgresNode | undefined;
+  /** The last read of counts, and when it began. */
+  #counts: { at: number; counts: Promise<ReadonlyMap<string, SharedCounts>> } | undefined;
 
   constructor(
     postgres: Postgres,
@@ -96,6 +100,18 @@ export class SharedPostgres implements SharedState {
     return this.#read((query) => readProgress(query, request));
   }
 
+  /** Read once for all who ask within a second. */
+  counts(): Promise<ReadonlyMap<string, SharedCounts>> {
+    const now = this.#waiting.clock.monotonic();
+    if (this.#counts && now - this.#counts.at < COUNTED_MS) return this.#counts.counts;
+    const ttlMs = this.#options.ttlMs ?? NODE_TTL_MS;
+    const counts = this.#read((query) => readCounts(query, { ttlMs }));
+    this.#counts = { at: now, counts };
+    // One that could not be read is not handed to others.
+    counts.catch(() => this.#counts = undefined);
+    return counts;
+  }
+
   /** Sends a wake-up to all nodes, if this process is one. */
   wake(kind: string, item: string): void {
     if (this.#node) this.#wakeUps.send(kind, item);
@@ -114,6 +130,8 @@ export class SharedPostgres implements SharedState {
 }
 
 const COUNT = "SELECT rev FROM evs.counters WHERE name = 'catalog'";
+/** How long counts are as good as new, ms. */
+const COUNTED_MS = 1000;
 const TIME = "SELECT extract(epoch FROM clock_timestamp())::double precision * 1000 AS now";
 
 /** What is there at one moment. */

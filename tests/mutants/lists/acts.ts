@@ -3,6 +3,7 @@ import type { Mutant } from "../mutant.ts";
 
 const TOGETHER = "6. Retry, dead letter and cursor move together";
 
+const NODES = "core/delivery/whole_counts.ts: a subscription over all nodes";
 const RULES = ["tests/core/dead_letter/shared_acts_test.ts"];
 /** With a database. */
 const ROWS = ["tests/system/postgres/acts_rows_test.ts"];
@@ -144,5 +145,21 @@ export const actMutants: Mutant[] = [
     to: "",
     tests: ["tests/core/broker/shared_catalog_test.ts"],
     filter: "resume",
+  },
+  {
+    name: "counts: what a node said of itself counts besides what it knows",
+    promise: NODES,
+    file: "core/delivery/whole_counts.ts",
+    from: "    .filter((part) => (mine & 1 << part) === 0);",
+    to: "    .filter((part) => part >= 0 || mine);",
+    tests: ["tests/core/delivery/whole_counts_test.ts"],
+  },
+  {
+    name: "counts: what nobody owns is not counted",
+    promise: NODES,
+    file: "core/delivery/whole_counts.ts",
+    from: " + Math.round(sum(behind)),",
+    to: ",",
+    tests: ["tests/core/delivery/whole_counts_test.ts"],
   },
 ];

@@ -1,0 +1,46 @@
+/** What each node says of a subscription whose parts others own, on a PostgreSQL that is really there. */
+import assert from "node:assert/strict";
+import { EventBroker } from "../../../mod.ts";
+import { PostgresState } from "../../../core/state/postgres/postgres_state.ts";
+import { PostgresEventStore } from "../../../core/store/postgres/postgres_event_store.ts";
+import { emptyDatabase, endServer, giveBack } from "./states.ts";
+
+Deno.test.afterAll(endServer);
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!await holds()) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+Deno.test("each node counts what is to be delivered of a subscription, whoever has it", async () => {
+  const url = await emptyDatabase();
+  const states = [await PostgresState.open(url), await PostgresState.open(url)];
+  const nodes: EventBroker[] = [];
+  for (const state of states) {
+    nodes.push(new EventBroker({ state, eventStore: await PostgresEventStore.open(url) }));
+    await nodes.at(-1)!.ready;
+  }
+  const [{ subscriptions: here }, { subscriptions: there }] = nodes as [EventBroker, EventBroker];
+  const backoff = { kind: "fixed" as const, base: 3_600_000, max: 3_600_000, jitter: false };
+  await here.put("s", { topic: "t", settings: { maxRetries: 3, backoff } });
+  for (let n = 0; n < 10; n++) await nodes[0]!.publish("t", "x", n, { key: `k${n}` });
+  await until(() => Promise.resolve(there.has("s")));
+  const counts = async (of: typeof here) => {
+    const { pending, leased, scheduled } = await of.info("s");
+    return [pending, leased, scheduled].join();
+  };
+  for (const  of of[here, there]) await until(async () => await counts(of) === "10,0,0");
+  // Whoever waits gets all parts; the other one hears of it at the next beat.
+  const { deliveries } = await here.lease("s", { max: 4, waitMs: 60_000 }, { consumer: "c" });
+  await here.ack("s", [deliveries[0]!.token]);
+  await here.nack("s", [{ lease: deliveries[1]!.token, error: "no" }]);
+  for (const  of of[here, there]) await until(async () => await counts(of) === "6,2,1");
+  const [ofHere, ofThere] = [(await here.list())[0]!, (await there.list())[0]!];
+  assert.deepEqual(ofThere.cursors.map(({ lastSeq }) => lastSeq), [10]);
+  assert.equal(ofThere.leasedSince, ofHere.leasedSince);
+  // It is seen by what is stored alone once its node is gone.
+  await nodes[0]!.close();
+  await until(async () => await counts(there) === "8,0,1");
+  await nodes[1]!.close();
+  for (const state of states) await state.close();
+  await giveBack(url);
+});
