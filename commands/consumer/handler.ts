@@ -247,24 +247,16 @@ function spawnReason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** What a batch has several of. */
+const OF_ONE_EVENT = ["ID", "SEQ", "ATTEMPT", "DELIVERY", "EPOCH", "KEY"].map((it) => `EVS_${it}`);
+
 /** The environment for a batch: what its events have in common. */
 export function batchEnv(
   base: Record<string, string>,
   batch: { subscription: string; facts: readonly EventFacts[] },
 ): Record<string, string> {
   const env = { ...base };
-  for (
-    const name of [
-      "EVS_ID",
-      "EVS_SEQ",
-      "EVS_ATTEMPT",
-      "EVS_DELIVERY",
-      "EVS_EPOCH",
-      "EVS_KEY",
-    ]
-  ) {
-    delete env[name];
-  }
+  for (const name of OF_ONE_EVENT) delete env[name];
   const common = (read: (facts: EventFacts) => string | undefined) => {
     const [first, ...rest] = new Set(batch.facts.map(read));
     return rest.length === 0 ? first : undefined;

@@ -211,8 +211,8 @@ export const cliMutants: Mutant[] = [
     name: "handler: a batch inherits the id of an outer delivery",
     ...handler,
     filter: "batchEnv",
-    from: 'for (const name of ["EVS_ID", "EVS_SEQ",',
-    to: 'for (const name of ["EVS_SEQ",',
+    from: 'const OF_ONE_EVENT = ["ID", "SEQ",',
+    to: 'const OF_ONE_EVENT = ["SEQ",',
   },
   {
     name: "alert: an end is told of what never began",

@@ -92,6 +92,14 @@ export const databaseMutants: Mutant[] = [
     tests: ["tests/daemon/cluster_test.ts"],
   },
   {
+    name: "lease reply: gives all events of a response the epoch of the first",
+    promise: "EVS_EPOCH rises each time that another node takes over the part",
+    file: "daemon/routes/lease_reply.ts",
+    from: "|| frame.epoch !== epoch",
+    to: "",
+    tests: ["tests/daemon/routes/lease_reply_test.ts"],
+  },
+  {
     ...reach,
     name: "reach: waits for a database as long as it takes",
     from: "await Promise.race([looking, late.promise]);",
