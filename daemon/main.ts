@@ -32,6 +32,8 @@ import { findDataDir, type FoundDataDir } from "./whole.ts";
 
 /** A drain that takes longer is cut short (contract row 19), ms. */
 const DRAIN_DEADLINE = 4000;
+/** The same with the time that a database takes, ms. */
+const DATABASE_DEADLINE = 4800;
 
 interface Arguments {
   dataDir: string;
@@ -241,12 +243,24 @@ async function takeInSpool(services: Services, onHangup: (() => void)[]): Promis
   await spool.start();
 }
 
+/**
+ * Gives up a database that does not answer. Nothing is lost: what was acknowledged is there, and what
+ * this node owned goes to others a little later.
+ */
+async function givenUp({ log }: Services, ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  log.logger.warning("the database does not answer: it is left without a word");
+}
+
 async function drain(server: Server, services: Services): Promise<void> {
   services.beginDrain();
   try {
     // Closing the server removes the socket.
+    const end = performance.now() + DATABASE_DEADLINE;
     await server.drain(AbortSignal.timeout(DRAIN_DEADLINE));
-    await services.close();
+    const closed = services.close();
+    if (services.cluster === undefined) return await closed;
+    await Promise.race([closed, givenUp(services, end - performance.now())]);
   } catch (error) {
     services.unexpected(error, "stopping");
     throw error;

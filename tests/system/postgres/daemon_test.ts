@@ -238,6 +238,31 @@ async function refusesTheRest(server: PostgresServer): Promise<void> {
   assert.equal((await place.json(["replay", "t"])).length, 0);
 }
 
+/** A server that is frozen: it takes connections and says nothing. */
+async function survivesSilence(server: PostgresServer): Promise<void> {
+  const url = await server.database();
+  await using place = await DaemonPlace.make();
+  await place.ok(["daemon", "start", "--store", url]);
+  await place.ok(["publish", "t", "n", "1"]);
+  const [postmaster] = (await Deno.readTextFile(`${server.dir}/data/postmaster.pid`)).split("\n");
+  const children = await Deno.readTextFile(`/proc/${postmaster}/task/${postmaster}/children`);
+  const pids = [postmaster!, ...children.trim().split(" ")].map(Number);
+  const signal = (name: Deno.Signal) => pids.forEach((pid) => Deno.kill(pid, name));
+  signal("SIGSTOP");
+  try {
+    const { stdout } = await place.run(["status", "--json"]);
+    assert.match(JSON.parse(stdout).problems.join(), /does not answer/);
+    // evs daemon stop gives up after 10 s.
+    await place.ok(["daemon", "stop"]);
+    const log = await Deno.readTextFile(`${place.dataDir}/log/daemon.log`);
+    assert.match(log, /it is left without a word/);
+  } finally {
+    signal("SIGCONT");
+  }
+  await place.ok(["daemon", "start", "--store", url]);
+  assert.equal((await place.json(["replay", "t"])).length, 1);
+}
+
 Deno.test("a daemon on PostgreSQL", async (t) => {
   await using server = await startPostgres({
     settings: { fsync: "off" },
@@ -253,6 +278,7 @@ Deno.test("a daemon on PostgreSQL", async (t) => {
     ["refuses a data dir that belongs elsewhere", refusesDataDirs],
     ["refuses what nodes cannot do together", refusesTheRest],
     ["survives that the server is killed, and goes on by itself", survives],
+    ["ends while the server is frozen", survivesSilence],
   ];
   for (const [name, body] of steps) await t.step(name, () => body(server));
 });
