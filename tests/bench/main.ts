@@ -18,6 +18,7 @@ import { type Bench, output } from "./process.ts";
 import { type Result, table } from "./report.ts";
 import { publishFromPipe, publishText } from "./publishing.ts";
 import { replayToFile } from "./replaying.ts";
+import { scaling } from "./scale.ts";
 import { scraping } from "./scraping.ts";
 import { recovering } from "./recovering.ts";
 import { beingWatched } from "./watched.ts";
@@ -49,6 +50,7 @@ const WORKS: {
   { ids: ["P12"], run: publishAtRate },
   { ids: ["P14"], run: beingWatched },
   { ids: ["P14"], run: scraping },
+  { ids: ["SCALE"], run: scaling },
 ];
 
 function print(text: string): void {
