@@ -32,6 +32,7 @@ const OFFERED: Readonly<Record<string, Readonly<Record<string, Effect>>>> = {
     "/v1/events": "read",
     "/v1/health": "read",
     "/v1/history": "read",
+    "/v1/nodes": "read",
     "/v1/overview": "read",
     "/v1/scheduled": "read",
     "/v1/schemas": "read",

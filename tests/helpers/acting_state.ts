@@ -39,6 +39,7 @@ export class ActingState extends MemoryState {
       catalog: missing,
       onCatalog: missing,
       loadQueue: missing,
+      progress: missing,
     };
   }
 

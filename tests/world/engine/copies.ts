@@ -28,6 +28,7 @@ export function simulateCopies(
     await pass();
     copy(source.location()!, String(to));
     await pass();
+    return 0; // pages that are left
   };
   return () => void (sqlite.backup = backup);
 }
