@@ -51,7 +51,7 @@ export const catalogMutants: Mutant[] = [
     promise: BOTH,
     file: "core/delivery/manager.ts",
     from: "return this.#context.shared ? { before: rev } : {};",
-    to: "return {};",
+    to: "return this.#context.shared ? {} : { before: rev };",
     tests: CATALOG,
   },
   {
