@@ -59,14 +59,13 @@ export class EventWriter {
     return { topic: record ? record.rev ?? 0 : UNKNOWN, schemas: schemas.rev };
   }
 
-  #note(requests: readonly StoreRequest[]): void {
-    if (!this.#context.schemas) return;
-    for (const request of requests) request.under ??= this.under(request.topic)!;
+  #note(request: StoreRequest): void {
+    if (this.#context.schemas) request.under ??= this.under(request.topic)!;
   }
 
   /** Requests of one stream are stored in the order of their calls. */
   append(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
-    this.#note([request]);
+    this.#note(request);
     const waiting = this.waiting.of(request.topic);
     if (waiting === undefined) return this.appendAll(request, stream);
     return appendNew(request, { waiting, append: (rest) => this.appendAll(rest, stream) });
@@ -74,7 +73,7 @@ export class EventWriter {
 
   /** The same, whichever ids are scheduled. */
   appendAll(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
-    this.#note([request]);
+    this.#note(request);
     const { topics, startup: { opening } } = this.#context;
     if (opening) return opening.then(() => this.appendAll(request, stream));
     const held = topics.locks.held(request.topic);
@@ -97,7 +96,7 @@ export class EventWriter {
     conditions: readonly Condition[],
   ): Promise<AppendOutcome[]> {
     if (this.#isClosed) return Promise.reject(closedBroker());
-    this.#note(requests);
+    for (const request of requests) this.#note(request);
     const { topics, startup: { opening } } = this.#context;
     if (opening) return opening.then(() => this.appendGroup(requests, conditions));
     const ids = this.waiting.in(requests);
