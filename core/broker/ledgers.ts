@@ -41,6 +41,13 @@ export class StateLedger implements Ledger {
     return this.#state.transact;
   }
 
+  get isProcessed(): Ledger["isProcessed"] {
+    const { shared, transact } = this.#state;
+    // Without acts, the state is this process's own.
+    if (!transact || !shared?.isProcessed) return undefined;
+    return (topic, seq) => shared.isProcessed!(this.#name, topic, seq);
+  }
+
   get note(): Ledger["note"] {
     if (this.#state.forgets) return undefined;
     return (changes) => this.#state.commit(changes, { sync: false });

@@ -46,6 +46,8 @@ export interface Ledger {
   retry(topic: string, id: string): MaybePromise<RetryRecord | undefined>;
   /** Changes what other processes may own. Absent: there are none. */
   readonly transact?: Transact | undefined;
+  /** What other processes are done with counts, too. Absent: there are none. */
+  readonly isProcessed?: ((topic: string, seq: number) => Promise<boolean>) | undefined;
 }
 
 /** What commits depend on, where a subscription is divided between nodes. */

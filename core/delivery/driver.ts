@@ -27,7 +27,7 @@ import { type Outcome, type Plan, planFlush, planSettle, type Settlement } from 
 import { DeliveryQueue, type LeaseOrder, type QueueStart } from "./queue.ts";
 import { ReadAhead } from "./read_ahead.ts";
 import { WakeTimer } from "./wake_timer.ts";
-import { isProcessed, Watches } from "./watches.ts";
+import { isProcessed, processedAnywhere, Watches } from "./watches.ts";
 
 /** Drives one subscription. */
 export class SubscriptionDriver {
@@ -443,6 +443,9 @@ export class SubscriptionDriver {
    */
   whenProcessed(topic: string, seq: number, signal?: AbortSignal): Promise<void> {
     if (this.#closed) return Promise.reject(this.#gone());
+    const { clock, ledger: { isProcessed: asked } } = this.#context;
+    const ended = () => this.#closed ? this.#gone() : undefined;
+    if (asked) return processedAnywhere(() => asked(topic, seq), { clock, signal, ended });
     const holds = () => isProcessed(this.queue, topic, seq);
     return this.#watches.wait(holds, { signal, endIsFine: false });
   }

@@ -1,4 +1,5 @@
 /** Callers that wait for a queue to reach a state: idle, or past a position. */
+import type { Clock } from "../base/clock.ts";
 import type { DeliveryQueue } from "./queue.ts";
 
 interface Watch {
@@ -72,4 +73,41 @@ export function isProcessed(queue: DeliveryQueue, topic: string, seq: number): b
     if (retry.topic === topic && retry.seq > 0 && retry.seq <= seq) return false;
   }
   return true;
+}
+
+/** How often the state is asked what other nodes are done with, ms. */
+const ASK_EVERY_MS = 250;
+
+/**
+ * Resolves when the state says so, which other nodes change, too; rejects with the signal's reason,
+ * or when the subscription has ended.
+ */
+export async function processedAnywhere(
+  isProcessed: () => Promise<boolean>,
+  { clock, signal, ended }: {
+    clock: Clock;
+    signal: AbortSignal | undefined;
+    ended(): unknown;
+  },
+): Promise<void> {
+  while (true) {
+    signal?.throwIfAborted();
+    const gone = ended();
+    if (gone !== undefined) throw gone;
+    if (await isProcessed()) return;
+    await pauseFor(clock, ASK_EVERY_MS, signal);
+  }
+}
+
+/** Resolves after that time, or when the signal says so. */
+function pauseFor(clock: Clock, ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      cancel();
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const cancel = clock.setTimer(end, ms);
+    signal?.addEventListener("abort", end, { once: true });
+  });
 }

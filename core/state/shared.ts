@@ -49,4 +49,9 @@ export interface SharedState {
    * the others.
    */
   counts?(): Promise<ReadonlyMap<string, SharedCounts>>;
+  /**
+   * True if a subscription is done with each event of a topic up to a seq, by what is stored. Absent:
+   * nobody knows of the others.
+   */
+  isProcessed?(subscription: string, topic: string, seq: number): Promise<boolean>;
 }

@@ -17,6 +17,7 @@ import { DatabaseClock } from "./database_clock.ts";
 import { NODE_TTL_MS, PostgresNode } from "./node.ts";
 import type { SharedCounts } from "../shared_counts.ts";
 import { readCounts } from "./counts.ts";
+import { isProcessedUpTo } from "./processed.ts";
 import { readProgress } from "./progress.ts";
 import { readQueue } from "./queue_rows.ts";
 import { readSharedCatalog } from "./snapshot.ts";
@@ -110,6 +111,10 @@ export class SharedPostgres implements SharedState {
     // One that could not be read is not handed to others.
     counts.catch(() => this.#counts = undefined);
     return counts;
+  }
+
+  isProcessed(subscription: string, topic: string, seq: number): Promise<boolean> {
+    return this.#read((query) => isProcessedUpTo(query, { subscription, topic, seq }));
   }
 
   /** Sends a wake-up to all nodes, if this process is one. */

@@ -37,6 +37,13 @@ Deno.test("each node counts what is to be delivered of a subscription, whoever h
   const [ofHere, ofThere] = [(await here.list())[0]!, (await there.list())[0]!];
   assert.deepEqual(ofThere.cursors.map(({ lastSeq }) => lastSeq), [10]);
   assert.equal(ofThere.leasedSince, ofHere.leasedSince);
+  // The second event waits for a retry, and others are leased: that holds on whichever node is asked.
+  const waits = await Promise.all([here, there].map(async (of) => {
+    const driver = of.require("s");
+    await assert.rejects(driver.whenProcessed("t", 4, AbortSignal.timeout(600)));
+    return driver.whenProcessed("t", 1);
+  }));
+  await Promise.all(waits);
   // It is seen by what is stored alone once its node is gone.
   await nodes[0]!.close();
   await until(async () => await counts(there) === "8,0,1");
