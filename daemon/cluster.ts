@@ -10,6 +10,8 @@ export interface ClusterSource {
   /** False: there is no such node. */
   drain(node: string, draining: boolean): Promise<boolean>;
   owners(subscription: string): Promise<PartOwners[]>;
+  /** The first seq of a topic that no node has finished for a subscription, at least `from`. */
+  next(of: { topic: string; from: number; subscription: string }): Promise<number>;
   /** The database and its server. */
   facts(): Promise<Omit<ClusterInfo, "node" | "nodes">>;
 }
@@ -44,6 +46,11 @@ export class Cluster {
       });
     }
     return await this.nodes();
+  }
+
+  /** The first seq that a subscription has not finished; what was there before counts as that. */
+  next(of: { topic: string; from: number; subscription: string }): Promise<number> {
+    return this.#source.next(of);
   }
 
   /** Who owns what of a subscription. */

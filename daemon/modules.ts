@@ -432,6 +432,7 @@ import "./routes/status.ts";
 import "./routes/subscription_bodies.ts";
 import "./routes/subscriptions.ts";
 import "./routes/topics.ts";
+import "./routes/until_empty.ts";
 import "./services.ts";
 import "./socket.ts";
 import "./socket_group.ts";

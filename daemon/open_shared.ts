@@ -148,6 +148,11 @@ export class Database {
       nodes: () => state.nodes(),
       drain: (node, draining) => state.drainNode(node, draining),
       owners: (subscription) => state.owners(subscription),
+      next: async ({ topic, from, subscription }) => {
+        const subscriptions = [subscription];
+        const [progress] = await state.shared.progress({ topic, from, subscriptions });
+        return progress?.next ?? from;
+      },
       facts: async () => ({
         database: placeOf(this.#target),
         durable,

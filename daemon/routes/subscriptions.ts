@@ -9,6 +9,7 @@ import { LinesReply } from "../http/lines_reply.ts";
 import { type Route, type RouteRequest, sendBytes, sendJson } from "../http/router.ts";
 import { actOf } from "./audit.ts";
 import { leaseReply } from "./lease_reply.ts";
+import { restOfAll } from "./until_empty.ts";
 import {
   beginBody,
   extendRequest,
@@ -233,7 +234,9 @@ async function lease(
   try {
     const { deliveries, ...rest } = await (beat?.during(leasing) ?? leasing);
     const { epochOf } = services.broker.subscriptions.find(name) ?? {};
-    const bytes = leaseReply(rest, deliveries, epochOf);
+    const isAll = services.cluster === undefined || !body.untilEmpty || deliveries.length > 0;
+    const told = isAll ? rest : await restOfAll(rest, { services, name, signal: request.signal });
+    const bytes = leaseReply(told, deliveries, epochOf);
     if (out === undefined) return sendBytes(reply, { status: 200, type, bytes });
     await out.write(bytes);
     out.end();

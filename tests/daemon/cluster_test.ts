@@ -24,6 +24,7 @@ function source(): ClusterSource & { drained: unknown[] } {
       return Promise.resolve(name !== "nowhere");
     },
     owners: () => Promise.resolve([]),
+    next: ({ from }) => Promise.resolve(from),
     facts: () =>
       Promise.resolve({ database: "h:1/d", server: "16.1", durable: true, standbys: [] }),
   };
