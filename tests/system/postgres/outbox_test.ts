@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import pg from "pg";
 import {
+  connect,
   type Event,
   EventBroker,
   InvalidArgumentError,
@@ -342,6 +343,28 @@ async function leavesWhatChanged(server: PostgresServer): Promise<void> {
   await store.close();
 }
 
+async function worksOnNodes(server: PostgresServer): Promise<void> {
+  const url = await server.database();
+  await using one = await connect(url);
+  await using two = await connect(url);
+  await using app = await application(url);
+  const seen: string[] = [];
+  const handler = ({ topic, payload }: Event) => void seen.push(`${topic}${payload}`);
+  for (const broker of [one, two]) broker.subscribe("*", handler, { name: "s", from: "start" });
+  // Each on a topic that the other has to learn of, and in a topic that was removed in between.
+  await app.byPostgres(async (tx) => {
+    await one.publishIn(tx, "a", "x", 1);
+    await two.publishIn(tx, "b", "x", 2);
+    await one.publishIn(tx, "b", "x", 3);
+  });
+  await until(() => seen.length === 3);
+  await two.topics.remove("a");
+  await app.byPg(async (tx) => void await one.publishIn(tx, "a", "x", 4));
+  await until(() => seen.length === 4);
+  assert.deepEqual(seen.toSorted(), ["a1", "a4", "b2", "b3"]);
+  assert.ok(await isEmpty(server, nameOf(url)));
+}
+
 async function followsTopics(server: PostgresServer): Promise<void> {
   const url = await server.database();
   await using app = await application(url);
@@ -385,5 +408,6 @@ Deno.test("publishIn stores once an id that is repeated", () => recognizesRepeat
 Deno.test("move passes by when another process moves", () => leavesItToOne(server));
 Deno.test("move leaves events in the outbox when another node has changed the topic", () =>
   leavesWhatChanged(server));
+Deno.test("publishIn works on nodes that share topics", () => worksOnNodes(server));
 Deno.test("the outbox forgets removed topics, and keeps what a topic does not take", () =>
   followsTopics(server));
