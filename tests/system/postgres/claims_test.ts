@@ -21,6 +21,7 @@ import {
 import { PostgresState } from "../../../core/state/postgres/postgres_state.ts";
 import type { StateChange } from "../../../core/state/state.ts";
 import { loaded } from "../../core/state/conformance.ts";
+import { until } from "../../helpers/evs.ts";
 import { dose } from "../../helpers/dose.ts";
 import { emptyDatabase, endServer, giveBack } from "./states.ts";
 
@@ -34,6 +35,8 @@ interface Node {
   name: string;
   state: PostgresState;
   query: Query;
+  /** On another connection than {@link query}. */
+  transaction: <T>(work: (query: Query) => Promise<T>) => Promise<T>;
 }
 
 async function withNodes(
@@ -48,7 +51,12 @@ async function withNodes(
       const state = await PostgresState.open(url);
       const postgres = await openPostgres(url);
       connections.push(postgres);
-      nodes.push({ name, state, query: (text, values) => postgres.query("append", text, values) });
+      nodes.push({
+        name,
+        state,
+        query: (text, values) => postgres.query("append", text, values),
+        transaction: (work) => postgres.transaction("state", work),
+      });
     }
     await body(nodes);
   } finally {
@@ -267,6 +275,33 @@ Deno.test("PostgresState keeps nothing of a node that is not a member any more",
     const error = await refusedBy(a!.state.commit([cursor("t", 2)], { fences: [fence] }));
     assert.deepEqual(error.fences, [fence]);
     assert.deepEqual((await loaded(a!.state)).cursors, []);
+  }));
+
+Deno.test("claimParts waits for a commit of the part's owner that is under way", () =>
+  withNodes(["a", "b"], async ([a, b]) => {
+    const { node, fence } = await asNode(a!);
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+    const commit = a!.transaction(async (query) => {
+      const { part, epoch, rev } = fence;
+      await query(
+        "SELECT evs.hold_claims_2($1, '{s}', ARRAY[$2::bigint], ARRAY[$3::bigint], ARRAY[$4::bigint])",
+        [node, part, epoch, rev],
+      );
+      begin();
+      await ended;
+    });
+    await begun;
+    let claimed: Claim[] | undefined;
+    const claiming = claim(b!, [0], 0).then((claims) => claimed = claims);
+    const waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    await until(async () => claimed !== undefined || (await a!.query(waits)).length > 0);
+    const early = claimed;
+    end();
+    await commit;
+    await claiming;
+    assert.equal(early, undefined, "what is being committed was not read");
+    assert.deepEqual(short(claimed!), [[0, 2]]);
   }));
 
 async function refusedBy(commit: Promise<void>): Promise<FencedError> {

@@ -239,7 +239,9 @@ Deno.test("nodes keep what they have when the server was away for longer than a 
     await until(async () => (await seen()).last !== last);
     second.away = false;
     await until(() => b.share.mayDeliver);
-    await until(() => [a, b].every(({ owner }) => owner.told.at(-1)?.what === "changed"));
+    const isTaken = () => a.owner.owned.size > 8 || b.owner.owned.size < 8;
+    const haveRead = () => [a, b].every(({ owner }) => owner.told.at(-1)?.what === "changed");
+    await until(() => isTaken() || haveRead());
     assert.deepEqual(claims(), before);
   }));
 
