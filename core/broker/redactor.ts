@@ -10,12 +10,14 @@ import { UnsupportedError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
 import { refuseUnknown } from "../base/options.ts";
 import { defined } from "../base/defined.ts";
-import { allReady, isPromise } from "../base/maybe_promise.ts";
+import { allReady, isPromise, type MaybePromise } from "../base/maybe_promise.ts";
 import { holdingAll } from "../dead_letter/move.ts";
 import type { DeadLetterQueue } from "../dead_letter/queue.ts";
+import type { SubscriptionDriver } from "../delivery/driver.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { planRedacted } from "../delivery/redact.ts";
 import { type StoredEvent, toEvent, toWireLine } from "../event/event.ts";
+import type { Placed } from "../event/part.ts";
 import {
   checkRedaction,
   keptText,
@@ -31,7 +33,14 @@ import type { ActOptions } from "../event/audit.ts";
 import { audited } from "../state/audited.ts";
 import { MemoryState } from "../state/memory.ts";
 import { ALL_OF_ID, type EventIdentity, RedactedEvents } from "../state/redactions.ts";
-import type { RedactionRecord, State, StateChange, StateSnapshot } from "../state/state.ts";
+import type { ActOn } from "../state/shared_act.ts";
+import type {
+  RedactionRecord,
+  RetryRecord,
+  State,
+  StateChange,
+  StateSnapshot,
+} from "../state/state.ts";
 import { storedOfLine } from "../store/file/lines.ts";
 import { MemoryEventStore } from "../store/memory.ts";
 import { canRedact, type JournalStore } from "../store/store.ts";
@@ -246,7 +255,7 @@ export class Redactor {
     if (found) {
       const redacted = await redactedBy(record, found);
       content = redacted.content;
-      counts = await this.#redactState(redacted.event, { isStored });
+      counts = await this.#redactState(redacted.event, { isStored, key: found.key });
     }
     // Also where retention has deleted it: then its files may still have its bytes.
     if (canRedact(store, topic)) await store.redact!(topic, { seq, id, ...content });
@@ -260,12 +269,12 @@ export class Redactor {
    */
   async #redactState(
     event: StoredEvent,
-    { isStored }: { isStored: boolean },
+    { isStored, key: before }: { isStored: boolean; key: string | undefined },
   ): Promise<{ deadLetters: number; undelivered: number }> {
     const { state, subscriptions } = this.#context;
     const { topic, seq, id, key } = event;
     const change = { op: "event.redact", topic, seq, id, key, line: toWireLine(event) } as const;
-    await state.commit([change]);
+    await this.#commitOn(topic, change, [{ seq, key: before }]);
     let undelivered = 0;
     for (const driver of subscriptions.of(topic)) {
       if (driver.closed) continue;
@@ -275,9 +284,19 @@ export class Redactor {
       });
       if (isPending) undelivered++;
     }
-    await state.commit([change]);
+    await this.#commitOn(topic, change, [{ seq, key: before }]);
     await this.#redactQueue(event);
     return { deadLetters: await state.countDeadLetters({ ids: [id], topic }), undelivered };
+  }
+
+  /** Where other nodes deliver the topic, too, they read again what they have of these events. */
+  async #commitOn(topic: string, change: StateChange, of: readonly Placed[]): Promise<void> {
+    const { state, subscriptions } = this.#context;
+    const { transact } = state;
+    if (!transact) return await state.commit([change]);
+    const on = subscriptions.of(topic).filter(({ ledger }) => ledger.lasts)
+      .map(({ record: { name } }): ActOn => ({ subscription: name, of }));
+    await transact({ on, decide: () => ({ changes: [change], result: undefined }) });
   }
 
   /** The application's own queue may not be able to: then it is said what is left there. */
@@ -314,13 +333,30 @@ export class Redactor {
    */
   #copiesOf({ topic, id }: { topic: string; id: string }): Promise<StoredEvent[]> {
     const { state, subscriptions } = this.#context;
-    const all = subscriptions.all().map(({ record }) => record.name);
-    return holdingAll(all, subscriptions, async () => {
-      const { records } = await state.deadLetters({ ids: [id], topic }, { limit: ALL_OF_ID });
-      const drivers = subscriptions.of(topic);
-      const retries = await allReady(drivers.map(({ ledger }) => ledger.retry(topic, id)));
+    const names = (drivers: readonly SubscriptionDriver[]) => drivers.map((one) => one.record.name);
+    const copies = async (
+      rows: Pick<State, "deadLetters">,
+      retryOf: (driver: SubscriptionDriver) => MaybePromise<RetryRecord | undefined>,
+    ) => {
+      const { records } = await rows.deadLetters({ ids: [id], topic }, { limit: ALL_OF_ID });
+      const retries = await allReady(subscriptions.of(topic).map(retryOf));
       return [...records, ...retries].flatMap((record) => record ? storedOfLine(record.line) : [])
         .filter((event) => event.id === id);
+    };
+    const retryOf = ({ ledger }: SubscriptionDriver) => ledger.retry(topic, id);
+    const all = subscriptions.all();
+    const { transact } = state;
+    if (!transact) return holdingAll(names(all), subscriptions, () => copies(state, retryOf));
+    // No parts of them change, but their owners wait.
+    const on = names(all.filter(({ ledger }) => ledger.lasts))
+      .map((subscription): ActOn => ({ subscription, of: [] }));
+    return transact({
+      on,
+      decide: async (rows) => {
+        const retryIn = (driver: SubscriptionDriver) =>
+          driver.ledger.lasts ? rows.retry(driver.record.name, topic, id) : retryOf(driver);
+        return { changes: [], result: await copies(rows, retryIn) };
+      },
     });
   }
 }
