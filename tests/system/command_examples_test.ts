@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { EXAMPLES } from "../../commands/cli/help.ts";
 import { commandsOf, commandTable } from "../../commands/manual/command_table.ts";
 import { verbs } from "../../commands/mod.ts";
+import { startPostgres } from "../helpers/postgres.ts";
 import { PRINTED, runExample, type Stage } from "../helpers/run_example.ts";
 import { needTools, Place } from "../helpers/shell.ts";
 
@@ -13,6 +14,8 @@ import { needTools, Place } from "../helpers/shell.ts";
 interface Scene {
   verbs: readonly string[];
   setUp: string;
+  /** It needs a PostgreSQL, whose URL is in DATABASE. */
+  database?: true;
   /** What an example needs, by its line without `evs`. */
   stages: Record<string, Stage>;
 }
@@ -251,6 +254,16 @@ head -n 1 "$log" | jq -c '.level = "error"' >>"$log"`,
   },
 };
 
+const nodes: Scene = {
+  verbs: ["node"],
+  database: true,
+  setUp: 'evs daemon start --store "$DATABASE"',
+  stages: {
+    // There is no node of that name here.
+    "node drain web1-3f9a02c1": { codes: [1] },
+  },
+};
+
 /** A machine that systemd runs, with a copy of /etc: nobody changes the real one. */
 const SYSTEMD = "mount -t tmpfs tmpfs /run; mkdir -p /run/systemd/system /run/etc; " +
   "cp -a /etc/. /run/etc; mount --bind /run/etc /etc";
@@ -295,6 +308,7 @@ const SCENES = [
   topics,
   schemas,
   contexts,
+  nodes,
   daemons,
 ];
 const table = await commandTable(verbs);
@@ -312,11 +326,13 @@ Deno.test("every command has examples, and each example has its scene", () => {
   }
 });
 
-for (const { verbs, setUp, stages } of SCENES) {
+for (const { verbs, setUp, stages, database } of SCENES) {
   Deno.test(`the examples of evs ${verbs.join(", ")} run`, async () => {
     needTools("jq", "bash", "script");
+    await using server = database && await startPostgres({ settings: { fsync: "off" } });
     await using place = await Place.make();
     place.env.PATH = `${place.folder}/work/bin:${place.env.PATH}`;
+    if (server) place.env.DATABASE = server.url;
     await place.run(setUp);
     for (const { line } of examples.filter(({ verb }) => verbs.includes(verb))) {
       await runExample(place, `evs ${line}`, stages[line]);
