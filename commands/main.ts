@@ -16,7 +16,7 @@ import type { CommandRoute } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
 import { verbs } from "./mod.ts";
 import { CHECK_UNKNOWN, formatError, reportError } from "./cli/report.ts";
-import { ExitCode, InternalError, InvalidArgumentError } from "../core/base/errors.ts";
+import { EvsError, ExitCode, InternalError, InvalidArgumentError } from "../core/base/errors.ts";
 import { VERSION } from "../core/base/version.ts";
 
 /** Runs one command line (the part after `evs`) and returns the exit code. */
@@ -120,6 +120,9 @@ async function runRoute(
         exceptionWhileParsingArguments: (error) =>
           error instanceof ArgumentScannerError
             ? complain(scannerMessage(error, args.join(" ")))
+            // Of a parser that is asynchronous, the error itself comes.
+            : error instanceof EvsError
+            ? complain(error.message)
             : formatError(context, bug(error)).trimEnd(),
         exceptionWhileLoadingCommandFunction: (error) => formatError(context, bug(error)).trimEnd(),
       },

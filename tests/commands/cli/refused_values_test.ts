@@ -61,6 +61,7 @@ Deno.test("a command names the flag, the value and what is right when a duration
           const [line = ""] = stderr.split("\n").filter((text) => text.includes(name));
           assert.ok(line.includes('"yesterday"'), said);
           assert.match(line, right, said);
+          assert.doesNotMatch(stderr, /bug in evs|\n\s+at /, said);
           assert.deepEqual([code, stdout], [command[0] === "check" ? 3 : 2, ""], said);
         }
       }),
