@@ -15,11 +15,12 @@ const SAME_MS = 2;
 
 /**
  * Takes what others have changed of parts that are still here: `rows` are all their rows. The leases
- * of events that are elsewhere now end, and answers to them are told that they are lost. No plan may
- * be under way (give_back.ts).
+ * of events that are elsewhere now end, and answers to them are told that they are lost: also those
+ * of parts that are to be given back, of which nothing new is taken. No plan may be under way
+ * (give_back.ts).
  */
 export function reconcileParts(queue: DeliveryQueue, rows: PartRows, now: Now): void {
-  const mask = maskOf(rows.parts.map(({ part }) => part)) & queue.lanes.own & ~queue.lanes.frozen;
+  const mask = maskOf(rows.parts.map(({ part }) => part)) & queue.lanes.own;
   settleDone(queue, rows.done.filter(({ part = 0 }) => (mask & 1 << part) !== 0));
   reconcileRetries(queue, {
     mask,
@@ -54,6 +55,7 @@ function reconcileRetries(
     else dropEntry(queue, entry);
   }
   for (const row of wanted.values()) {
+    if ((queue.lanes.frozen & 1 << (row.part ?? 0)) !== 0) continue;
     const entry = retryEntry(row, now);
     queue.counts.recall(entry);
     queue.ready.addRetry(entry);

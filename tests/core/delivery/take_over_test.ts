@@ -266,6 +266,25 @@ Deno.test("reconcileParts delivers an event that has become a retry as that, and
   assert.equal(node.queue.pending, 0);
 });
 
+Deno.test("reconcileParts ends leases of parts that are to go, too, and adds nothing to these", () => {
+  const state = new PartsState(PARTS);
+  const node = nodeOf(logOf(0, 0, 1), ALL, state);
+  state.retries.set("id-9", retry(9, 2));
+  node.learn({ lost: 0, changed: ALL }, NOW);
+  node.lease(4, NOW);
+  assert.deepEqual(seqsOf(node).sort(), [1, 3, 9], "2 waits behind 1, which has its key");
+  freezeParts(node.queue, maskOf([0, 2]));
+  // A dead letter of the same event was sent again, and the retry is a dead letter elsewhere.
+  state.done.set(1, 0);
+  state.retries.set("id-1", retry(1, 0));
+  state.retries.delete("id-9");
+  node.learn({ lost: 0, changed: maskOf([0, 2]) }, NOW);
+  assert.ok(!seqsOf(node).includes(1), "its answer would put it in two places");
+  assert.ok(!seqsOf(node).includes(9), "its row is elsewhere");
+  assert.equal(node.queue.scheduled, 0, "the next owner has the row");
+  assert.equal(finishedParts(node.queue) & maskOf([2]), maskOf([2]));
+});
+
 Deno.test("nodes that have different parts count each event once that retention took", () => {
   const state = new PartsState(PARTS);
   const log: StoredEvent[] = [];

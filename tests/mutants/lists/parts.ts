@@ -280,6 +280,22 @@ export const partMutants: Mutant[] = [
     tests: [TAKE_OVER],
   },
   {
+    name: "reconcile: keeps leases of what is elsewhere where its part is to go",
+    promise: SHARED,
+    file: "core/delivery/reconcile.ts",
+    from: "part)) & queue.lanes.own;\n",
+    to: "part)) & queue.lanes.own & ~queue.lanes.frozen;\n",
+    tests: [TAKE_OVER],
+  },
+  {
+    name: "reconcile: takes retries of a part that is to go",
+    promise: SHARED,
+    file: "core/delivery/reconcile.ts",
+    from: "    if ((queue.lanes.frozen & 1 << (row.part ?? 0)) !== 0) continue;\n",
+    to: "",
+    tests: [TAKE_OVER],
+  },
+  {
     name: "reconcile: delivers an event from its topic that has become a retry",
     promise: AT_LEAST_ONCE,
     file: "core/delivery/reconcile.ts",
