@@ -9,9 +9,10 @@
 
 import { type Clock, setBackgroundTimer } from "../base/clock.ts";
 import type { MaybePromise } from "../base/maybe_promise.ts";
-import { allParts, type PartMask } from "../event/part.ts";
+import { allParts, maskOf, type PartMask } from "../event/part.ts";
 import type {
   Coordinator,
+  OwnedPart,
   PartLoad,
   PartOwner,
   PartRows,
@@ -156,15 +157,23 @@ export class DriverShare implements PartOwner, Fencing {
 
   async leaving(parts: PartMask): Promise<void> {
     const { queue } = this.#driver;
-    await this.#change(() => freezeParts(queue, parts));
-    await this.#left(() => (parts & queue.lanes.own & ~finishedParts(queue)) === 0);
+    let asked: OwnedPart[] = [];
+    await this.#change(() => {
+      asked = this.#fences.heldIn(parts);
+      freezeParts(queue, parts);
+    });
+    // What was lost meanwhile, and has come again, is not to go.
+    const still = () => {
+      return maskOf(asked.filter((one) => this.#fences.isHeld(one)).map(({ part }) => part));
+    };
+    await this.#left(() => (still() & ~finishedParts(queue)) === 0);
     try {
       // Whoever gets them need not read again what was skipped.
       if (!this.#driver.closed) await this.#driver.flush();
     } catch (error) {
       this.#failed(error);
     }
-    await this.lost(parts);
+    await this.#change(() => this.#drop(still()));
   }
 
   #left(isOver: () => boolean): Promise<void> {

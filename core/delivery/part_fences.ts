@@ -33,6 +33,11 @@ export class PartFences {
     return this.#owned.get(part)?.epoch === epoch;
   }
 
+  /** Those of these parts that are here, as they are known. */
+  heldIn(mask: PartMask): OwnedPart[] {
+    return partsIn(mask).flatMap((part) => this.#owned.get(part) ?? []);
+  }
+
   /** The epoch of the claim since which a part is here. */
   epochOf(part: number): number | undefined {
     return this.#owned.get(part)?.epoch;
