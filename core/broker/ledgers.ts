@@ -41,6 +41,11 @@ export class StateLedger implements Ledger {
     return this.#state.transact;
   }
 
+  get retries(): Ledger["retries"] {
+    const { shared, transact } = this.#state;
+    return transact && shared?.retries && ((request) => shared.retries!(request));
+  }
+
   get isProcessed(): Ledger["isProcessed"] {
     const { shared, transact } = this.#state;
     // Without acts, the state is this process's own.

@@ -16,6 +16,7 @@ import { TaskQueue } from "../base/task_queue.ts";
 import { asError } from "../base/thrown.ts";
 import { MOST_PARTS } from "../event/part.ts";
 import { type Fence, FencedError } from "../state/fences.ts";
+import type { SharedState } from "../state/shared.ts";
 import type { Transact } from "../state/shared_act.ts";
 import type { DeadLetterRecord, RetryRecord, StateChange } from "../state/state.ts";
 import type { Outcome, Plan, Settlement } from "./plan.ts";
@@ -48,6 +49,8 @@ export interface Ledger {
   readonly transact?: Transact | undefined;
   /** What other processes are done with counts, too. Absent: there are none. */
   readonly isProcessed?: ((topic: string, seq: number) => Promise<boolean>) | undefined;
+  /** The stored retries, whichever process has them. Absent: all are in memory. */
+  readonly retries?: SharedState["retries"];
 }
 
 /** What commits depend on, where a subscription is divided between nodes. */

@@ -14,6 +14,7 @@ import type {
   RetryInfo,
 } from "../protocol/in_flight.ts";
 import type { SubscriptionDriver } from "./driver.ts";
+import type { Ledger } from "./committer.ts";
 import type { Entry } from "./entry.ts";
 import type { Transact } from "../state/shared_act.ts";
 import type { StateChange } from "../state/state.ts";
@@ -53,6 +54,8 @@ export function retriesPage(
   driver: SubscriptionDriver,
   { limit = LARGEST_RETRY_PAGE, after }: RetriesPage = {},
 ): MaybePromise<RetriesReply> {
+  const { retries } = driver.ledger;
+  if (retries) return storedRetries(driver, retries, { limit, after });
   const found = nextRetries(driver.queue, { limit: limit + 1, after });
   const page = found.slice(0, limit);
   const rest = {
@@ -60,6 +63,32 @@ export function retriesPage(
     ...(found.length > limit ? { next: cursorOf(page.at(-1)!) } : {}),
   };
   return whenReady(retryInfos(driver, page), (retries) => ({ retries, ...rest }));
+}
+
+/** The same where several nodes have them: as they are stored, those that are leased among them. */
+async function storedRetries(
+  { record: { name: subscription } }: SubscriptionDriver,
+  read: NonNullable<Ledger["retries"]>,
+  { limit, after }: { limit: number; after: string | undefined },
+): Promise<RetriesReply> {
+  const [, dueAt, topic, id] = /^(\d+)\/([^/]+)\/(.+)$/.exec(after ?? "") ?? [];
+  const place = id === undefined ? undefined : { dueAt: Number(dueAt), topic: topic!, id };
+  const { total, retries } = await read({ subscription, limit: limit + 1, after: place });
+  const page = retries.slice(0, limit).map(({ reason, nextAttempt: attempt, ...one }) => {
+    const { topic, seq, id, type, dueAt } = one;
+    return {
+      topic,
+      seq,
+      id,
+      type,
+      attempt,
+      dueAt,
+      ...defined({ reason: reason && firstLine(reason) }),
+    };
+  });
+  const last = page.at(-1);
+  const next = retries.length > limit && last && `${last.dueAt}/${placeOf(last)}`;
+  return { retries: page, total, ...defined({ next: next || undefined }) };
 }
 
 function firstLine(reason: string): string {
@@ -133,7 +162,7 @@ function dueMicros({ dueMono }: Entry): number {
   return Math.max(0, Math.round(dueMono * 1000));
 }
 
-function placeOf({ topic, id }: Entry): string {
+function placeOf({ topic, id }: Pick<Entry, "topic" | "id">): string {
   return `${topic}/${id}`;
 }
 

@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { SharedCatalogSnapshot } from "./catalog_diff.ts";
 import type { Coordinator, PartRows } from "./coordinator.ts";
 import type { SharedCounts } from "./shared_counts.ts";
+import type { RetriesRequest, StoredRetries } from "./shared_retries.ts";
 
 /** How a process takes part. */
 export interface CoordinatorOptions {
@@ -54,4 +55,6 @@ export interface SharedState {
    * nobody knows of the others.
    */
   isProcessed?(subscription: string, topic: string, seq: number): Promise<boolean>;
+  /** The retries of a subscription, whichever nodes have them. Absent: nobody knows of the others. */
+  retries?(request: RetriesRequest): Promise<StoredRetries>;
 }

@@ -19,6 +19,8 @@ import type { SharedCounts } from "../shared_counts.ts";
 import { readCounts } from "./counts.ts";
 import { isProcessedUpTo } from "./processed.ts";
 import { readProgress } from "./progress.ts";
+import type { RetriesRequest, StoredRetries } from "../shared_retries.ts";
+import { readRetries } from "./retry_pages.ts";
 import { readQueue } from "./queue_rows.ts";
 import { readSharedCatalog } from "./snapshot.ts";
 
@@ -115,6 +117,10 @@ export class SharedPostgres implements SharedState {
 
   isProcessed(subscription: string, topic: string, seq: number): Promise<boolean> {
     return this.#read((query) => isProcessedUpTo(query, { subscription, topic, seq }));
+  }
+
+  retries(request: RetriesRequest): Promise<StoredRetries> {
+    return this.#read((query) => readRetries(query, request));
   }
 
   /** Sends a wake-up to all nodes, if this process is one. */

@@ -6,6 +6,9 @@
 import assert from "node:assert/strict";
 import { moveDeadLetters, removeDeadLetters } from "../../../core/dead_letter/move.ts";
 import type { SubscriptionManager } from "../../../core/delivery/manager.ts";
+import { retriesPage } from "../../../core/delivery/scheduled_retries.ts";
+import type { SubscriptionDriver } from "../../../core/delivery/driver.ts";
+import type { RetriesRequest } from "../../../core/state/shared_retries.ts";
 import { seekShared } from "../../../core/delivery/shared_seek.ts";
 import { redeliveryOf } from "../../../core/delivery/redeliver.ts";
 import { partOf } from "../../../core/event/part.ts";
@@ -296,6 +299,28 @@ Deno.test("a seek takes all parts from their owners, and a removal, too; another
     await query("INSERT INTO evs.members VALUES ('s', 'b', true)");
     const claim = "SELECT DISTINCT epoch FROM evs.claim_parts('b', 's', '{0,1,2,3}', NULL)";
     assert.deepEqual(await column(query, claim), ["4"]);
+  }));
+
+Deno.test("retries that other nodes have are listed page by page, those that are due first in front", () =>
+  withNodes(async ({ here }) => {
+    const due = [50, 20, 20, 20, 40];
+    const letters = due.map((_, n) => deadLetter(n + 1));
+    await here.commit(letters.map((letter, n): StateChange => {
+      const { reason: _reason, diedAt: _diedAt, ...event } = letter;
+      const rest = { dueAt: due[n]!, waitMs: 0, nextAttempt: 2, failures: 1 };
+      return { op: "retry.put", record: { ...event, ...rest } };
+    }));
+    const ledger = { retries: (request: RetriesRequest) => here.shared.retries(request) };
+    const driver = { record: { name: "s" }, ledger } as unknown as SubscriptionDriver;
+    const seqs: number[] = [];
+    let after: string | undefined;
+    do {
+      const page = await retriesPage(driver, { limit: 2, ...after === undefined ? {} : { after } });
+      assert.equal(page.total, due.length);
+      seqs.push(...page.retries.map(({ seq }) => seq));
+      after = page.next;
+    } while (after !== undefined);
+    assert.deepEqual(seqs, [2, 3, 4, 5, 1]);
   }));
 
 Deno.test("an act decides again when its transaction is tried again, and rejects with what it throws", () =>

@@ -1,6 +1,7 @@
 /** What each node says of a subscription whose parts others own, on a PostgreSQL that is really there. */
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../mod.ts";
+import { retriesPage } from "../../../core/delivery/scheduled_retries.ts";
 import { PostgresState } from "../../../core/state/postgres/postgres_state.ts";
 import { PostgresEventStore } from "../../../core/store/postgres/postgres_event_store.ts";
 import { emptyDatabase, endServer, giveBack } from "./states.ts";
@@ -44,6 +45,11 @@ Deno.test("each node counts what is to be delivered of a subscription, whoever h
     return driver.whenProcessed("t", 1);
   }));
   await Promise.all(waits);
+  const all = await Promise.all([here, there].map((of) => retriesPage(of.require("s"))));
+  for (const { retries, total } of all) {
+    const shown = retries.map(({ seq, attempt, reason }) => [seq, attempt, reason]);
+    assert.deepEqual([total, shown], [1, [[2, 2, "no"]]]);
+  }
   // The node that has the retry drops it once another one has redacted its event.
   await nodes[1]!.redactor.redact("t", 2);
   for (const  of of[here, there]) await until(async () => await counts(of) === "6,2,0");
