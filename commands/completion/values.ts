@@ -80,6 +80,6 @@ const typesIn: Readonly<Record<string, NameKind>> = {
 function alternatives(placeholder: string): CompletionValue {
   if (!placeholder.includes("|")) return { kind: "any" };
   const words = placeholder.split("|").map((word) => word.replace(":DURATION", ":200ms"))
-    .filter((word) => !/[A-Z]/.test(word));
+    .filter((word) => !/[A-Z…]/.test(word));
   return words.length === 0 ? { kind: "any" } : { kind: "words", words };
 }
