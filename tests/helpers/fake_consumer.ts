@@ -20,6 +20,8 @@ export class FakeDaemon implements ConsumerPort {
   up = true;
   /** Nothing can be stored. */
   full = false;
+  /** The daemon answers, but cannot reach its database. */
+  away = false;
   maxRetries = 1;
   attempts = new Map<number, number>();
   #wake = Promise.withResolvers<void>();
@@ -45,6 +47,7 @@ export class FakeDaemon implements ConsumerPort {
 
   #check(): void {
     if (!this.up) throw new ConnectionLostError("gone");
+    if (this.away) throw new CannotStoreError("no database", { code: "postgres/unavailable" });
   }
 
   async lease(request: LeaseRequest): Promise<Leased> {

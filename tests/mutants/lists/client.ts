@@ -296,6 +296,15 @@ export const clientMutants: Mutant[] = [
     filter: "disk is full",
   },
   {
+    name: "consumer: ends when the daemon's database is away",
+    promise: "8. A full disk is reported, and the daemon recovers",
+    file: "core/client/consumer/database_retry.ts",
+    from: "if (!isDatabaseAway(error)) return false;",
+    to: "if (!isDatabaseAway(error) || true) return false;",
+    tests: consumer.tests,
+    filter: "database is away",
+  },
+  {
     name: "prefetch: leases ahead before it knows how long a handler takes",
     promise: ONCE,
     file: "core/client/consumer/prefetch.ts",

@@ -112,6 +112,40 @@ Deno.test("Consumer stops at once when it is told to while the daemon's disk is 
   await assert.rejects(run, { code: "store/disk-full" });
 });
 
+Deno.test("Consumer keeps what is done while the daemon's database is away, and goes on by itself", async () => {
+  const daemon = new FakeDaemon(6);
+  const handlers = new Handlers(() => undefined);
+  const { it, said } = consumer(daemon, handlers, { concurrency: 2, prefetch: 0 });
+  const run = it.run();
+  await until(() => handlers.running.size === 2);
+  daemon.away = true;
+  for (const end of [...handlers.running.values()]) end(exit(0));
+  await until(() => daemon.calls.filter((call) => call.startsWith("ack")).length >= 2);
+  await until(() => daemon.calls.filter((call) => call.startsWith("lease")).length >= 3);
+  assert.deepEqual(daemon.acked, []);
+  daemon.away = false;
+  while (daemon.acked.length < 6) {
+    for (const end of [...handlers.running.values()]) end(exit(0));
+    await until(() => handlers.running.size > 0 || daemon.acked.length === 6);
+  }
+  assert.deepEqual(await run, { done: 6, retried: 0, dead: 0, lost: 0 });
+  assert.deepEqual(handlers.started, [1, 2, 3, 4, 5, 6], "each once");
+  assert.deepEqual(said, [
+    "the daemon's database is away; waiting for it to come back",
+    "the daemon's database is back; going on",
+  ]);
+});
+
+Deno.test("Consumer stops at once when it is told to while the daemon's database is away", async () => {
+  const daemon = new FakeDaemon(3);
+  daemon.away = true;
+  const { it, said } = consumer(daemon, new Handlers(() => exit(0)));
+  const run = it.run();
+  await until(() => said.some((text) => /database is away/.test(text)));
+  it.stop("SIGTERM");
+  assert.deepEqual(await run, { done: 0, retried: 0, dead: 0, lost: 0, interrupted: "SIGTERM" });
+});
+
 Deno.test("Consumer says that an event will be redelivered when its lease was lost", async () => {
   const daemon = new FakeDaemon(1);
   const handlers = new Handlers(() => undefined);
