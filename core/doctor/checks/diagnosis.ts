@@ -1,4 +1,5 @@
 /** Runs one check of the doctor, whatever it looks at. */
+import { DATABASE_AWAY } from "../../protocol/database_url.ts";
 import type { Finding } from "./check.ts";
 
 /** A finding, and the check that made it. */
@@ -13,7 +14,9 @@ export async function* diagnosesOf(
     for await (const finding of look()) yield { check, ...finding };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    const hint = (error as { hint?: string }).hint;
-    yield { check, level: "damage", where: check, what: `this check failed: ${why}`, hint };
+    const { hint, code } = error as { hint?: string; code?: string };
+    // What cannot be looked at now is not damaged.
+    const level = code === DATABASE_AWAY ? "warning" : "damage";
+    yield { check, level, where: check, what: `this check failed: ${why}`, hint };
   }
 }

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
+import { CannotStoreError } from "../../../core/base/errors.ts";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
 import type { Diagnosis } from "../../../core/doctor/checks/diagnosis.ts";
 import { examine } from "../../../core/doctor/doctor.ts";
@@ -183,9 +184,12 @@ Deno.test("examine tells of a file of the spool that is damaged", () => {
   }, ["spool damage"]);
 });
 
-Deno.test("examine goes on behind a check that fails, and tells of it as damage", async () => {
+Deno.test("examine goes on behind a check that fails, and tells of it as damage unless the database is away", async () => {
   const look = () => {
     throw new Error("planted");
+  };
+  const away = () => {
+    throw new CannotStoreError("away", { code: "postgres/unavailable" });
   };
   const good = { level: "warning", where: "x", what: "y" } as const;
   const found = [];
@@ -193,7 +197,11 @@ Deno.test("examine goes on behind a check that fails, and tells of it as damage"
     ...{ dataDir: "/nothing", socket: "/nothing.sock", quick: true, now: NOW },
     room: () => Promise.resolve({ free: 1, size: 1 }),
   };
-  const checks = [{ name: "bad", look }, { name: "good", look: () => [good] }];
+  const checks = [
+    { name: "bad", look },
+    { name: "away", look: away },
+    { name: "good", look: () => [good] },
+  ];
   for await (const one of examine(context, checks)) found.push(`${one.check} ${one.level}`);
-  assert.deepEqual(found, ["bad damage", "good warning"]);
+  assert.deepEqual(found, ["bad damage", "away warning", "good warning"]);
 });
