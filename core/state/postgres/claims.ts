@@ -70,22 +70,30 @@ export async function leaveMembers(
 
 /**
  * Claims those of the parts that nobody owns; returns them, each with its new epoch. Without a TTL
- * only those that were given back.
+ * only those that were given back. `madeAt`: only of the subscription that was made then, because
+ * a node may not have heard yet that it was removed, or made again with other settings.
  */
 export async function claimParts(
   query: Query,
-  { node, subscription, parts, ttlMs }: {
+  { node, subscription, parts, ttlMs, madeAt }: {
     node: string;
     subscription: string;
     parts: readonly number[];
     ttlMs: number | undefined;
+    madeAt?: number;
   },
 ): Promise<Claim[]> {
   const rows = await query(
     `SELECT part, epoch, rev FROM evs.claim_parts($1, $2, $3${listType("bigint")}, ${
       interval("$4")
-    })`,
-    [node, subscription, listText([...new Set(parts)]), ttlMs === undefined ? null : String(ttlMs)],
+    }, $5::text::double precision)`,
+    [
+      node,
+      subscription,
+      listText([...new Set(parts)]),
+      ttlMs === undefined ? null : String(ttlMs),
+      madeAt === undefined ? null : String(madeAt),
+    ],
   );
   return rows.map((row) => ({ subscription, ...plainRow(row) as unknown as OwnedPart }));
 }

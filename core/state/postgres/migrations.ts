@@ -363,17 +363,21 @@ export const STATE_MIGRATIONS: readonly string[] = [
       greatest(claimed, (SELECT seen FROM evs.nodes WHERE node = of_node))
         < clock_timestamp() - ttl, false);
   $$;
-  -- Claims those of the parts that nobody owns. One call, so that no lock waits for a client that was
-  -- stopped.
+  -- Claims those of the parts that nobody owns, unless the subscription is not the one that was made
+  -- at that time. One call, so that no lock waits for a client that was stopped.
   CREATE FUNCTION evs.claim_parts(
-    this_node text, of_subscription text, asked bigint[], ttl interval
+    this_node text, of_subscription text, asked bigint[], ttl interval,
+    made double precision DEFAULT NULL
   ) RETURNS TABLE (part bigint, epoch bigint, rev bigint) LANGUAGE plpgsql AS $$
   #variable_conflict use_column
   BEGIN
     PERFORM evs.hold_members(of_subscription);
     RETURN QUERY INSERT INTO evs.claims AS one (subscription, part, node, epoch, rev, claimed_at)
       SELECT of_subscription, number, this_node, 1, 0, clock_timestamp()
-      FROM unnest(asked) AS number ORDER BY number
+      FROM unnest(asked) AS number
+      WHERE made IS NULL OR EXISTS (SELECT 1 FROM evs.subscriptions AS there
+        WHERE there.name = of_subscription AND there.created_at = made)
+      ORDER BY number
       ON CONFLICT (subscription, part) DO UPDATE SET node = excluded.node, epoch = one.epoch + 1,
         claimed_at = clock_timestamp(), info = NULL
       WHERE evs.is_over(one.node, one.claimed_at, ttl)

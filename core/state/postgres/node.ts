@@ -113,8 +113,8 @@ export class PostgresNode implements Coordinator, ShareNode {
   }
 
   share(record: SubscriptionRecord, owner: PartOwner): PartShare {
-    const { name: subscription, parts: count = 1 } = record;
-    const share = new PostgresShare({ subscription, count, owner, node: this });
+    const { name: subscription, parts: count = 1, createdAt } = record;
+    const share = new PostgresShare({ subscription, count, madeAt: createdAt, owner, node: this });
     this.#shares.set(subscription, share);
     return share;
   }
@@ -240,11 +240,16 @@ export class PostgresNode implements Coordinator, ShareNode {
       .then(() => this.#tell(subscription));
   }
 
-  claim(subscription: string, parts: readonly number[]): Promise<OwnedPart[]> {
+  claim(
+    subscription: string,
+    parts: readonly number[],
+    madeAt: number,
+  ): Promise<OwnedPart[]> {
     // The claims of a node that was cut off as this one was may seem to be over: it comes first.
     const isCautious = this.clock.monotonic() < this.#cautiousUntil;
     const ttlMs = isCautious ? undefined : this.#ttlMs;
-    return claimParts(this.#query("state"), { node: this.node, subscription, parts, ttlMs });
+    const asked = { node: this.node, subscription, parts, ttlMs, madeAt };
+    return claimParts(this.#query("state"), asked);
   }
 
   async release(subscription: string, parts: readonly OwnedPart[]): Promise<void> {

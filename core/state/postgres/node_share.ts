@@ -28,7 +28,8 @@ export interface ShareNode {
   ended(share: PostgresShare): void;
   join(subscription: string, wants: boolean): Promise<void>;
   leave(subscription: string): Promise<void>;
-  claim(subscription: string, parts: readonly number[]): Promise<OwnedPart[]>;
+  /** `madeAt`: when the subscription was made that is meant. */
+  claim(subscription: string, parts: readonly number[], madeAt: number): Promise<OwnedPart[]>;
   release(subscription: string, parts: readonly OwnedPart[]): Promise<void>;
   load(subscription: string, parts: readonly number[]): Promise<PartRows>;
   failed(error: unknown, context: string): void;
@@ -41,6 +42,7 @@ type Membership = "wants" | "stays" | "none";
 export class PostgresShare implements PartShare {
   readonly subscription: string;
   readonly count: number;
+  readonly #madeAt: number;
   readonly #owner: PartOwner;
   readonly #node: ShareNode;
   readonly #owned = new Map<number, OwnedPart>();
@@ -64,15 +66,17 @@ export class PostgresShare implements PartShare {
   #losing: Promise<unknown> = Promise.resolve();
 
   constructor(
-    { subscription, count, owner, node }: {
+    { subscription, count, madeAt, owner, node }: {
       subscription: string;
       count: number;
+      madeAt: number;
       owner: PartOwner;
       node: ShareNode;
     },
   ) {
     this.subscription = subscription;
     this.count = count;
+    this.#madeAt = madeAt;
     this.#owner = owner;
     this.#node = node;
   }
@@ -160,7 +164,7 @@ export class PostgresShare implements PartShare {
       this.#leave(maskOf(leave));
       if (steps.release.length > 0) await this.#node.release(this.subscription, steps.release);
       const claimed = steps.claim.length > 0
-        ? await this.#node.claim(this.subscription, steps.claim)
+        ? await this.#node.claim(this.subscription, steps.claim, this.#madeAt)
         : [];
       // What others have meanwhile, too.
       if (claimed.length > 0) this.#node.look();

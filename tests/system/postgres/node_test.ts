@@ -317,6 +317,38 @@ Deno.test("a subscription that ends and begins again at once has its parts again
     assert.deepEqual(a.errors, []);
   }));
 
+Deno.test("a node that has not heard of it yet claims nothing of a subscription that was removed, or made again", () =>
+  withDatabase(async ({ start, sql }) => {
+    const a = await start();
+    a.share.want(true);
+    await owns(16, a);
+    const tried: number[] = [];
+    const claim = a.node.claim.bind(a.node);
+    a.node.claim = async (...asked) => {
+      const claims = await claim(...asked);
+      tried.push(claims.length);
+      return claims;
+    };
+    await (await start()).state.transact({
+      on: [{ subscription: "s", seize: true }],
+      first: [{ op: "subscription.remove", name: "s" }],
+      decide: () => ({ changes: [], result: undefined }),
+    });
+    await until(() => tried.length > 0);
+    assert.deepEqual([tried[0], a.owner.owned.size], [0, 0], "it would begin with the first event");
+    await a.state.commit([{ op: "subscription.put", record: { ...record, createdAt: 2 } }]);
+    tried.length = 0;
+    a.node.look();
+    await until(() => tried.length > 0);
+    assert.deepEqual([tried[0], a.owner.owned.size], [0, 0], "it knows the settings of before");
+    assert.deepEqual(await sql("SELECT 1 FROM evs.claims WHERE node IS NOT NULL"), []);
+    await a.share.end();
+    const share = a.node.share({ ...record, createdAt: 2 }, a.owner);
+    share.want(true);
+    await owns(16, a);
+    assert.deepEqual(a.errors, []);
+  }));
+
 Deno.test("nodes hear at once of what a commit or an act changes of the catalog", () =>
   withDatabase(async ({ url, start }) => {
     const a = await start();

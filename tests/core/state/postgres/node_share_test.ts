@@ -31,6 +31,7 @@ class FakeNode implements ShareNode {
   readonly share = new PostgresShare({
     subscription: "s",
     count: 2,
+    madeAt: 1,
     owner: this.owner,
     node: this,
   });
