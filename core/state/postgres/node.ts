@@ -10,7 +10,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { VERSION } from "../../base/version.ts";
 import type { Postgres, Query } from "../../postgres/connection.ts";
-import { isServerAway, UnknownOutcomeError } from "../../postgres/errors.ts";
+import { isServerAway, TryAgainError, UnknownOutcomeError } from "../../postgres/errors.ts";
 import type { WakeUps } from "../../postgres/wake_ups.ts";
 import type { Coordinator, OwnedPart, PartOwner, PartRows, PartShare } from "../coordinator.ts";
 import type { CoordinatorOptions } from "../shared.ts";
@@ -40,6 +40,8 @@ const PARTS = 16;
 const IDLE_MS = 60_000;
 /** How long a node that is gone stays in the list, ms. */
 const FORGET_MS = 24 * 3_600_000;
+/** How often a statement is tried that meets others. */
+const MOST_TRIES = 5;
 /** Leases of parts that are given back may take so many TTLs. */
 const LEAVE_TTLS = 3;
 
@@ -226,8 +228,18 @@ export class PostgresNode implements Coordinator, ShareNode {
     await forgetNodes(this.#query("state"), { olderMs: FORGET_MS });
   }
 
+  /** One statement; tried again where it met an act that held what it waited for, and the reverse. */
   #query(role: "node" | "state"): Query {
-    return (text, values) => this.#context.postgres.query(role, text, values);
+    const { postgres } = this.#context;
+    return async (text, values) => {
+      for (let left = MOST_TRIES;; left--) {
+        try {
+          return await postgres.query(role, text, values);
+        } catch (error) {
+          if (!(error instanceof TryAgainError) || left === 1) throw error;
+        }
+      }
+    };
   }
 
   join(subscription: string, wants: boolean): Promise<void> {

@@ -52,6 +52,15 @@ export const postgresStateMutants: Mutant[] = [
     filter: "has not heard",
   },
   {
+    name: "postgres node: a deadlock with an act is an error",
+    promise: OWNER,
+    file: "core/state/postgres/node.ts",
+    from: "if (!(error instanceof TryAgainError) || left === 1) throw error;",
+    to: "if (left > 0) throw error;",
+    tests: NODE,
+    filter: "meets an act",
+  },
+  {
     name: "postgres state: a new owner has the epoch of the one before",
     promise: OWNER,
     file: "core/state/postgres/migrations.ts",

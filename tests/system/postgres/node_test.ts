@@ -10,6 +10,7 @@ import { readTarget } from "../../../core/postgres/url.ts";
 import { WakeUps } from "../../../core/postgres/wake_ups.ts";
 import type { PartShare } from "../../../core/state/coordinator.ts";
 import { FencedError } from "../../../core/state/fences.ts";
+import { PostgresAct } from "../../../core/state/postgres/acts.ts";
 import type { PostgresNode } from "../../../core/state/postgres/node.ts";
 import { PostgresState } from "../../../core/state/postgres/postgres_state.ts";
 import type { SubscriptionRecord } from "../../../core/state/records.ts";
@@ -33,6 +34,9 @@ const record: SubscriptionRecord = {
   createdAt: 1,
   parts: 16,
 };
+/** Claims that wait for somebody. */
+const WAITING = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
+  AND wait_event_type = 'Lock' AND query LIKE '%claim_parts%'`;
 const ALL = Array.from({ length: 16 }, (_, part) => part);
 
 /** A process, as it were. */
@@ -347,6 +351,27 @@ Deno.test("a node that has not heard of it yet claims nothing of a subscription 
     share.want(true);
     await owns(16, a);
     assert.deepEqual(a.errors, []);
+  }));
+
+Deno.test("a node that meets an act on what it is about to claim tries again, and tells nobody", () =>
+  withDatabase(async ({ url, start, sql }) => {
+    const a = await start();
+    const postgres = await openPostgres(url);
+    let times = 0;
+    await postgres.transaction("state", async (query) => {
+      await PostgresAct.begin(async (text, values) => {
+        if (text.includes("evs.members") && ++times === 2) {
+          // Nobody was a member when the act looked first: each waits for what the other one holds.
+          a.share.want(true);
+          await until(async () => (await sql(WAITING)).length === 1);
+        }
+        return await query(text, values);
+      }, [{ subscription: "s" }]);
+    });
+    assert.equal(times, 2);
+    await owns(16, a);
+    assert.deepEqual(a.errors, []);
+    await postgres.close();
   }));
 
 Deno.test("nodes hear at once of what a commit or an act changes of the catalog", () =>
