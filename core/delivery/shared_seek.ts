@@ -21,7 +21,7 @@ export interface SharedSeek {
   record: SubscriptionRecord;
   /** Where to, in each topic of the subscription. */
   starts: readonly StartOffset[];
-  store: Pick<EventReader, "head">;
+  store: Pick<EventReader, "head" | "refresh">;
   now(): Now;
   transact: Transact;
   shared: Pick<SharedState, "loadQueue">;
@@ -34,7 +34,7 @@ export async function seekShared(
   request: Pick<SeekRequest, "dryRun">,
   context: SharedSeek,
 ): Promise<SeekReply> {
-  const { record: { name: subscription }, shared, transact, also } = context;
+  const { record: { name: subscription }, starts, store, shared, transact, also } = context;
   if (request.dryRun) {
     const rows = await shared.loadQueue(subscription);
     return { dryRun: true, ...planOf(rows, context).result };
@@ -43,6 +43,8 @@ export async function seekShared(
     on: [{ subscription, seize: true }],
     async decide(rows) {
       const stored = await rows.queue(subscription);
+      // Of what others have stored, some may have failed already.
+      await store.refresh?.(starts.map(({ topic }) => topic));
       const { changes, result } = planOf(stored, context);
       return { changes: [...changes, ...dueNow(stored, context), ...also(result)], result };
     },

@@ -113,6 +113,39 @@ Deno.test("seekShared says what a seek would do, and takes nothing from an owner
   assert.equal(state.acts.length, 1, "that of the test");
 });
 
+Deno.test("seekShared knows of events that another node has stored and failed by then", async () => {
+  const state = await stateOf(4);
+  const [retry] = rows(4).flatMap((change) => change.op === "retry.put" ? [change.record] : []);
+  const late = {
+    ...retry!,
+    id: "e21",
+    seq: 21,
+    key: "k21",
+    part: partOf({ seq: 21, key: "k21" }, 4),
+  };
+  const seek = seekOf(state, 4, 4);
+  let isHeld = false;
+  const transact: typeof seek.transact = (act) => {
+    isHeld = true;
+    return seek.transact(act);
+  };
+  const asked: unknown[] = [];
+  let lastSeq = HEAD.lastSeq;
+  const store = {
+    head: () => ({ ...HEAD, lastSeq }),
+    refresh: (topics?: readonly string[]) => {
+      asked.push({ topics, isHeld });
+      lastSeq = 25;
+      return Promise.resolve();
+    },
+  };
+  await state.commit([{ op: "retry.put", record: late }]);
+  await seekShared({}, { ...seek, transact, store });
+  assert.deepEqual(asked, [{ topics: ["t"], isHeld: true }], "once nobody commits");
+  const marks = state.load().done.map(({ seq }) => seq);
+  assert.ok(marks.includes(21), "else it is delivered from its topic, too");
+});
+
 Deno.test("seekShared says from where it moves parts that stand apart: from the one that is behind", async () => {
   const state = await stateOf(4);
   await state.commit([

@@ -130,6 +130,15 @@ export const actMutants: Mutant[] = [
     tests: ROWS,
   },
   {
+    name: "acts: a seek does not know of what was just stored elsewhere",
+    promise: TOGETHER,
+    file: "core/delivery/shared_seek.ts",
+    from: "      await store.refresh?.(starts.map(({ topic }) => topic));\n",
+    to: "",
+    tests: ["tests/core/delivery/shared_seek_test.ts"],
+    filter: "stored and failed",
+  },
+  {
     name: "acts: retries that a seek leaves wait on",
     promise: TOGETHER,
     file: "core/delivery/shared_seek.ts",
