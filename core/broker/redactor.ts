@@ -252,13 +252,16 @@ export class Redactor {
     const found = isStored ? stored : copies.find((copy) => copy.seq === seq);
     let counts = { deadLetters: 0, undelivered: 0 };
     let content: RedactedContent = { metadata: redactedMetadata(record) };
+    let redacted: StoredEvent | undefined;
     if (found) {
-      const redacted = await redactedBy(record, found);
-      content = redacted.content;
-      counts = await this.#redactState(redacted.event, { isStored, key: found.key });
+      const { event, content: replaced } = await redactedBy(record, found);
+      [redacted, content] = [event, replaced];
+      counts = await this.#redactState(event, { isStored, key: found.key });
     }
     // Also where retention has deleted it: then its files may still have its bytes.
     if (canRedact(store, topic)) await store.redact!(topic, { seq, id, ...content });
+    // Until then another node may have read it again as it was.
+    if (redacted && state.transact) await this.#commitOn(redacted, [{ seq, key: found?.key }]);
     await state.scrub?.();
     return counts;
   }
@@ -272,9 +275,8 @@ export class Redactor {
     { isStored, key: before }: { isStored: boolean; key: string | undefined },
   ): Promise<{ deadLetters: number; undelivered: number }> {
     const { state, subscriptions } = this.#context;
-    const { topic, seq, id, key } = event;
-    const change = { op: "event.redact", topic, seq, id, key, line: toWireLine(event) } as const;
-    await this.#commitOn(topic, change, [{ seq, key: before }]);
+    const { topic, seq, id } = event;
+    await this.#commitOn(event, [{ seq, key: before }]);
     let undelivered = 0;
     for (const driver of subscriptions.of(topic)) {
       if (driver.closed) continue;
@@ -284,18 +286,25 @@ export class Redactor {
       });
       if (isPending) undelivered++;
     }
-    await this.#commitOn(topic, change, [{ seq, key: before }]);
+    await this.#commitOn(event, [{ seq, key: before }]);
     await this.#redactQueue(event);
     return { deadLetters: await state.countDeadLetters({ ids: [id], topic }), undelivered };
   }
 
-  /** Where other nodes deliver the topic, too, they read again what they have of these events. */
-  async #commitOn(topic: string, change: StateChange, of: readonly Placed[]): Promise<void> {
+  /**
+   * Replaces what dead letters and retries say. Where other nodes deliver the topic, too, the part
+   * of the event is taken from its owners: what they have leased or read of it is no row that could
+   * be replaced, and would be stored again as it was when it fails.
+   */
+  async #commitOn(event: StoredEvent, of: readonly Placed[]): Promise<void> {
     const { state, subscriptions } = this.#context;
+    const { topic, seq, id, key } = event;
+    const line = toWireLine(event);
+    const change: StateChange = { op: "event.redact", topic, seq, id, key, line };
     const { transact } = state;
     if (!transact) return await state.commit([change]);
     const on = subscriptions.of(topic).filter(({ ledger }) => ledger.lasts)
-      .map(({ record: { name } }): ActOn => ({ subscription: name, of }));
+      .map(({ record: { name } }): ActOn => ({ subscription: name, of, seize: true }));
     await transact({ on, decide: () => ({ changes: [change], result: undefined }) });
   }
 

@@ -171,4 +171,12 @@ export const actMutants: Mutant[] = [
     to: ",",
     tests: ["tests/core/delivery/whole_counts_test.ts"],
   },
+  {
+    name: "redaction: other nodes keep what they have read",
+    promise: "33. Redacted is gone",
+    file: "core/broker/redactor.ts",
+    from: "({ subscription: name, of, seize: true })",
+    to: "({ subscription: name, of })",
+    tests: ["tests/system/postgres/redaction_test.ts"],
+  },
 ];

@@ -1,0 +1,73 @@
+/**
+ * A redaction that is asked on one node while another has the event in its hands: what it said is
+ * nowhere afterwards, whatever that other one does with what it had read.
+ */
+import assert from "node:assert/strict";
+import { EventBroker } from "../../../mod.ts";
+import { lazyPostgres } from "../../../core/postgres/connection.ts";
+import { PostgresState } from "../../../core/state/postgres/postgres_state.ts";
+import { PostgresEventStore } from "../../../core/store/postgres/postgres_event_store.ts";
+import { emptyDatabase, endServer, giveBack } from "./states.ts";
+
+Deno.test.afterAll(endServer);
+
+const SECRET = "the-secret-of-alice";
+
+async function node(url: string) {
+  const state = await PostgresState.open(url);
+  const broker = new EventBroker({ state, eventStore: await PostgresEventStore.open(url) });
+  await broker.ready;
+  return {
+    broker,
+    async [Symbol.asyncDispose]() {
+      await broker.close();
+      await state.close();
+    },
+  };
+}
+
+Deno.test("a redaction reaches what another node has leased, and what that has read ahead", async () => {
+  const url = await emptyDatabase();
+  {
+    await using owner = await node(url);
+    await using asked = await node(url);
+    const { subscriptions } = owner.broker;
+    await subscriptions.put("s", { topic: "t" });
+    for (const id of ["leased", "read"]) {
+      await owner.broker.publish("t", "x", { of: SECRET }, { id, key: "k" });
+    }
+    const next = async () => {
+      const { deliveries } = await subscriptions.lease(
+        "s",
+        { max: 1, waitMs: 60_000 },
+        { consumer: "c" },
+      );
+      const [delivery] = deliveries;
+      return { token: delivery!.token, said: new TextDecoder().decode(delivery!.line) };
+    };
+    const leased = await next();
+    assert.ok(leased.said.includes(SECRET));
+    while (asked.broker.topics.get("t") === undefined) {
+      await new Promise((go) => setTimeout(go, 10));
+    }
+    for (const id of ["leased", "read"]) await asked.broker.redact("t", id);
+    const { outcomes } = await subscriptions.nack("s", [{ lease: leased.token, error: "no" }]);
+    assert.deepEqual(outcomes, ["lost"]);
+    for (let n = 0; n < 2; n++) {
+      const { token, said } = await next();
+      assert.ok(!said.includes(SECRET), said);
+      await subscriptions.nack("s", [{ lease: token, error: "no", dead: true }]);
+    }
+  }
+  const postgres = lazyPostgres(url);
+  for (const table of ["events", "retries", "dead_letters"]) {
+    const [row] = await postgres.query<{ rows: string }>(
+      "read",
+      `SELECT coalesce(string_agg(${table}::text, ' '), '') AS rows FROM evs.${table}`,
+    );
+    const hex = new TextEncoder().encode(SECRET).toHex();
+    assert.ok(!row!.rows.includes(SECRET) && !row!.rows.includes(hex), table);
+  }
+  await postgres.close();
+  await giveBack(url);
+});
