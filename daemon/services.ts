@@ -5,7 +5,7 @@ import type { MaybePromise } from "../core/base/maybe_promise.ts";
 import { systemClock } from "../core/base/clock.ts";
 import { IdSource } from "../core/event/id.ts";
 import type { State } from "../core/state/state.ts";
-import { DATABASE_AWAY } from "../core/protocol/database_url.ts";
+import { isOfLostDatabase } from "../core/protocol/database_url.ts";
 import type { SpoolStatus } from "../core/protocol/status.ts";
 import { damageText } from "../core/store/damage.ts";
 import {
@@ -294,7 +294,7 @@ export class Services {
    */
   unexpected(error: unknown, context: string): void {
     if (this.disk.note(error)) return;
-    if (error instanceof EvsError && error.code === DATABASE_AWAY) {
+    if (error instanceof EvsError && isOfLostDatabase(error)) {
       this.log.logger.warning("{what}: {context}", { what: error.message, context });
       return;
     }
