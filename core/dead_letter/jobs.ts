@@ -102,7 +102,7 @@ export class DeadLetterJobs {
     { act }: ActOptions = {},
   ): Promise<DeadLetterJob> {
     const { state, clock, shared } = this.#context;
-    refuseShared(shared, "job");
+    refuseShared(shared, request.action);
     const bound = await newestNumber(state);
     const entries = (await this.#find(request, bound)).map(nameOf);
     const startedAt = Math.round(clock.now());

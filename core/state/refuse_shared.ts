@@ -10,9 +10,13 @@ const REFUSED = {
     what: "events cannot be scheduled where several nodes may share the state",
     hint: "publish it when it is due; nothing was stored",
   },
-  job: {
+  retry: {
     what: "jobs on dead letters cannot run where several nodes may share the state",
-    hint: "name fewer dead letters at once: evs dlq retry ID...",
+    hint: "name them, a hundred at a time: evs dlq retry ID...",
+  },
+  remove: {
+    what: "jobs on dead letters cannot run where several nodes may share the state",
+    hint: "name them, a hundred at a time: evs dlq remove ID...",
   },
 } as const;
 

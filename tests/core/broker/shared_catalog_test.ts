@@ -187,8 +187,11 @@ Deno.test("a broker that shares its state refuses what nodes cannot do together 
   const later = a.publish("t", "x", 1, { schedule: { delayMs: 60_000 } });
   assert.equal(await codeOf(later), "state/not-shared");
   assert.equal(a.scheduled.size, 0);
-  const job = a.deadLetters.jobs.begin({ action: "retry", all: true });
-  assert.equal(await codeOf(job), "state/not-shared");
+  for (const action of ["retry", "remove"] as const) {
+    const hint = `name them, a hundred at a time: evs dlq ${action} ID...`;
+    const job = a.deadLetters.jobs.begin({ action, all: true });
+    await assert.rejects(job, { code: "state/not-shared", hint });
+  }
   assert.equal(await codeOf(a.topics.create("e", { persistent: false })), "topic/local-only");
   await a.topics.create("u");
   const update = a.topics.update("u", { persistent: false });
