@@ -10,13 +10,13 @@ import { type DeletionPlan, dependsOnConsumers, planDeletion } from "../store/co
 import type { SubscriptionDriver } from "../delivery/driver.ts";
 import { namedOf, progressOf } from "../delivery/progress.ts";
 import { isLimited, keepFrom } from "../store/retention_rule.ts";
-import type { SharedState } from "../state/shared.ts";
 import type { TopicRecord } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
 import type { JournalStore } from "../store/store.ts";
 import { ThreeMethodStore } from "../store/basic_store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 import { HeldTopics } from "./held_topics.ts";
+import type { SharedCatalog } from "./shared_catalog.ts";
 
 /** What retention needs. */
 export interface RetentionContext {
@@ -27,7 +27,7 @@ export interface RetentionContext {
   subscriptions: { of(topic: string): readonly SubscriptionDriver[] };
   deadLetters: { pass(): Promise<unknown> };
   /** Set if other nodes use the state, too. */
-  shared?: Pick<SharedState, "progress"> | undefined;
+  shared?: Pick<SharedCatalog, "progress" | "refresh"> | undefined;
   onError(error: unknown, context: string): void;
 }
 
@@ -56,7 +56,10 @@ export class Retention {
   /** Runs one pass over all topics and returns what was removed. */
   async all(): Promise<{ topic: string; removed: number }[]> {
     const passes = [];
-    for (const record of this.#context.topics.list()) {
+    const { shared, topics } = this.#context;
+    // Another node may have made a subscription just now, or changed what a topic keeps.
+    if (shared) await shared.refresh();
+    for (const record of topics.list()) {
       const removed = await this.#one(record);
       if (removed > 0) passes.push({ topic: record.name, removed });
     }
@@ -68,11 +71,18 @@ export class Retention {
    * by the host.
    */
   after({ topic, lastSeq }: Commit): void {
-    const { topics, store, onError } = this.#context;
+    const { shared, topics, store, onError } = this.#context;
     const record = topics.get(topic);
     if (!record || record.options.maxEvents === 0 || this.#held.get(topic)) return;
     if (lastSeq - store.head(topic).firstSeq < record.options.maxEvents * SLACK) return;
-    this.#one(record).catch((error) => onError(error, `retention of ${topic}`));
+    const passed = shared ? this.#afterRefresh(topic, shared) : this.#one(record);
+    passed.catch((error) => onError(error, `retention of ${topic}`));
+  }
+
+  async #afterRefresh(topic: string, shared: Pick<SharedCatalog, "refresh">): Promise<void> {
+    await shared.refresh();
+    const record = this.#context.topics.get(topic);
+    if (record) await this.#one(record);
   }
 
   /** A named subscription has finished something of a topic. */
@@ -120,9 +130,14 @@ export class Retention {
   }
 
   async #passDue(): Promise<void> {
-    const { topics, onError } = this.#context;
+    const { shared, topics, onError } = this.#context;
     const names = [...this.#due];
     this.#due.clear();
+    try {
+      if (shared) await shared.refresh();
+    } catch (error) {
+      return onError(error, "what other nodes have changed");
+    }
     await this.#context.deadLetters.pass().catch((error) => onError(error, "dead letters"));
     for (const name of names) {
       const record = topics.get(name);

@@ -226,6 +226,42 @@ Deno.test("retention knows what is consumed of the parts of all nodes, and of th
   assert.deepEqual(await a.retain(), []);
 });
 
+Deno.test("retention keeps what a subscription lacks that it has not heard of, by options that are so now", async () => {
+  await using test = await nodes();
+  const { a, b } = test;
+  await a.topics.create("t", { drop: "consumed" });
+  await a.topics.create("limited", { maxEvents: 2 });
+  await a.subscriptions.put("s", { topic: "t" });
+  await told(test.shared, () => b.subscriptions.has("s") && b.topics.get("limited") !== undefined);
+  for (const topic of ["t", "limited"]) for (let n = 1; n <= 3; n++) await a.publish(topic, "x", n);
+  const leased = await a.subscriptions.lease("s", { max: 3 }, { consumer: "c" });
+  await a.subscriptions.ack("s", leased.deliveries.map(({ token }) => token));
+  const hear = test.shared.hold("wake");
+  await b.subscriptions.put("late", { topic: "t", from: "start" });
+  await b.topics.update("limited", { keep: "unconsumed" });
+  assert.equal(a.subscriptions.has("late"), false);
+  assert.deepEqual(await a.retain(), []);
+  assert.equal(a.subscriptions.has("late"), true);
+  hear();
+});
+
+Deno.test("an append that has a topic truncated at once keeps what a subscription lacks elsewhere", async () => {
+  await using test = await nodes();
+  const { a, b, shared } = test;
+  await a.topics.create("t", { maxEvents: 2, keep: "unconsumed" });
+  await a.subscriptions.put("s", { topic: "t" });
+  await told(shared, () => b.subscriptions.has("s"));
+  for (let n = 1; n <= 2; n++) await a.publish("t", "x", n);
+  const { deliveries } = await a.subscriptions.lease("s", { max: 2 }, { consumer: "c" });
+  await a.subscriptions.ack("s", deliveries.map(({ token }) => token));
+  const hear = shared.hold("wake");
+  await b.subscriptions.put("late", { topic: "t", from: "start" });
+  for (let n = 3; n <= 4; n++) await a.publish("t", "x", n);
+  hear();
+  await shared.quiet();
+  assert.equal(shared.events.head("t").firstSeq, 1);
+});
+
 Deno.test("refresh begins to read after it was called, whatever is under way", async () => {
   await using test = await nodes();
   const { a, b, shared } = test;
