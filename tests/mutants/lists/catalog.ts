@@ -231,4 +231,22 @@ export const catalogMutants: Mutant[] = [
     to: "",
     tests: POSTGRES,
   },
+  {
+    name: "retention: a pass goes by subscriptions and options of before",
+    promise: LEARNED,
+    file: "core/broker/retention.ts",
+    from: "    if (shared) await shared.refresh();\n    for (const record",
+    to: "    if (shared) await Promise.resolve();\n    for (const record",
+    tests: CATALOG,
+    filter: "retention keeps",
+  },
+  {
+    name: "retention: truncates at once by subscriptions of before",
+    promise: LEARNED,
+    file: "core/broker/retention.ts",
+    from: "    await shared.refresh();\n    const record",
+    to: "    const record",
+    tests: CATALOG,
+    filter: "truncated at once",
+  },
 ];
