@@ -103,7 +103,13 @@ export function asPostgresError(thrown: unknown, target: DatabaseTarget): EvsErr
   const { code = "", message = thrownText(thrown) } = thrown as DriverError;
   const where = `PostgreSQL at ${placeOf(target)}`;
   const said = withoutPassword(message, target.password);
-  const refused = NO_PASSWORD.test(message) ? REFUSED["28P01"] : REFUSED[code];
+  if (NO_PASSWORD.test(message)) {
+    return new CannotStoreError(`${where} asks for a password, and none was given`, {
+      code: "postgres/authentication",
+      hint: "set EVS_POSTGRES_PASSWORD, or PGPASSFILE, or password under [postgres]",
+    });
+  }
+  const refused = REFUSED[code];
   if (refused) {
     return new CannotStoreError(`${where} ${refused.why}: ${said}`, refused);
   }

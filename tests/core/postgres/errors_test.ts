@@ -22,3 +22,11 @@ Deno.test("a session that the server ended because it was idle is a lost connect
   }
   assert.ok(!isLost({ code: "57014", message: "x" }), "only the statement was cancelled");
 });
+
+Deno.test("asPostgresError says that no password was given, not what the driver makes of it", () => {
+  const message = "SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string";
+  const error = asPostgresError(new Error(message), target);
+  assert.equal(error.code, "postgres/authentication");
+  assert.match(error.message, /asks for a password, and none was given$/);
+  assert.match(error.hint ?? "", /EVS_POSTGRES_PASSWORD/);
+});
