@@ -384,8 +384,9 @@ export class Services {
   }
 }
 
-function unnamedSource({ subscriptions }: EventBroker): UnnamedSource {
+function unnamedSource({ subscriptions, shared }: EventBroker): UnnamedSource {
   return {
+    ...(shared ? { inUse: () => shared.inUse() } : {}),
     list: () =>
       subscriptions.all().map(({ record: { name }, queue: { leased } }) => ({ name, leased })),
     remove: (name) => subscriptions.remove(name),

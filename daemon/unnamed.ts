@@ -16,6 +16,8 @@ const LOOK_MS = 60_000;
 export interface UnnamedSource {
   list(): { name: string; leased: number }[];
   remove(name: string): Promise<void>;
+  /** Those that clients of any node have asked for just now. Absent: there is one daemon. */
+  inUse?(): Promise<ReadonlySet<string>>;
 }
 
 /** Removes unnamed subscriptions whose clients are gone. */
@@ -53,11 +55,13 @@ export class UnnamedSubscriptions {
     // After a standstill, pending requests of its clients are read first.
     this.#cancel = setPatientTimer(this.#options.clock, () => {
       this.#cancel = undefined;
-      this.#pass = this.#look().catch((error) => this.#options.onError(error));
+      this.#pass = this.#look().catch((error) => this.#options.onError(error))
+        .then(() => this.#arm());
     }, LOOK_MS);
   }
 
   async #look(): Promise<void> {
+    if (this.#source.inUse) { for (const name of await this.#source.inUse()) this.seen(name); }
     const there = new Map(this.#source.list().map((info) => [info.name, info]));
     for (const [name, at] of [...this.#seen]) {
       const info = there.get(name);
@@ -71,7 +75,6 @@ export class UnnamedSubscriptions {
         this.#options.removed(name);
       }
     }
-    this.#arm();
   }
 
   /** Stops it; resolves when nothing is in progress. */

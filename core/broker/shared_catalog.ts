@@ -21,6 +21,7 @@ import {
 } from "../state/catalog_diff.ts";
 import type { GuardedState } from "../state/guarded_state.ts";
 import type { ProgressRequest, SharedProgress, SharedState } from "../state/shared.ts";
+import type { SharedCounts } from "../state/shared_counts.ts";
 import type { CatalogRefresh } from "../state/stale.ts";
 import type { RedactionRecord, StateChange, StateSnapshot } from "../state/state.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
@@ -85,6 +86,13 @@ export class SharedCatalog implements CatalogRefresh {
   /** How far named subscriptions have got in a topic, whichever nodes deliver them. */
   progress(request: ProgressRequest): Promise<SharedProgress[]> {
     return this.#context.shared.progress(request);
+  }
+
+  /** The subscriptions of which a node that is there owns something: its consumers wait, or work. */
+  async inUse(): Promise<Set<string>> {
+    const counts = await this.#context.shared.counts?.() ?? new Map<string, SharedCounts>();
+    const isOwned = ({ parts }: SharedCounts) => parts.some(({ node }) => node !== undefined);
+    return new Set([...counts].flatMap(([name, one]) => isOwned(one) ? [name] : []));
   }
 
   /** Nobody waits for it. */
