@@ -130,6 +130,15 @@ export const actMutants: Mutant[] = [
     tests: ROWS,
   },
   {
+    name: "daemon: removes unnamed subscriptions whose clients use another node",
+    promise: TOGETHER,
+    file: "daemon/unnamed.ts",
+    from: "for (const name of await this.#source.inUse()) this.seen(name);",
+    to: "await this.#source.inUse();",
+    tests: ["tests/daemon/unnamed_test.ts"],
+    filter: "another node",
+  },
+  {
     name: "acts: a seek does not know of what was just stored elsewhere",
     promise: TOGETHER,
     file: "core/delivery/shared_seek.ts",

@@ -30,11 +30,14 @@ Deno.test("each node counts what is to be delivered of a subscription, whoever h
     return [pending, leased, scheduled].join();
   };
   for (const  of of[here, there]) await until(async () => await counts(of) === "10,0,0");
+  const inUse = async () => [...await nodes[1]!.shared!.inUse()].join();
+  assert.equal(await inUse(), "", "nobody has asked for any");
   // Whoever waits gets all parts; the other one hears of it at the next beat.
   const { deliveries } = await here.lease("s", { max: 4, waitMs: 60_000 }, { consumer: "c" });
   await here.ack("s", [deliveries[0]!.token]);
   await here.nack("s", [{ lease: deliveries[1]!.token, error: "no" }]);
   for (const  of of[here, there]) await until(async () => await counts(of) === "6,2,1");
+  await until(async () => await inUse() === "s");
   const [ofHere, ofThere] = [(await here.list())[0]!, (await there.list())[0]!];
   assert.deepEqual(ofThere.cursors.map(({ lastSeq }) => lastSeq), [10]);
   assert.equal(ofThere.leasedSince, ofHere.leasedSince);
@@ -56,6 +59,7 @@ Deno.test("each node counts what is to be delivered of a subscription, whoever h
   // It is seen by what is stored alone once its node is gone.
   await nodes[0]!.close();
   await until(async () => await counts(there) === "8,0,0");
+  await until(async () => await inUse() === "");
   await nodes[1]!.close();
   for (const state of states) await state.close();
   await giveBack(url);
