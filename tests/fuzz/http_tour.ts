@@ -161,13 +161,15 @@ class Tour {
     await this.#visit("GET", "/v1/history", { query: "?from=@-1h&step=10m" });
     await this.#visit("GET", "/v1/health");
     await this.#visit("GET", "/v1/asyncapi");
+    await this.#visit("GET", "/v1/nodes", { code: "node/local" });
+    await this.#visit("POST", "/v1/nodes/drain", { body: { node: NAME }, code: "node/local" });
     await this.#visit("GET", "/metrics");
   }
 
   async #visit(
     method: string,
     path: string,
-    { query = "", body, headers, id = "", job = "", group = "", topic = NAME }: {
+    { query = "", body, headers, id = "", job = "", group = "", topic = NAME, code }: {
       query?: string;
       body?: unknown;
       headers?: Record<string, string>;
@@ -175,6 +177,8 @@ class Tour {
       job?: string;
       group?: string;
       topic?: string;
+      /** The error of a daemon that is no node. */
+      code?: string;
     } = {},
   ): Promise<Answer> {
     const parts: Record<string, string> = { id, job, group, topic, event: String(this.#seq) };
@@ -184,7 +188,9 @@ class Tour {
     );
     const answer = await this.#daemon.http(method, filled + query, body, headers);
     assert.ok(
-      answer.status >= 200 && answer.status < 300,
+      code === undefined
+        ? answer.status >= 200 && answer.status < 300
+        : answer.json.error.code === code,
       `${method} ${filled}${query}: ${answer.status} ${answer.text}`,
     );
     this.visited.add(`${method} ${path}`);
