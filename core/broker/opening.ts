@@ -5,7 +5,7 @@ import type { DeadLetterQueue } from "../dead_letter/queue.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import type { GuardedState } from "../state/guarded_state.ts";
 import type { SharedState } from "../state/shared.ts";
-import type { State, StateSnapshot, TopicRecord } from "../state/state.ts";
+import type { RedactionRecord, State, StateSnapshot, TopicRecord } from "../state/state.ts";
 import type { Journals } from "../store/journals.ts";
 import type { JournalStore } from "../store/store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
@@ -77,9 +77,10 @@ export function startParts(
   const { subscriptions, scheduled, outbox, deadLetters, shared } = parts;
   if (shared) parts.journals.recheck = recheckBy({ shared, topics, gate });
   const stores = openStores(parts, snapshot.topics);
+  const redacted = (records: readonly RedactionRecord[]) => parts.redactor.learn(records);
   // Others may have changed what the snapshot says before this node could hear of it.
   const opened = shared
-    ? stores.then(() => shared.start(snapshot, { topics, gate, subscriptions }))
+    ? stores.then(() => shared.start(snapshot, { topics, gate, subscriptions, redacted }))
     : stores;
   startup.begin(Promise.all([subscriptions.ready, opened]));
   const ready = Promise.all([subscriptions.ready, gate.schemas.ready(), opened]).then(() => {});

@@ -93,6 +93,11 @@ export class Redactor {
     );
   }
 
+  /** Other nodes have redacted these, or are at it: they are not delivered here, either. */
+  learn(records: readonly RedactionRecord[]): void {
+    for (const record of records) this.#context.redacted.put(record);
+  }
+
   /** False if no event of the topic was redacted. */
   mayHave(topic: string): boolean {
     return this.#context.redacted.mayHave(topic);
