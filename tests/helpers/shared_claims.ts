@@ -219,7 +219,9 @@ class ClaimedShare implements PartShare {
 
   async refused({ fences, changed }: FencedError): Promise<void> {
     await this.#claims.context.take();
-    await this.#lose(fences.map(({ part }) => part));
+    // By now it may own them again.
+    const lost = fences.filter(({ part, epoch }) => this.#held.get(part)?.epoch === epoch);
+    await this.#lose(lost.map(({ part }) => part));
     if (changed.length > 0) await this.#reload();
     this.look();
   }
