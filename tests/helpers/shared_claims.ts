@@ -9,7 +9,6 @@ import { planShare } from "../../core/event/part_share.ts";
 import type {
   Coordinator,
   OwnedPart,
-  PartLoad,
   PartOwner,
   PartRows,
   PartShare,
@@ -57,10 +56,10 @@ export class SharedClaims {
     };
   }
 
-  /** What the driver of a node has to do. */
-  loadOf(node: string, subscription: string): PartLoad | undefined {
+  /** The driver of a node, as its share calls it. */
+  ownerOf(node: string, subscription: string): PartOwner {
     return [...this.#shares]
-      .find((share) => share.node === node && share.subscription === subscription)?.load();
+      .find((share) => share.node === node && share.subscription === subscription)!.owner;
   }
 
   /** The rows of parts, and what is known of these. */
@@ -174,7 +173,7 @@ class ClaimedShare implements PartShare {
   readonly node: string;
   readonly subscription: string;
   readonly #claims: SharedClaims;
-  readonly #owner: PartOwner;
+  readonly owner: PartOwner;
   readonly #all: Claim[];
   /** What the owner was told. */
   readonly #held = new Map<number, OwnedPart>();
@@ -195,11 +194,7 @@ class ClaimedShare implements PartShare {
     this.node = of.node;
     this.subscription = of.subscription;
     this.#all = claims.of(of.subscription, of.parts);
-    this.#owner = owner;
-  }
-
-  load(): PartLoad {
-    return this.#owner.load();
+    this.owner = owner;
   }
 
   get allOwned(): boolean {
@@ -214,7 +209,7 @@ class ClaimedShare implements PartShare {
 
   async let(mayDeliver: boolean): Promise<void> {
     this.mayDeliver = mayDeliver;
-    if (mayDeliver) await this.#owner.changed(() => Promise.resolve(undefined));
+    if (mayDeliver) await this.owner.changed(() => Promise.resolve(undefined));
   }
 
   async refused({ fences, changed }: FencedError): Promise<void> {
@@ -272,14 +267,18 @@ class ClaimedShare implements PartShare {
       one.epoch++;
       return { part, epoch: one.epoch, rev: one.rev };
     });
-    if (gained.length > 0) {
-      for (const owned of gained) this.#held.set(owned.part, owned);
-      await this.#claims.context.take();
-      await this.#owner.gained({ ...this.#rows(gained), parts: gained });
-    }
+    if (gained.length > 0) await this.#gain(gained);
     if (!this.settling) return;
     this.settling = false;
-    await this.#owner.changed(() => Promise.resolve(undefined));
+    await this.owner.changed(() => Promise.resolve(undefined));
+  }
+
+  async #gain(claimed: readonly OwnedPart[]): Promise<void> {
+    await this.#claims.context.take();
+    const parts = claimed.filter(({ part, epoch }) => this.#all[part]!.epoch === epoch);
+    for (const owned of parts) this.#held.set(owned.part, owned);
+    if (this.#ended) this.#release(parts.map(({ part }) => part));
+    else if (parts.length > 0) await this.owner.gained({ ...this.#rows(parts), parts });
   }
 
   #rows(parts: readonly OwnedPart[]): QueueRows {
@@ -288,9 +287,9 @@ class ClaimedShare implements PartShare {
 
   async #leave(parts: readonly number[]): Promise<void> {
     for (const part of parts) this.#leaving.add(part);
-    await this.#owner.leaving(maskOf(parts));
+    await this.owner.leaving(maskOf(parts));
     for (const part of parts) this.#leaving.delete(part);
-    await this.#owner.lost(maskOf(parts));
+    await this.owner.lost(maskOf(parts));
     this.#release(parts);
     this.#claims.wake(this.subscription);
   }
@@ -306,11 +305,11 @@ class ClaimedShare implements PartShare {
   async #lose(parts: readonly number[]): Promise<void> {
     if (parts.length === 0) return;
     for (const part of parts) this.#held.delete(part);
-    await this.#owner.lost(maskOf(parts));
+    await this.owner.lost(maskOf(parts));
   }
 
   async #reload(): Promise<void> {
-    await this.#owner.changed(async () => {
+    await this.owner.changed(async () => {
       await this.#claims.context.take();
       const parts = [...this.#held.values()].map(({ part, epoch }) => (
         { part, epoch, rev: this.#all[part]!.rev }

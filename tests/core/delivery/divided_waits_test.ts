@@ -111,13 +111,17 @@ Deno.test("an owner tells others what it has to do", async () => {
   await rig.lease(rig.a, { max: 2 });
   const failed = { lease: leases[0]!.token, error: "no", afterMs: 10_000 };
   await rig.a.subscriptions.nack("s", [failed]);
-  assert.deepEqual(rig.shared.claims.loadOf("a", "s"), {
+  assert.deepEqual(rig.shared.claims.ownerOf("a", "s").load(), {
     pending: 5,
     leased: 4,
     scheduled: 1,
     leasedSince: at,
   });
-  assert.deepEqual(rig.shared.claims.loadOf("b", "s"), { pending: 0, leased: 0, scheduled: 0 });
+  assert.deepEqual(rig.shared.claims.ownerOf("b", "s").load(), {
+    pending: 0,
+    leased: 0,
+    scheduled: 0,
+  });
 });
 
 Deno.test("a topic that is made later is delivered by who has the part", async () => {
