@@ -322,7 +322,8 @@ export class SubscriptionDriver {
     if (this.record.paused && !waiter.throughPause) return true;
     // What there is may be about to come here.
     if (this.#share?.settling) return false;
-    const reads = this.#reads || this.deliverable.busy;
+    // Something that is stored may come: it is being read, or can be.
+    const reads = this.#reader.busy || this.#reader.canRead || this.deliverable.busy;
     if (!waiter.waits && (this.record.paused || this.#rests || !reads)) return true;
     return waiter.untilEmpty && this.queue.drained && !this.#committer.busy &&
       !this.#reader.busy && (this.#share?.allOwned ?? true);
@@ -378,11 +379,16 @@ export class SubscriptionDriver {
   }
 
   #leaseNow(order: Omit<LeaseOrder, "token">): Lease[] {
-    for (let pages = 0; pages < PAGES_A_TURN; pages++) {
-      if (this.queue.ready.buffered >= order.max || !this.#reader.canRead) break;
+    let leases: Lease[] = [];
+    for (let pages = 0; pages <= PAGES_A_TURN; pages++) {
+      const canRead = pages < PAGES_A_TURN && this.#reader.canRead;
+      if (this.queue.ready.buffered >= order.max || !canRead) {
+        leases = this.queue.lease(this.now(), { ...order, token: newToken });
+        // Else all that was read waits behind leased events of the same keys.
+        if (leases.length > 0 || !canRead) break;
+      }
       this.#reader.readPage();
     }
-    const leases = this.queue.lease(this.now(), { ...order, token: newToken });
     this.#ahead.took(leases.length);
     const recounts = this.queue.counts.takeRecounts(this.record.name);
     if (recounts.length > 0) this.begun.note(recounts);
@@ -402,11 +408,6 @@ export class SubscriptionDriver {
     const { leases } = this.queue.ready;
     this.#waiters.endOf(tokens.flatMap((token) => leases.get(token) ?? []));
     return this.release(tokens);
-  }
-
-  /** Something that is stored may come: it is being read, or can be. */
-  get #reads(): boolean {
-    return this.#reader.busy || this.#reader.canRead;
   }
 
   /** Reads on in later turns, so that a filter with few matches does not stall the process. */
