@@ -119,8 +119,13 @@ export class SharedMemory {
   /** Each change is compared with what those before it have made. */
   #isStale(changes: readonly StateChange[]): boolean {
     let catalog = this.catalog();
+    let last: SchemaRevs | undefined;
     return changes.filter(changesCatalog).some((change) => {
-      const isStale = isStaleIn(catalog, change);
+      const revs = revsOf(change);
+      // All changes of the schemas that are decided together say the same.
+      const isOfLast = revs !== undefined && revs.before === last?.before && revs.rev === last.rev;
+      last = revs ?? last;
+      const isStale = !isOfLast && isStaleIn(catalog, change);
       catalog = withCatalogChanges(catalog, [change]);
       return isStale;
     });
@@ -160,8 +165,7 @@ function isStaleIn(
   change: CatalogChange,
 ): boolean {
   const revs = revsOf(change);
-  // All changes of the schemas in one commit say the same.
-  if (revs) return revs.before !== schemasRev && revs.rev !== schemasRev;
+  if (revs) return revs.before !== schemasRev;
   switch (change.op) {
     case "topic.put":
       return isOther(topics, change.record.name, change.before);
