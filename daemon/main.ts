@@ -7,6 +7,7 @@ import "./modules.ts";
 import { defined } from "../core/base/defined.ts";
 import { DataDirError, EvsError, InvalidArgumentError } from "../core/base/errors.ts";
 import { osError } from "../core/base/os_error.ts";
+import { programFile } from "../core/base/program.ts";
 import { VERSION } from "../core/base/version.ts";
 import { parseDurability } from "../core/event/durability.ts";
 import { type Config, defaultConfig, loadConfig, parseStore } from "./config.ts";
@@ -203,7 +204,10 @@ async function databaseOf(
   { passfile, host }: Arguments,
 ): Promise<Database | undefined> {
   if (config.store !== "postgres") return undefined;
-  const { Database } = await import("./open_shared.ts");
+  // Called by its name: what a literal import names is read, and kept, by every daemon.
+  const { Database }: typeof import("./open_shared.ts") = await import(
+    programFile("daemon/open_shared.ts").href
+  );
   return await Database.reach(config, { passfile, host });
 }
 

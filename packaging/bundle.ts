@@ -79,6 +79,21 @@ async function copyFolder(from: string, to: string): Promise<void> {
   }
 }
 
+/** What a daemon loads if it has a database; a checkout calls it by its name, and reads it then. */
+const DATABASE = "daemon/open_shared.ts";
+
+/** Has the daemon's file hold it, too: two copies of one module would not know each other's errors. */
+async function holdDatabase(stage: string): Promise<void> {
+  const main = `${stage}/daemon/main.ts`;
+  const source = await Deno.readTextFile(main);
+  const held = source.replace(
+    /import\(\s*programFile\("daemon\/open_shared\.ts"\)\.href,?\s*\)/,
+    'import("./open_shared.ts")',
+  );
+  if (held === source) throw new Error(`${main} does not load ${DATABASE} by its name`);
+  await Deno.writeTextFile(main, held);
+}
+
 /**
  * Commands share chunks, so that each loads only what it needs. The daemon and each of its workers
  * are one file: what they load late has to be there when the package was replaced meanwhile
@@ -87,7 +102,9 @@ async function copyFolder(from: string, to: string): Promise<void> {
 async function run(stage: string, entries: readonly string[]): Promise<Built> {
   try {
     const isDaemon = (path: string) => path.startsWith("daemon/");
-    const daemon = await bundle(stage, entries.filter(isDaemon), {});
+    await holdDatabase(stage);
+    const parts = entries.filter((path) => isDaemon(path) && path !== DATABASE);
+    const daemon = await bundle(stage, parts, {});
     const commands = entries.filter((path) => !isDaemon(path));
     // Changes the copies, so the daemon's turn is over.
     await shareStart(stage, commands);

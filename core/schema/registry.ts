@@ -11,11 +11,13 @@ import { parseJson } from "../json/json.ts";
 import { schemaToJson } from "../json/to_json.ts";
 import type { LevelRecord, SchemaRecord } from "../state/state.ts";
 import type { Fault } from "./validator/faults.ts";
-import { breaksAgainst, compareSchemas, type Comparison } from "./compatibility/compare.ts";
+import { breaksAgainst } from "./compatibility/breaks.ts";
+import type { Comparison } from "./compatibility/compare.ts";
 import type { CompatibilityLevel } from "../event/compatibility_level.ts";
 import { MAX_SCHEMA_BYTES } from "./validator/limits.ts";
 import { unknownFormats } from "./validator/unknown_formats.ts";
-import { loadCompiler, loadSchemaTools, type Validator } from "./validator/validator.ts";
+import type { Validator } from "./validator/validator.ts";
+import { compareVersionsOf, schemaTools } from "./schema_tools.ts";
 import { compareVersions, nextVersion } from "./version.ts";
 
 /** What a broker uses to check an event before storing it. Applications may supply their own. */
@@ -177,7 +179,7 @@ export class JsonSchemaRegistry implements SchemaRegistry {
       nextVersion(this.versions(type));
     // An existing schema was checked when it was registered, and compiling blocks others for 10 ms.
     const isKnown = this.get(type, version)?.schema === schema;
-    const { compile, formats } = await loadSchemaTools();
+    const { compile, formats } = await schemaTools();
     const parsed = parseSchema(schema);
     const validator = isKnown ? undefined : compile(parsed);
     const warnings = unknownFormats(parsed, formats);
@@ -297,7 +299,7 @@ export class JsonSchemaRegistry implements SchemaRegistry {
    */
   async compile(records: readonly SchemaRecord[]): Promise<CompiledSchema[]> {
     if (records.length === 0) return [];
-    const compile = await loadCompiler();
+    const { compile } = await schemaTools();
     return records.map((record) => {
       try {
         return { record, validator: compile(parseSchema(record.schema)) };
@@ -322,7 +324,7 @@ export class JsonSchemaRegistry implements SchemaRegistry {
 
   async ready(): Promise<void> {
     if (this.isReady) return;
-    const compile = await loadCompiler();
+    const { compile } = await schemaTools();
     for (const entry of this.#pending) {
       entry.validator = compile(parseSchema(entry.record.schema));
       this.#pending.delete(entry);
@@ -428,7 +430,7 @@ function validatorFailed(schema: string, cause: unknown): EventRefusedError {
 }
 
 async function compare(older: SchemaRecord, newer: SchemaRecord): Promise<Comparison> {
-  return await compareSchemas(parseSchema(older.schema), parseSchema(newer.schema));
+  return await compareVersionsOf(parseSchema(older.schema), parseSchema(newer.schema));
 }
 
 /** How many breaks a message lists; `details` has them all. */

@@ -1,7 +1,6 @@
 /** `GET /v1/asyncapi`: an AsyncAPI 3 document of all topics and schemas. */
 import { turn } from "../../core/base/in_turns.ts";
 import { VERSION } from "../../core/base/version.ts";
-import { asyncApiDocument } from "../../core/schema/asyncapi.ts";
 import { type Route, type RouteRequest, sendBytes } from "../http/router.ts";
 
 /** So many of a topic's newest events show which types it has. */
@@ -19,6 +18,7 @@ export const asyncApiRoutes: Route[] = [
         topics.push({ name, types: await newestTypes(request, name) });
         await turn();
       }
+      const { asyncApiDocument } = await import("../../core/schema/asyncapi.ts");
       const document = asyncApiDocument({
         version: VERSION,
         topics,

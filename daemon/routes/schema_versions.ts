@@ -6,8 +6,7 @@ import type { SchemaDiff, SchemaInfo } from "../../core/protocol/schemas.ts";
 import { InvalidArgumentError, InvalidSchemaError } from "../../core/base/errors.ts";
 import { assertName } from "../../core/event/name.ts";
 import { parseExact } from "../../core/json/exact.ts";
-import { changesBetween } from "../../core/schema/compatibility/changes.ts";
-import { compareSchemas } from "../../core/schema/compatibility/compare.ts";
+import { compareVersionsOf } from "../../core/schema/schema_tools.ts";
 import { MAX_SCHEMA_BYTES } from "../../core/schema/validator/limits.ts";
 import {
   JsonSchemaRegistry,
@@ -147,11 +146,12 @@ async function compared(
   newer: { to?: string; schema: string },
 ): Promise<SchemaDiff> {
   const [old, next] = [parseExact(schema), parseExact(newer.schema)];
+  const { changesBetween } = await import("../../core/schema/compatibility/changes.ts");
   return {
     type,
     from,
     to: newer.to,
-    ...await compareSchemas(old, next),
+    ...await compareVersionsOf(old, next),
     changes: changesBetween(old, next),
   };
 }

@@ -27,7 +27,12 @@ export class Tmux implements AsyncDisposable {
     const tmux = new Tmux(options);
     // A shell that reads no commands of a person, as tmux starts one, forgets the prompt.
     const size = ["-x", String(options.columns), "-y", String(options.rows)];
-    await tmux.run("new-session", "-d", ...size, `env PS1='${PROMPT} ' bash --norc --noprofile`);
+    await tmux.run(
+      "new-session",
+      "-d",
+      ...size,
+      `env PS1='${PROMPT} ' HISTFILE=/dev/null bash --norc --noprofile`,
+    );
     await tmux.screen((text) => text.includes(PROMPT));
     return tmux;
   }

@@ -12,7 +12,6 @@ import { draftOf } from "../validator/limits.ts";
 import { canonical } from "../validator/unique_items.ts";
 import { loadSchemaTools, type SchemaTools } from "../validator/validator.ts";
 import { type Break, Containment } from "./containment.ts";
-import type { CompatibilityLevel } from "../../event/compatibility_level.ts";
 import { type JsonSchema, type SchemaDocument, type SchemaPlace } from "./place.ts";
 
 export type { Break } from "./containment.ts";
@@ -55,14 +54,6 @@ export async function compareSchemas(older: unknown, newer: unknown): Promise<Co
     backward: new Containment({ whose: "old" }).compare(place(old), place(next)),
     forward: new Containment({ whose: "new" }).compare(place(next), place(old)),
   };
-}
-
-/** The breaks that a compatibility level does not allow. */
-export function breaksAgainst(level: CompatibilityLevel, comparison: Comparison): Break[] {
-  return [
-    ...level === "backward" || level === "full" ? comparison.backward : [],
-    ...level === "forward" || level === "full" ? comparison.forward : [],
-  ];
 }
 
 function place(document: SchemaDocument): SchemaPlace {

@@ -1,6 +1,7 @@
 /** Every pair: an old schema, a new one, and where each direction breaks. */
 import assert from "node:assert/strict";
-import { breaksAgainst, compareSchemas } from "../../../core/schema/compatibility/compare.ts";
+import { breaksAgainst } from "../../../core/schema/compatibility/breaks.ts";
+import { compareSchemas } from "../../../core/schema/compatibility/compare.ts";
 
 type Pair = [name: string, older: unknown, newer: unknown, backward: string[], forward: string[]];
 

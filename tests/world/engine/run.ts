@@ -189,11 +189,15 @@ function prepare(): Promise<void> {
     const registry = new JsonSchemaRegistry();
     await registry.register("warm", { schema: '{"type":"object"}' });
     registry.validate("warm", undefined, {});
+    const { compareVersionsOf } = await import("../../../core/schema/schema_tools.ts");
+    await compareVersionsOf({}, { type: "object" });
     await Promise.all([
       import("../../../core/client/daemon_process.ts"),
       import("../../../core/client/broker/remote_broker.ts"),
       import("../../../core/event/topic_options.ts"),
       import("../../../core/json/exact.ts"),
+      import("../../../core/schema/asyncapi.ts"),
+      import("../../../core/schema/compatibility/changes.ts"),
       import("smol-toml"),
     ]);
   })();
