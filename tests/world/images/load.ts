@@ -65,6 +65,8 @@ export class Load {
   async #run(): Promise<void> {
     using client = new Client({ socket: this.#daemon.socket });
     await client.createTopic(LIMITED, { maxEvents: 20 });
+    // An image may be taken before each of them has an event.
+    for (const topic of KEEPS) await client.createTopic(topic, {});
     const settings = {
       maxRetries: 1,
       backoff: { kind: "fixed", base: 20, max: 20, jitter: false },
