@@ -90,7 +90,7 @@ export const schemaMutants: Mutant[] = [
   {
     name: "compatibility: backward allows what breaks old events",
     promise: COMPATIBLE,
-    file: "core/schema/compatibility/compare.ts",
+    file: "core/schema/compatibility/breaks.ts",
     from: 'level === "backward" || level === "full" ? comparison.backward',
     to: 'level === "full" ? comparison.backward',
     tests: [LEVELS],
@@ -98,7 +98,7 @@ export const schemaMutants: Mutant[] = [
   {
     name: "compatibility: full does not look forward",
     promise: COMPATIBLE,
-    file: "core/schema/compatibility/compare.ts",
+    file: "core/schema/compatibility/breaks.ts",
     from: 'level === "forward" || level === "full" ? comparison.forward',
     to: 'level === "forward" ? comparison.forward',
     tests: [LEVELS],
