@@ -4,8 +4,8 @@
  */
 export class SeqSet {
   /** Range i is `#starts[i]` to `#ends[i]`, both inclusive; ascending and never adjacent. */
-  readonly #starts: number[] = [];
-  readonly #ends: number[] = [];
+  #starts: number[] = [];
+  #ends: number[] = [];
   #size = 0;
 
   /** How many numbers are in it. */
@@ -49,8 +49,8 @@ export class SeqSet {
   /** Another set with the same numbers. */
   clone(): SeqSet {
     const other = new SeqSet();
-    other.#starts.push(...this.#starts);
-    other.#ends.push(...this.#ends);
+    other.#starts = this.#starts.slice();
+    other.#ends = this.#ends.slice();
     other.#size = this.#size;
     return other;
   }

@@ -70,3 +70,9 @@ Deno.test("SeqSet clone has the same numbers, and neither changes with the other
     assert.deepEqual([[...set.from(1)], set.size], [[...other.from(1)], other.size]);
   }));
 });
+
+Deno.test("SeqSet clone copies more ranges than a call takes arguments", () => {
+  const set = new SeqSet();
+  for (let seq = 1; seq < 500_000; seq += 2) set.add(seq);
+  assert.equal(set.clone().size, set.size);
+});
