@@ -49,7 +49,8 @@ function client(requests: number, most: number) {
 /** The bodies of responses, by their lengths. */
 function bodiesOf(bytes: Uint8Array): string[] {
   const bodies: string[] = [];
-  const latin1 = String.fromCharCode(...bytes);
+  // A byte a character, however many there are.
+  const latin1 = new TextDecoder("latin1").decode(bytes);
   for (let at = 0; at < bytes.length;) {
     const [line, length] = /^HTTP\/1\.1 200 OK\r\n[^]*?content-length: (\d+)\r\n\r\n/
       .exec(latin1.slice(at))!;
