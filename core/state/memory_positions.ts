@@ -25,11 +25,17 @@ export class MemoryPositions {
     for (const row of positionRows(parts)) {
       if (row === EVERY) removeOf(this.#cursors, record);
       this.#cursors.set(keyOf(record, row), { ...record, ...partsOfRow(row) });
-      for (const marks of this.#done.values()) {
-        if (!isOf(marks, record) || (row !== EVERY && marks.part !== row)) continue;
-        for (const seq of marks.seqs) if (seq < record.next) marks.seqs.delete(seq);
+      for (const { seqs } of this.#marksOf(record, row)) {
+        for (const seq of seqs) if (seq < record.next) seqs.delete(seq);
       }
     }
+  }
+
+  /** The marks that a position is of. Of one part they are found at once: each answer puts one. */
+  #marksOf(of: OfTopic, row: number): Marks[] {
+    if (row === EVERY) return [...this.#done.values()].filter((marks) => isOf(marks, of));
+    const marks = this.#done.get(keyOf(of, row));
+    return marks ? [marks] : [];
   }
 
   removeCursor(of: OfTopic): void {
