@@ -291,7 +291,8 @@ export class SubscriptionDriver {
    */
   serve(): void {
     if (this.#closed) return;
-    let hungry = false;
+    // Undefined: all are answered. False: who is not may have nothing yet, but the next one may.
+    let hungry: boolean | undefined;
     this.#trip();
     this.#lookAtShare();
     const rests = this.#rests;
@@ -305,9 +306,10 @@ export class SubscriptionDriver {
         continue;
       }
       if (leases.length > 0 || this.#ends(waiter)) waiter.answer(leases);
-      else hungry = true;
+      else hungry ||= !waiter.order.load?.isHeldBack;
     }
-    if (hungry && !this.record.paused && !rests && this.#reader.canRead) this.#readOn();
+    const waits = hungry !== undefined && !this.record.paused && !rests;
+    if (waits && this.#reader.canRead) this.#readOn();
     this.#arm();
     this.#watches.look();
   }

@@ -27,6 +27,11 @@ export class ProcessLoad {
     return !this.#waits;
   }
 
+  /** True if it may lease nothing, because of an event that it has alone or is to have. */
+  get isHeldBack(): boolean {
+    return this.#alone || this.#waits;
+  }
+
   /** It has leased an event. */
   took({ alone }: { alone: boolean }): void {
     this.leased++;

@@ -277,6 +277,14 @@ export const retryMutants: Mutant[] = [
     filter: "through jumps of the clock",
   },
   {
+    name: "unanswered: a suspect keeps other processes from their events",
+    promise: UNANSWERED_COUNT,
+    file: "core/delivery/driver.ts",
+    from: "hungry ||= !waiter.order.load?.isHeldBack;",
+    to: "hungry = true;",
+    tests: ["tests/core/delivery/alone_test.ts"],
+  },
+  {
     name: "unanswered: a suspect that ends again counts once",
     promise: UNANSWERED_COUNT,
     file: "core/delivery/unanswered.ts",
