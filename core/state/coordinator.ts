@@ -6,7 +6,8 @@
  */
 import type { PartMask } from "../event/part.ts";
 import type { FencedError } from "./fences.ts";
-import type { StateSnapshot, SubscriptionRecord } from "./state.ts";
+import type { QueueRows } from "./part_rows.ts";
+import type { SubscriptionRecord } from "./state.ts";
 
 /** A part that this node owns. */
 export interface OwnedPart {
@@ -18,11 +19,7 @@ export interface OwnedPart {
 }
 
 /** The rows of some parts of a subscription: what a driver starts with, or goes on with. */
-export interface PartRows extends
-  Pick<
-    StateSnapshot,
-    "cursors" | "done" | "missed" | "expired" | "retries" | "unanswered" | "begun"
-  > {
+export interface PartRows extends QueueRows {
   parts: readonly OwnedPart[];
 }
 
@@ -83,12 +80,6 @@ export interface PartShare {
   end(): Promise<void>;
 }
 
-/** Duties that one node has for all: retention, for example. */
-export interface Duties {
-  /** Tells whenever this node takes them over, and when it has lost them. */
-  onHeld(listener: (held: boolean) => void): void;
-}
-
 /** This process as one node of several. */
 export interface Coordinator {
   /** `HOST-8 random characters`, another one with each start. */
@@ -97,10 +88,4 @@ export interface Coordinator {
   readonly parts: number;
   /** Called once for each driver; the owner is called later, and owns nothing yet. */
   share(record: SubscriptionRecord, owner: PartOwner): PartShare;
-  /** Somebody has asked this node to give all back: it leases nothing. */
-  readonly draining?: boolean;
-  /** Absent: they are this process's own. */
-  readonly duties?: Duties;
-  /** The next number, ascending over all nodes. Absent: this process counts. */
-  nextNumber?(of: "scheduled" | "job"): Promise<number>;
 }

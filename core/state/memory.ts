@@ -4,6 +4,7 @@
  */
 import { defined } from "../base/defined.ts";
 import type { AuditQuery, AuditRecord } from "../event/audit.ts";
+import { partField } from "../event/part.ts";
 import { AUDIT_AGE, AUDIT_LEAST, AUDIT_MOST } from "./audited.ts";
 import { REDACTED, withoutTexts } from "./redactions.ts";
 import { refuseFences } from "./fences.ts";
@@ -15,7 +16,6 @@ import {
   redactGroups,
 } from "./group_rules.ts";
 import { MemoryPositions } from "./memory_positions.ts";
-import { partOfRow } from "./part_rows.ts";
 import { memberOf, MemoryGroups, type NumberedDeadLetter } from "./memory_groups.ts";
 import { matchesDeadLetter, nextAfter, pageStart, retryOf } from "./dead_letter_page.ts";
 import type {
@@ -190,7 +190,7 @@ export class MemoryState implements State {
       for (const [place, id] of change.ids.entries()) {
         const dead = this.#dead.get(retryKey({ ...change, id }));
         if (!dead) continue;
-        const part = partOfRow(change.parts?.[place] ?? 0);
+        const part = partField(change.parts?.[place] ?? 0);
         const record = { ...retryOf(dead.record, change), ...part };
         this.#retries.set(retryKey(record), record);
         this.#removeDead(retryKey({ ...change, id }));

@@ -1,5 +1,6 @@
 /** Where subscriptions are in a state in memory: their positions, marks and counts, by part. */
-import { countRows, EVERY, partOfRow, partsOfRow, positionRows } from "./part_rows.ts";
+import { partField } from "../event/part.ts";
+import { countRows, EVERY, partsOfRow, positionRows } from "./part_rows.ts";
 import type { CursorRecord, ExpiredOfParts, MissedOfParts } from "./records.ts";
 import type { ChangeOf, StateSnapshot } from "./state.ts";
 
@@ -73,7 +74,7 @@ export class MemoryPositions {
       cursors: [...this.#cursors.values()],
       done: [...this.#done.values()].flatMap(({ subscription, topic, part, seqs }) =>
         [...seqs].sort((a, b) => a - b)
-          .map((seq) => ({ subscription, topic, ...partOfRow(part), seq }))
+          .map((seq) => ({ subscription, topic, ...partField(part), seq }))
       ),
       missed: [...this.#missed.values()],
       expired: [...this.#expired.values()],

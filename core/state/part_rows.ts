@@ -32,11 +32,6 @@ export function partsOfRow(row: number): { parts?: PartMask } {
   return { parts: row === EVERY ? EVERY_PART : maskOf([row]) };
 }
 
-/** The part of a row, as records have it. */
-export function partOfRow(row: number): { part?: number } {
-  return row === 0 ? {} : { part: row };
-}
-
 /**
  * What there is of these parts of a subscription, with the position of each. What handlers had begun
  * is whole, because whoever counts it writes the rest of it back.

@@ -2,6 +2,7 @@
 import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
 import { defined } from "../base/defined.ts";
 import type { DeadLetterGroupState, LastGroupAct } from "../event/dead_letter_group.ts";
+import { partField } from "../event/part.ts";
 import type { DeadLetterGroupCount, GroupMember, GroupRecord } from "./group_rules.ts";
 import type {
   BegunRecord,
@@ -19,7 +20,7 @@ import type {
   TopicRecord,
   UnansweredRecord,
 } from "./state.ts";
-import { partOfRow, partsOfRow } from "./part_rows.ts";
+import { partsOfRow } from "./part_rows.ts";
 import type { ExpiredOfParts, MissedOfParts } from "./records.ts";
 import type { SchemaMode, TopicOptions } from "../event/topic_options.ts";
 
@@ -152,7 +153,7 @@ export function markOf(row: Row): StateSnapshot["done"][number] {
     subscription: row["subscription"] as string,
     topic: row["topic"] as string,
     seq: row["seq"] as number,
-    ...partOfRow(rowNumber(row)),
+    ...partField(rowNumber(row)),
   };
 }
 
@@ -164,7 +165,7 @@ export function unansweredRecordOf(row: Row): UnansweredRecord {
     id: row["id"] as string,
     seq: row["seq"] as number,
     count: row["count"] as number,
-    ...partOfRow(rowNumber(row)),
+    ...partField(rowNumber(row)),
   };
 }
 
@@ -204,7 +205,7 @@ export function waitingOf(row: Row): Omit<RetryRecord, "line" | "attempts"> {
     waitMs: row["wait_ms"] as number,
     nextAttempt: row["next_attempt"] as number,
     failures: row["failures"] as number,
-    ...partOfRow(rowNumber(row)),
+    ...partField(rowNumber(row)),
   };
 }
 
