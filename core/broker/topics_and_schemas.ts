@@ -1,4 +1,4 @@
-/** Makes the catalog of a broker's topics and the gate of its schemas: what a publisher is checked by. */
+/** Makes what publishes are checked by: the catalog of topics and the gate of schemas. */
 import type { Clock } from "../base/clock.ts";
 import type { State, StateSnapshot } from "../state/state.ts";
 import type { JournalStore } from "../store/store.ts";

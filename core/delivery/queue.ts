@@ -3,7 +3,7 @@
  *
  * For each topic it keeps what is settled (a set whose first gap is the cursor), and for each event
  * in memory whether it is ready, waiting or leased. Of a subscription that is divided between nodes
- * it has some parts, which come and go (take_over.ts, give_back.ts). Its driver (core/delivery/driver.ts) feeds it
+ * it has some parts, which come and go (take_over.ts, give_back.ts). Its driver (driver.ts) feeds it
  * pages, passes on its leases, and commits what a {@link Plan} says. Plans are applied only once
  * they are durable, so memory is never ahead of the disk. One plan at a time is under way.
  */

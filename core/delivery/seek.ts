@@ -45,9 +45,9 @@ export interface SeekSummary {
 }
 
 /**
- * Moves cursors, of all parts: whoever seeks has them all. Retries before the target are given up; those at or after it stay and become due
- * now, so that they keep their attempts and are delivered once. Leases at or after it stay; leases
- * before it are lost.
+ * Moves cursors, of all parts: whoever seeks has them all. Retries before the target are given up;
+ * those at or after it stay and become due now, so that they keep their attempts and are delivered
+ * once. Leases at or after it stay; leases before it are lost.
  */
 export function planSeek(
   queue: DeliveryQueue,

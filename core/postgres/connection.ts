@@ -1,7 +1,7 @@
 /**
  * Connections to a PostgreSQL database, fixed by role: one for appends, one for the state, two for
- * reads, one to say that this node is there, so that none waits for another's lock. Each is made when it is first needed, and made
- * again after it was lost.
+ * reads, one to say that this node is there, so that none waits for another's lock. Each is made
+ * when it is first needed, and made again after it was lost.
  *
  * A connection that is lost while a change is under way leaves its outcome unknown
  * ({@link UnknownOutcomeError}); while only reading, nothing is unknown and the error says that the
