@@ -36,6 +36,12 @@ export async function openSharedBroker<E = any>(
     throw error;
   });
   const broker = new EventBroker<E>({ ...options, eventStore, state });
-  await broker.ready;
+  try {
+    await broker.ready;
+  } catch (error) {
+    // Its connections would keep the process from ending, and it among the nodes.
+    await broker.close();
+    throw error;
+  }
   return broker;
 }

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { AggregateRoot, connect, EventSourcedRepository, Projection } from "../../../mod.ts";
 import type { Event } from "../../../mod.ts";
+import { until } from "../../helpers/evs.ts";
 import { type PostgresServer, startPostgres } from "../../helpers/postgres.ts";
 
 class Account extends AggregateRoot<{ balance: number }> {
@@ -117,10 +118,26 @@ async function refuses(server: PostgresServer): Promise<void> {
   await broker.publish("t", "n", 1);
 }
 
+async function leavesNothing(server: PostgresServer): Promise<void> {
+  const url = await server.database();
+  const database = new URL(url).pathname.slice(1);
+  {
+    await using broker = await connect(url);
+    await broker.registerSchema("placed", { type: "object" });
+  }
+  await server.sql(`UPDATE evs.schemas SET schema = '{"type":7}'`, database);
+  await assert.rejects(connect(url), { code: "schema/invalid" });
+  const sessions = `SELECT count(*) FROM pg_stat_activity
+    WHERE datname = '${database}' AND application_name LIKE 'evs %'`;
+  // The server notices some moments later.
+  await until(async () => (await server.sql(sessions)).trim() === "0");
+}
+
 Deno.test("connect makes a broker on PostgreSQL", async (t) => {
   await using server = await startPostgres({ settings: { fsync: "off" } });
   await t.step("that runs the seed's distributed configuration", () => seedSnippet(server));
   await t.step("that keeps aggregates and feeds projections", () => eventSourcing(server));
   await t.step("that goes on where the last one ended", () => goesOn(server));
   await t.step("unless it cannot be used", () => refuses(server));
+  await t.step("that is closed if it cannot begin", () => leavesNothing(server));
 });
