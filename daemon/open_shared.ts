@@ -8,10 +8,10 @@ import { systemClock } from "../core/base/clock.ts";
 import { defined } from "../core/base/defined.ts";
 import { DataDirError, InvalidArgumentError } from "../core/base/errors.ts";
 import { lstat } from "../core/base/if_there.ts";
-import { osReason } from "../core/base/os_error.ts";
 import { EventBroker } from "../core/broker/event_broker.ts";
 import type { DatabaseAccess } from "../core/client/launch.ts";
 import { readDatabaseMark, writeDatabaseMark } from "../core/data_dir/database_mark.ts";
+import { readCertificates } from "../core/postgres/certificates.ts";
 import { passwordFor, readPublicUrl } from "../core/postgres/password.ts";
 import { PASSWORD_VARIABLE } from "../core/protocol/database_url.ts";
 import {
@@ -77,7 +77,7 @@ export class Database {
       configured: config.databasePassword,
       passfile: given.passfile,
     });
-    const ca = config.databaseCa === "" ? undefined : certificates(config.databaseCa);
+    const ca = readCertificates(config.databaseCa);
     const options = { url, password, ca };
     const target = { ...place, password, ca };
     const { dedupWindow } = config;
@@ -183,15 +183,4 @@ function refuseDurability({ durability }: Config): void {
       hint: "leave durability out; synchronous_commit of the server or of the user is the setting",
     },
   );
-}
-
-function certificates(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (cause) {
-    throw new InvalidArgumentError(
-      `the certificates in ${path} cannot be read: ${osReason(cause)}`,
-      { code: "config/invalid", hint: "postgres.ca in the config file names them", cause },
-    );
-  }
 }

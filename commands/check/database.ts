@@ -11,6 +11,7 @@ export async function databaseOf({ dataDir, config }: Paths): Promise<PostgresOp
   const url = readDatabaseMark(dataDir);
   if (url === undefined) return undefined;
   const { passwordFor, readPublicUrl } = await import("../../core/postgres/password.ts");
+  const { readCertificates } = await import("../../core/postgres/certificates.ts");
   const { postgres } = await configTable(config, { word: "postgres" }) ?? {};
   const { password: configured, ca } = isJsonObject(postgres) ? postgres : {};
   const password = passwordFor(readPublicUrl(url), {
@@ -18,5 +19,5 @@ export async function databaseOf({ dataDir, config }: Paths): Promise<PostgresOp
     configured: typeof configured === "string" ? configured : undefined,
     passfile: env("PGPASSFILE"),
   });
-  return { url, password, ca: typeof ca === "string" ? Deno.readTextFileSync(ca) : undefined };
+  return { url, password, ca: readCertificates(typeof ca === "string" ? ca : undefined) };
 }

@@ -94,6 +94,7 @@ function readPassfile(path: string): string {
     throw unusable(`PGPASSFILE names ${path}, which this user may not read`, cause);
   }
   if (!info.isFile) throw unusable(`PGPASSFILE names ${path}, which is not a plain file`);
+  if (info.size > LONGEST_FILE) throw unusable(`PGPASSFILE names ${path}, which is over 1 MiB`);
   if (((info.mode ?? 0) & OTHERS) === 0) return text;
   throw unusable(`${path} has passwords in it, and others may read it: chmod 600 ${path}`);
 }

@@ -43,6 +43,12 @@ Deno.test("passwordFor prefers the variable to the config file, and that to the 
     code: "postgres/password-file",
     message: /others may read it: chmod 600/,
   });
+  await Deno.chmod(passfile, 0o600);
+  await Deno.truncate(passfile, 1024 * 1024 + 1);
+  assert.throws(() => passwordFor(target, { passfile }), {
+    code: "postgres/password-file",
+    message: /is over 1 MiB/,
+  });
   await Deno.remove(passfile);
   assert.throws(() => passwordFor(target, { passfile }), { message: /is not there/ });
 });
