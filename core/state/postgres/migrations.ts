@@ -322,10 +322,6 @@ export const STATE_MIGRATIONS: readonly string[] = [
   -- "catalog" ascends with each change of topics, subscriptions, schemas and redactions, "schemas"
   -- with each change of schemas.
   INSERT INTO evs.counters VALUES ('catalog', 0, 0), ('schemas', 0, 0);
-  CREATE SEQUENCE evs.scheduled_number;
-  SELECT setval('evs.scheduled_number', max(number)) FROM evs.scheduled HAVING count(*) > 0;
-  CREATE SEQUENCE evs.job_number;
-  SELECT setval('evs.job_number', max(number)) FROM evs.jobs HAVING count(*) > 0;
   -- Has whoever changes claims wait until this transaction is over, so that he reads what it has
   -- kept; fails if a claim has another epoch by now, or another "rev". What is locked is one row a
   -- node and subscription, not one a part; a node without that row has left.
