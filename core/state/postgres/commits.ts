@@ -286,7 +286,7 @@ const ASK = `
   INSERT INTO evs.state_commits AS one (writer, number, attempt, at) VALUES ($1, 0, 0, now())
   ON CONFLICT (writer) DO UPDATE SET attempt = one.attempt + 1, at = now()
   RETURNING number, attempt`;
-/** The SQLSTATE of evs.hold_claims. */
+/** The SQLSTATE of evs.hold_claims and evs.hold_claims_2. */
 const FENCED = "EVF01";
 
 function notStored(cause: unknown, { place }: Postgres): CannotStoreError {

@@ -34,6 +34,7 @@ import { changesCatalog } from "../catalog_diff.ts";
 import { CATALOG } from "./catalog_watch.ts";
 import { Commits } from "./commits.ts";
 import { STATE_MIGRATIONS } from "./migrations.ts";
+import { NODE_TTL_MS } from "./node.ts";
 import { readNodes, readOwners, serverFacts, setDraining } from "./node_list.ts";
 import { StateReads } from "./reads.ts";
 import { momentOf, type NodeOptions, SharedPostgres } from "./shared_postgres.ts";
@@ -43,7 +44,7 @@ import { readSnapshot } from "./snapshot.ts";
 const PATIENCE_MS = 10_000;
 
 /** After this a node counts as gone: five beats of one that is busy, two of one that is not. */
-const SILENCE = { busyMs: 10_000, idleMs: 130_000 };
+const SILENCE = { busyMs: NODE_TTL_MS, idleMs: 130_000 };
 
 /** How a {@link PostgresState} is opened. */
 export interface PostgresStateOptions {
