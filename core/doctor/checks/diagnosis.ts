@@ -14,9 +14,18 @@ export async function* diagnosesOf(
     for await (const finding of look()) yield { check, ...finding };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    const { hint, code } = error as { hint?: string; code?: string };
-    // What cannot be looked at now is not damaged.
-    const level = code === DATABASE_AWAY ? "warning" : "damage";
-    yield { check, level, where: check, what: `this check failed: ${why}`, hint };
+    const { hint } = error as { hint?: string };
+    yield {
+      check,
+      level: levelOfFailure(error),
+      where: check,
+      what: `this check failed: ${why}`,
+      hint,
+    };
   }
+}
+
+/** The level of a check that failed: what cannot be looked at now is not damaged. */
+export function levelOfFailure(error: unknown): Finding["level"] {
+  return (error as { code?: unknown }).code === DATABASE_AWAY ? "warning" : "damage";
 }

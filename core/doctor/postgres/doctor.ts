@@ -2,7 +2,7 @@
 import type { EvsError } from "../../base/errors.ts";
 import { lazyPostgres } from "../../postgres/connection.ts";
 import type { PostgresOptions } from "../../postgres/url.ts";
-import { diagnosesOf, type Diagnosis } from "../checks/diagnosis.ts";
+import { diagnosesOf, type Diagnosis, levelOfFailure } from "../checks/diagnosis.ts";
 import type { DatabaseCheck, DatabaseContext } from "./check.ts";
 import { database, isOurs } from "./database.ts";
 import { serverDurability, standbys } from "./durability.ts";
@@ -57,7 +57,7 @@ export async function* examineDatabase(
   } catch (error) {
     const { message, hint } = error as EvsError;
     const [check, where] = [database.name, postgres.place];
-    yield { check, level: "damage", where, what: message, hint };
+    yield { check, level: levelOfFailure(error), where, what: message, hint };
   } finally {
     await postgres.close();
   }

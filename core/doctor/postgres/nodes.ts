@@ -1,6 +1,7 @@
 /** Who works on the database: nodes and their versions, what waits for one, and a pooler between. */
 import { WakeUps } from "../../postgres/wake_ups.ts";
 import type { Finding } from "../checks/check.ts";
+import { levelOfFailure } from "../checks/diagnosis.ts";
 import { counted } from "../checks/counted.ts";
 import { agoText, type DatabaseCheck } from "./check.ts";
 
@@ -90,7 +91,7 @@ export const notifications: DatabaseCheck = {
       yield { level: "ok", where: postgres.place, what: "notifications arrive" };
     } catch (error) {
       const { message, hint } = error as { message: string; hint?: string };
-      yield { level: "damage", where: postgres.place, what: message, hint };
+      yield { level: levelOfFailure(error), where: postgres.place, what: message, hint };
     } finally {
       await wakeUps.close();
     }
