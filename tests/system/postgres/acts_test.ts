@@ -197,7 +197,7 @@ async function removeOne(rig: Rig, { deadLetters }: EventBroker): Promise<void> 
   if (count === 1) rig.removed.add(`t:${seq}`);
 }
 
-Deno.test("acts on any node leave each event in exactly one place, and lose none", async () => {
+async function actAtRandom(): Promise<void> {
   const rig = await Rig.start();
   let isOver = false;
   const publishing = rig.publish(dose(200)).finally(() => isOver = true);
@@ -205,6 +205,8 @@ Deno.test("acts on any node leave each event in exactly one place, and lose none
   while (!isOver || acts < dose(30) || rig.removed.size === 0) {
     await act(rig);
     acts++;
+    // Whatever was dead may have been retried before anybody removed one.
+    if (isOver && rig.removed.size === 0) await rig.publish(KEYS);
   }
   await publishing;
   rig.fails = false;
@@ -230,4 +232,10 @@ Deno.test("acts on any node leave each event in exactly one place, and lose none
   for (let seq = 1; seq <= rig.published; seq++) assert.equal(rig.acked.get(`s:${seq}`), 1);
   assert.deepEqual(rig.errors, []);
   await rig.end();
-});
+}
+
+Deno.test("acts on any node leave each event in exactly one place, and lose none", () =>
+  actAtRandom().catch((cause) => {
+    // The seed draws the same acts; what they meet is up to the database.
+    throw new Error(`EVS_SEED=${seed}: ${cause}`, { cause });
+  }));
