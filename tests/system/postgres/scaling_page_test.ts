@@ -5,6 +5,14 @@ import { startPostgres } from "../../helpers/postgres.ts";
 const root = new URL("../../../", import.meta.url);
 const DATABASE = "postgres://evs@127.0.0.1:5432/events";
 
+const SHOW = "evs subscription show billing --data-dir one";
+/** Parts go back soon after their consumer has ended: here one stays until they are shown. */
+const SHOW_IN_TIME = `evs consume orders --name billing --data-dir two -- cat >consumer.log 2>&1 &
+trap 'kill $!; wait $! || true' EXIT
+until ${SHOW} >shown && grep -q '"owners":\\[{"node":' shown; do sleep 0.1; done
+cat shown
+`;
+
 async function shell(command: string, cwd: string) {
   const { success, stdout, stderr } = await new Deno.Command("sh", {
     args: ["-euc", command],
@@ -29,8 +37,10 @@ Deno.test("docs/scaling.md brings up two daemons on one database, and stops them
   const folder = await Deno.makeTempDir({ prefix: "evs-scaling-" });
   try {
     const said: string[] = [];
+    assert.ok(blocks[1]!.endsWith(`\n${SHOW}\n`), "the page shows who owns which parts");
     for (const block of blocks) {
-      const { success, out, error } = await shell(block.replaceAll(DATABASE, url), folder);
+      const script = block.replaceAll(DATABASE, url).replace(SHOW, () => SHOW_IN_TIME);
+      const { success, out, error } = await shell(script, folder);
       assert.ok(success, `${block}${out}${error}`);
       said.push(out);
     }
