@@ -1,6 +1,6 @@
 /**
  * A PostgreSQL server for a test file: Debian's programs, a cluster in a temporary folder, a Unix
- * socket and a loopback port that the kernel chose. PostgreSQL refuses to run as root, so root runs
+ * socket and a loopback port that was free. PostgreSQL refuses to run as root, so root runs
  * it as the user `postgres` that the package made. It is a child of the test, and is told to stop
  * when the test's thread ends.
  */
@@ -248,11 +248,22 @@ async function writeAsServer(path: string, text: string): Promise<void> {
   await run(["sh", "-c", 'umask 077; printf %s "$2" >"$1"', "sh", path, text]);
 }
 
+/**
+ * A port below those that the kernel gives to whoever connects somewhere: a server that is away for a
+ * while would find one of these taken, by its own clients even.
+ */
 function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return port;
+  const range = Deno.readTextFileSync("/proc/sys/net/ipv4/ip_local_port_range");
+  const [end] = range.trim().split(/\s+/).map(Number);
+  for (;;) {
+    const port = Math.floor(end! / 2 * (1 + Math.random()));
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }
 
 function childrenOf(pid: number): number[] {
