@@ -16,6 +16,7 @@ import "../core/base/idle_timer.ts";
 import "../core/base/if_there.ts";
 import "../core/base/in_turns.ts";
 import "../core/base/key_hash.ts";
+import "../core/base/late_module.ts";
 import "../core/base/maybe_promise.ts";
 import "../core/base/module_state.ts";
 import "../core/base/named_files.ts";

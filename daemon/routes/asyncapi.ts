@@ -1,4 +1,5 @@
 /** `GET /v1/asyncapi`: an AsyncAPI 3 document of all topics and schemas. */
+import { lateModule } from "../../core/base/late_module.ts";
 import { turn } from "../../core/base/in_turns.ts";
 import { VERSION } from "../../core/base/version.ts";
 import { type Route, type RouteRequest, sendBytes } from "../http/router.ts";
@@ -18,7 +19,10 @@ export const asyncApiRoutes: Route[] = [
         topics.push({ name, types: await newestTypes(request, name) });
         await turn();
       }
-      const { asyncApiDocument } = await import("../../core/schema/asyncapi.ts");
+      const { asyncApiDocument } = await lateModule(
+        "core/schema/asyncapi.ts",
+        () => import("../../core/schema/asyncapi.ts"),
+      );
       const document = asyncApiDocument({
         version: VERSION,
         topics,

@@ -4,6 +4,7 @@
  */
 import type { SchemaDiff, SchemaInfo } from "../../core/protocol/schemas.ts";
 import { InvalidArgumentError, InvalidSchemaError } from "../../core/base/errors.ts";
+import { lateModule } from "../../core/base/late_module.ts";
 import { assertName } from "../../core/event/name.ts";
 import { parseExact } from "../../core/json/exact.ts";
 import { compareVersionsOf } from "../../core/schema/schema_tools.ts";
@@ -146,7 +147,10 @@ async function compared(
   newer: { to?: string; schema: string },
 ): Promise<SchemaDiff> {
   const [old, next] = [parseExact(schema), parseExact(newer.schema)];
-  const { changesBetween } = await import("../../core/schema/compatibility/changes.ts");
+  const { changesBetween } = await lateModule(
+    "core/schema/compatibility/changes.ts",
+    () => import("../../core/schema/compatibility/changes.ts"),
+  );
   return {
     type,
     from,

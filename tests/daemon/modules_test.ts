@@ -35,6 +35,29 @@ Deno.test("daemon/main.ts imports the list of its modules before any other modul
   assert.equal(first, LIST);
 });
 
+Deno.test("what the daemon loads late, it loads by lateModule, with the path of what it names", async () => {
+  const atStart = new Set(await importsOf(LIST));
+  const found: string[] = [];
+  const seen = new Set(atStart);
+  for (const path of seen) {
+    const source = await Deno.readTextFile(new URL(path, root));
+    for (const [whole, given, named] of source.matchAll(LATE)) {
+      const target = new URL(named!, new URL(path, root)).href.slice(root.href.length);
+      if (atStart.has(target)) continue;
+      assert.equal(given, target, `${path}: ${whole}`);
+      found.push(target);
+      seen.add(target);
+    }
+    if (!atStart.has(path)) {
+      for (const more of await importsOf(path)) if (/^(core|daemon)\//.test(more)) seen.add(more);
+    }
+  }
+  assert.ok(found.length >= 4, found.join());
+});
+
+/** The path that `lateModule` is given, if it is called, and what a literal `import()` names. */
+const LATE = /(?:lateModule\(\s*"([^"]+)",\s*\(\) =>\s*)?(?<!typeof )\bimport\("(\.[^"]+)"\)/g;
+
 /** How a module in the folder of the daemon names another. */
 function fromDaemon(path: string): string {
   return path.startsWith("daemon/") ? `./${path.slice("daemon/".length)}` : `../${path}`;

@@ -31,6 +31,8 @@ evs publish another n 1
 echo '{"type":"number"}' | evs schema register n - --version 1.0
 evs publish t n 3
 if evs publish t n '"no number"'; then exit 9; fi
+echo '{"type":"integer"}' | evs schema diff n - || test $? = 1
+evs schema asyncapi
 test "$(evs replay t --where 'payload > 1' | wc -l)" = 2
 evs topic create files --store file
 evs publish files n 1
