@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../core/base/clock.ts";
 import { isPromise, type MaybePromise, whenReady } from "../core/base/maybe_promise.ts";
+import { thrownText } from "../core/base/thrown.ts";
 import type { HistoryFile, HistoryRows, NamedKind } from "../core/history/history_file.ts";
 import {
   DAEMON_FIELDS,
@@ -37,11 +38,26 @@ export interface HistoryOptions {
   clock: Clock;
   /** True while the disk is full. */
   isFull(): boolean;
-  log: {
-    /** Rows cannot be stored any more, and it has not been said. */
-    failed(error: unknown): void;
-    /** They can again. */
-    goesOn(): void;
+  log: HistoryLog;
+}
+
+/** Told when rows begin to be lost, and when that is over. */
+export interface HistoryLog {
+  /** Rows cannot be stored any more, and it has not been said. */
+  failed(error: unknown): void;
+  /** They can again. */
+  goesOn(): void;
+}
+
+/** Says it in the daemon's log: why in words, and with the error as a fact of its own. */
+export function historyLog(logger: {
+  warning(message: string, facts: Record<string, unknown>): void;
+  info(message: string): void;
+}): HistoryLog {
+  return {
+    failed: (error) =>
+      logger.warning("the history is not kept: {why}", { why: thrownText(error), error }),
+    goesOn: () => logger.info("the history is kept again"),
   };
 }
 

@@ -23,7 +23,7 @@ import { DiskSpace } from "./disk_space.ts";
 import { HistoryFile } from "../core/history/history_file.ts";
 import { HeldBackLog } from "./held_back_log.ts";
 import type { Log } from "./log.ts";
-import { HistoryKeeper } from "./history.ts";
+import { HistoryKeeper, historyLog } from "./history.ts";
 import { HistorySource } from "./history_source.ts";
 import { Metrics } from "./metrics.ts";
 import { collectWhenIdle } from "./memory/collect_when_idle.ts";
@@ -231,10 +231,7 @@ export class Services {
       source: new HistorySource({ broker, metrics, dataDir: dataDir.path, clock, connections }),
       clock,
       isFull: () => this.disk.full,
-      log: {
-        failed: (error) => logger.warning("the history is not kept: {error}", { error }),
-        goesOn: () => logger.info("the history is kept again"),
-      },
+      log: historyLog(logger),
     });
     broker.onCommit(() => history.note());
     return history;

@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { EventBroker } from "../../core/broker/event_broker.ts";
 import { HistoryFile } from "../../core/history/history_file.ts";
-import { HistoryKeeper } from "../../daemon/history.ts";
+import { CannotStoreError } from "../../core/base/errors.ts";
+import { HistoryKeeper, historyLog } from "../../daemon/history.ts";
 import { HistorySource } from "../../daemon/history_source.ts";
+import { openLog } from "../../daemon/log.ts";
 import { Metrics } from "../../daemon/metrics.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import { testFolder } from "../helpers/folder.ts";
@@ -270,4 +272,26 @@ Deno.test("HistoryKeeper without a file tells what is there now, and nothing mor
     null,
   ]]);
   keeper.stop();
+});
+
+Deno.test("historyLog says in words why nothing is kept when whatever is thrown", async () => {
+  const folder = await testFolder("test");
+  const log = openLog(folder, { logLevel: "info", logMaxBytes: 1e6 });
+  try {
+    const { failed, goesOn } = historyLog(log.logger);
+    failed(new CannotStoreError("PostgreSQL at db:5432/events cannot be used now"));
+    failed("no such thing");
+    goesOn();
+    const lines = Deno.readTextFileSync(`${folder}/daemon.log`).trim().split("\n")
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(lines.map(({ message }) => message), [
+      "the history is not kept: PostgreSQL at db:5432/events cannot be used now",
+      "the history is not kept: no such thing",
+      "the history is kept again",
+    ]);
+    assert.ok(lines[0].error.stack, "whoever looks for the place finds it");
+  } finally {
+    log.close();
+    await Deno.remove(folder, { recursive: true });
+  }
 });
