@@ -44,9 +44,13 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const PROTOCOLS = ["postgres:", "postgresql:"];
 const HINT = "a URL is postgres://USER@HOST:5432/DATABASE";
 
-/** Reads a URL or options. Throws `InvalidArgumentError` (`postgres/invalid-url`). */
+/**
+ * Reads a URL or options. Throws `InvalidArgumentError` (`postgres/invalid-url`, and
+ * `postgres/no-certificate` for a `ca` that has none).
+ */
 export function readTarget(given: string | PostgresOptions): DatabaseTarget {
   const options = typeof given === "string" ? { url: given } : given;
+  if (options.ca !== undefined) assertCertificates(options.ca);
   const from = options.url === undefined ? {} : readUrl(options.url);
   const { sslmode, ...place } = { ...from, ...defined(options) } as Partial<DatabaseTarget> & {
     sslmode?: string;
@@ -158,6 +162,20 @@ function setParameter(parts: UrlParts, name: string, value: string): void {
         "the parameters are host, port, user, password, dbname, connect_timeout and sslmode",
       );
   }
+}
+
+/** True if there is a certificate in a text. */
+export function hasCertificate(text: unknown): boolean {
+  return typeof text === "string" && /^-----BEGIN [A-Z0-9 ]*CERTIFICATE-----/m.test(text);
+}
+
+/** The name of a file would be taken for no certificate at all, and each server be refused. */
+function assertCertificates(ca: unknown): void {
+  if (hasCertificate(ca)) return;
+  throw new InvalidArgumentError("there is no certificate in `ca`", {
+    code: "postgres/no-certificate",
+    hint: "it is the text of certificates in PEM, as a file has them: -----BEGIN CERTIFICATE-----",
+  });
 }
 
 /** TLS with the certificate verified, unless the server is on this machine. */

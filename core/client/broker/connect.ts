@@ -52,9 +52,13 @@ const CONNECT_OPTIONS = namesOf<ConnectOptions>({
  * not explained here.
  */
 export interface DatabaseBrokerOptions
-  extends Pick<ConnectOptions, "handlerGraceMs" | "tracing" | "clock" | "onError"> {}
+  extends Pick<ConnectOptions, "handlerGraceMs" | "tracing" | "clock" | "onError"> {
+  /** Certificates in PEM that the server's is checked against. Default: those of the system. */
+  ca?: string;
+}
 
 const DATABASE_OPTIONS = namesOf<DatabaseBrokerOptions>({
+  ca: true,
   handlerGraceMs: true,
   tracing: true,
   clock: true,
@@ -74,6 +78,9 @@ const DATABASE_OPTIONS = namesOf<DatabaseBrokerOptions>({
  *
  * await using broker = await connect("postgres://user:pass@localhost/events");
  * await broker.publish("orders", "order.placed", { total: 7 });
+ *
+ * const ca = await Deno.readTextFile("/etc/ssl/db.pem"); // of an authority of your own
+ * await using remote = await connect("postgres://user:pass@db.example.org/events", { ca });
  * ```
  */
 // deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes

@@ -6,6 +6,8 @@ import type { Paths } from "../../../core/protocol/paths.ts";
 
 const URL = "postgres://evs@db.example.com:5432/events";
 
+const CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+
 Deno.test("databaseOf reads what the config file names, and says what cannot be read", async () => {
   const dataDir = await Deno.makeTempDir();
   const paths: Paths = {
@@ -22,7 +24,7 @@ Deno.test("databaseOf reads what the config file names, and says what cannot be 
     code: "config/invalid",
     hint: "postgres.ca in the config file names them",
   });
-  await Deno.writeTextFile(ca, "a certificate");
-  assert.deepEqual(await databaseOf(paths), { url: URL, password: "p", ca: "a certificate" });
+  await Deno.writeTextFile(ca, CERTIFICATE);
+  assert.deepEqual(await databaseOf(paths), { url: URL, password: "p", ca: CERTIFICATE });
   await Deno.remove(dataDir, { recursive: true });
 });

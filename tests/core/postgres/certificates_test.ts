@@ -2,10 +2,16 @@
 import assert from "node:assert/strict";
 import { readCertificates } from "../../../core/postgres/certificates.ts";
 
-Deno.test("readCertificates says which setting names a file that cannot be read", async () => {
+Deno.test("readCertificates says which setting names a file that cannot be read or has none", async () => {
   const path = await Deno.makeTempFile();
-  await Deno.writeTextFile(path, "a certificate");
-  assert.equal(readCertificates(path), "a certificate");
+  const text = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+  await Deno.writeTextFile(path, text);
+  assert.equal(readCertificates(path), text);
+  await Deno.writeTextFile(path, "a key");
+  assert.throws(() => readCertificates(path), {
+    code: "config/invalid",
+    message: `there is no certificate in ${path}`,
+  });
   await Deno.remove(path);
   assert.throws(() => readCertificates(path), {
     code: "config/invalid",

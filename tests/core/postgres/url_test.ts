@@ -50,6 +50,17 @@ Deno.test("readTarget asks for TLS unless the server is on this machine", () => 
   }
 });
 
+Deno.test("readTarget takes certificates as text, and refuses the name of their file", () => {
+  const url = "postgres://db.example.com/events";
+  const ca = "Subject: us\n-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+  assert.equal(readTarget({ url, ca }).ca, ca);
+  for (const wrong of ["/etc/ssl/db.pem", "", "-----BEGIN PRIVATE KEY-----", 7]) {
+    assert.throws(() => readTarget({ url, ca: wrong as string }), {
+      code: "postgres/no-certificate",
+    });
+  }
+});
+
 Deno.test("readTarget refuses what is no URL of PostgreSQL, with a code", () => {
   const wrong = [
     "",

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { AggregateRoot, connect, EventSourcedRepository, Projection } from "../../../mod.ts";
 import type { Event } from "../../../mod.ts";
+import { certificate } from "../../helpers/certificate.ts";
 import { until } from "../../helpers/evs.ts";
 import { type PostgresServer, startPostgres } from "../../helpers/postgres.ts";
 
@@ -118,6 +119,20 @@ async function refuses(server: PostgresServer): Promise<void> {
   await broker.publish("t", "n", 1);
 }
 
+async function verifies(server: PostgresServer, ca: string): Promise<void> {
+  const plain = new URL(await server.database());
+  plain.hostname = "localhost";
+  const url = `${plain}?sslmode=verify-full`;
+  // Nobody vouches for it but itself.
+  await assert.rejects(connect(url), { code: "postgres/tls" });
+  await assert.rejects(connect(url, { ca: "ca.pem" }), { code: "postgres/no-certificate" });
+  await using broker = await connect(url, { ca });
+  await broker.publish("t", "n", 1);
+  const encrypted = `SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+    WHERE datname = '${plain.pathname.slice(1)}'`;
+  assert.equal((await server.sql(encrypted)).trim(), "t", "its store and its state");
+}
+
 async function leavesNothing(server: PostgresServer): Promise<void> {
   const url = await server.database();
   const database = new URL(url).pathname.slice(1);
@@ -134,10 +149,15 @@ async function leavesNothing(server: PostgresServer): Promise<void> {
 }
 
 Deno.test("connect makes a broker on PostgreSQL", async (t) => {
-  await using server = await startPostgres({ settings: { fsync: "off" } });
+  const { cert, key } = await certificate("DNS:localhost");
+  await using server = await startPostgres({
+    settings: { fsync: "off", ssl: "on" },
+    files: { "server.crt": cert, "server.key": key },
+  });
   await t.step("that runs the seed's distributed configuration", () => seedSnippet(server));
   await t.step("that keeps aggregates and feeds projections", () => eventSourcing(server));
   await t.step("that goes on where the last one ended", () => goesOn(server));
   await t.step("unless it cannot be used", () => refuses(server));
+  await t.step("that verifies the server by `ca`", () => verifies(server, cert));
   await t.step("that is closed if it cannot begin", () => leavesNothing(server));
 });
