@@ -4,7 +4,7 @@
  */
 
 /** Longer than any real config file, bytes. */
-const LONGEST_CONFIG = 1024 * 1024;
+export const LONGEST_CONFIG = 1024 * 1024;
 
 /**
  * The table in a config file; undefined if there is none, or if `word` is nowhere in it: parsing

@@ -34,7 +34,7 @@ export const localStoreFlag = {
 } as const;
 
 /** `--store` as typed. No error quotes a URL: there may be a password in it. */
-const storeFlag = {
+export const storeFlag = {
   kind: "parsed",
   parse(input: string): string {
     if (input.includes("://") || localStoreFlag.values.some((kind) => kind === input)) return input;

@@ -2,7 +2,10 @@
  * The unit of the daemon. `evs daemon run` tells systemd when the daemon serves, so whatever is
  * ordered after it finds it (docs/adr/0033-services.md).
  */
+import { defined } from "../../core/base/defined.ts";
 import { folderOf, type Paths } from "../../core/protocol/paths.ts";
+import type { DatabaseAccess } from "../../core/client/launch.ts";
+import { type DatabaseSettings, databaseSettings } from "./database_settings.ts";
 import type { DaemonFlags } from "./flags.ts";
 import { type Installation, placeVariables, type Scope, SYSTEM_USER } from "./installation.ts";
 import {
@@ -29,27 +32,33 @@ export function daemonWords({ program }: Installation, flags: DaemonFlags): stri
   ];
 }
 
-/** The text of the unit. Pure. */
-export function daemonUnit(place: Installation, flags: DaemonFlags): string {
+/** The text of the unit. `access`: the database of the daemon, if it has one. Pure. */
+export function daemonUnit(
+  place: Installation,
+  flags: DaemonFlags,
+  access?: DatabaseAccess,
+): string {
   const { scope, paths, runtime } = place;
   const isSystem = scope === "system";
+  const database = databaseSettings(access);
+  const { passfile } = access ?? {};
+  const variables = { ...placeVariables(paths), ...runtime, ...defined({ PGPASSFILE: passfile }) };
   return unitText({
     Unit: [
       ["Description", "env-event-stream daemon"],
-      // After ten failures within five minutes somebody should look at it.
-      ["StartLimitIntervalSec", "5min"],
-      ["StartLimitBurst", "10"],
+      ...(isSystem ? database.order : []),
+      ...(access === undefined ? LIMITED_STARTS : UNLIMITED_STARTS),
     ],
     Service: [
       // Sent by evs daemon run, which is not the process that serves.
       ["Type", "notify"],
       ["NotifyAccess", "all"],
       ["ExecStart", commandLine(daemonWords(place, flags))],
-      ...environmentSettings({ ...placeVariables(paths), ...runtime }),
+      ...environmentSettings(variables),
       ...(isSystem ? systemPlaces(paths) : []),
       ["UMask", "0077"],
       ["Restart", "on-failure"],
-      ["RestartSec", "1s"],
+      ["RestartSec", access === undefined ? "1s" : "5s"],
       // An invalid configuration stays invalid.
       ["RestartPreventExitStatus", "2"],
       // A data dir that needs repairs takes its time.
@@ -61,11 +70,16 @@ export function daemonUnit(place: Installation, flags: DaemonFlags): string {
       ["MemoryHigh", "768M"],
       ["MemoryMax", "1G"],
       ["TasksMax", "256"],
-      ...sandbox(place),
+      ...sandbox(place, database),
     ],
     Install: [["WantedBy", isSystem ? "multi-user.target" : "default.target"]],
   });
 }
+
+/** After ten failures within five minutes somebody should look at it. */
+const LIMITED_STARTS: Section = [["StartLimitIntervalSec", "5min"], ["StartLimitBurst", "10"]];
+/** A server that is away for an hour is no reason to give up: it goes on once that is back. */
+const UNLIMITED_STARTS: Section = [["StartLimitIntervalSec", "0"]];
 
 /** The settings of an environment, one on a line. */
 export function environmentSettings(variables: Readonly<Record<string, string>>): Setting[] {
@@ -125,7 +139,6 @@ function nameBelow(parent: string, path: string): string | undefined {
 /** What any service manager can take away, with or without privileges. */
 const COMMON: readonly Setting[] = [
   ["NoNewPrivileges", "yes"],
-  ["RestrictAddressFamilies", "AF_UNIX"],
   ["SystemCallFilter", "@system-service"],
   ["SystemCallErrorNumber", "EPERM"],
   ["SystemCallArchitectures", "native"],
@@ -137,8 +150,6 @@ const COMMON: readonly Setting[] = [
 
 /** What needs the privileges of the machine's service manager. */
 const SYSTEM: readonly Setting[] = [
-  ["PrivateNetwork", "yes"],
-  ["IPAddressDeny", "any"],
   ["PrivateDevices", "yes"],
   ["DevicePolicy", "closed"],
   ["CapabilityBoundingSet", ""],
@@ -159,15 +170,25 @@ const SYSTEM: readonly Setting[] = [
  * What the daemon has no use for. Not among it: `MemoryDenyWriteExecute`, because the runtime
  * compiles JavaScript, and `PrivateUsers`, in which the group of the socket would not exist.
  */
-function sandbox(place: Installation): Section {
+function sandbox(place: Installation, database: DatabaseSettings): Section {
   const { scope, program, paths, runtime, home, runtimeFolder } = place;
   const { dataDir, socket, config } = paths;
-  const needed = [program, ...Object.values(runtime), dataDir, socket, config];
+  const needed = [
+    program,
+    ...Object.values(runtime),
+    dataDir,
+    socket,
+    config,
+    ...database.files,
+  ];
+  const families: Setting = ["RestrictAddressFamilies", database.families];
   const isBelow = (...folders: string[]) =>
     needed.some((path) => folders.some((folder) => path.startsWith(`${folder}/`)));
   if (scope === "system") {
     return [
+      families,
       ...COMMON,
+      ...networkSettings(database),
       ...SYSTEM,
       ["ProtectHome", isBelow("/home", "/root", "/run/user") ? "read-only" : "yes"],
       isBelow("/tmp", "/var/tmp") ? undefined : ["PrivateTmp", "yes"],
@@ -179,9 +200,18 @@ function sandbox(place: Installation): Section {
     folder !== undefined && socket.startsWith(`${folder}/`)
   );
   return [
+    families,
     ...COMMON,
-    ...(isOwn ? [["ProtectSystem", "full"], ["PrivateNetwork", "yes"]] as Setting[] : []),
+    isOwn ? ["ProtectSystem", "full"] : undefined,
+    isOwn && !database.usesNetwork ? ["PrivateNetwork", "yes"] : undefined,
   ];
+}
+
+/** What a system daemon reaches: nothing, the one server, or what its name leads to. */
+function networkSettings({ usesNetwork, addresses }: DatabaseSettings): Section {
+  const denied: Setting = ["IPAddressDeny", "any"];
+  if (!usesNetwork) return [["PrivateNetwork", "yes"], denied];
+  return addresses === undefined ? [] : [denied, ["IPAddressAllow", addresses]];
 }
 
 /** The file from which systemd makes the user of a system daemon. */

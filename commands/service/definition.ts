@@ -1,11 +1,18 @@
 /** The services that can be installed: their units, and the files that go with them. */
 import { assertSubscriptionName, assertTopicPattern } from "../../core/event/topic_options.ts";
 import { parseDurability } from "../../core/event/durability.ts";
+import { defined } from "../../core/base/defined.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
+import { exists } from "../../core/base/if_there.ts";
 import { shellQuote } from "../../core/base/shell_quote.ts";
+import { attempt } from "../../core/base/thrown.ts";
+import type { DatabaseAccess } from "../../core/client/launch.ts";
+import { PASSWORD_VARIABLE } from "../../core/protocol/database_url.ts";
+import { LONGEST_CONFIG, textIfThere } from "../cli/config_table.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { type AlertFlags, assertAlertCommand, limitsOf } from "../alert.ts";
 import type { ConsumeFlags } from "../consume.ts";
+import { databaseAccess } from "../daemon/database.ts";
 import { alertUnit, alertUnitName, alertWords } from "./alert_unit.ts";
 import { consumerUnit, consumerUnitName, consumeWords } from "./consumer_unit.ts";
 import {
@@ -44,9 +51,10 @@ export async function daemonService(
   if (flags.durability !== undefined) parseDurability(flags.durability);
   const place = installation(context, flags);
   const { scope, paths, runtime } = place;
+  const access = await accessOf(context, { place, store: flags.store });
   const unit = {
     path: `${unitFolder(scope, context.env)}/${DAEMON_UNIT}`,
-    text: await stamped(daemonUnit(place, flags)),
+    text: await stamped(daemonUnit(place, flags, access)),
   };
   return {
     place,
@@ -59,10 +67,33 @@ export async function daemonService(
     launchd: {
       label: "evs",
       words: daemonWords(place, flags),
-      variables: { ...placeVariables(paths), ...runtime },
+      variables: {
+        ...placeVariables(paths),
+        ...runtime,
+        ...defined({ PGPASSFILE: access?.passfile }),
+      },
       folder: "/",
     },
   };
+}
+
+/** The database of the daemon, as its flags or the config file name it. */
+async function accessOf(
+  context: EvsContext,
+  { place: { paths: { config } }, store }: { place: Installation; store: string | undefined },
+): Promise<DatabaseAccess | undefined> {
+  const isThere = attempt(() => exists(config)) ?? true;
+  if (store === undefined && isThere && textIfThere(config, LONGEST_CONFIG) === undefined) {
+    context.say(`${config} cannot be read: if it names a database, the unit keeps that out`);
+  }
+  const access = await databaseAccess({ store, config });
+  if (access !== undefined && context.env(PASSWORD_VARIABLE)) {
+    context.say(
+      `${PASSWORD_VARIABLE} is not in the unit, which others may read: put the password into ` +
+        `[postgres] of ${config}, or into the file that PGPASSFILE names`,
+    );
+  }
+  return access;
 }
 
 /** What was asked of a consumer. */

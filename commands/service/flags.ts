@@ -1,6 +1,6 @@
 /** The flags that the commands of `evs service` share. */
 import type { FlagParametersForType } from "@stricli/core";
-import { durabilityFlag } from "../daemon/flags.ts";
+import { durabilityFlag, storeFlag } from "../daemon/flags.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { textFlag } from "../cli/define.ts";
 
@@ -17,15 +17,10 @@ export const scopeFlags: FlagParametersForType<ScopeFlags, EvsContext> = {
 };
 
 /** The settings of a daemon that are given on its command line. */
-export type DaemonFlags = { store?: "sqlite" | "file" | "memory"; durability?: string };
+export type DaemonFlags = { store?: string; durability?: string };
 
 export const daemonFlags: FlagParametersForType<DaemonFlags, EvsContext> = {
-  store: {
-    kind: "enum",
-    values: ["sqlite", "file", "memory"],
-    brief: "Where events are stored; default as configured",
-    optional: true,
-  },
+  store: { ...storeFlag, brief: "Where events are stored; default as configured" },
   durability: {
     ...durabilityFlag,
     brief: "When an event is acknowledged; default as configured",

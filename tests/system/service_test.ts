@@ -14,7 +14,9 @@ const CONSUMER = `consume orders --name billing -- ./charge.sh "a b" '%s $HOME' 
 /** The units, as files in a folder of the place. */
 async function printed(place: Place): Promise<void> {
   await place.run(
-    `mkdir user system
+    `mkdir user system database
+evs service print daemon --system --store postgres://evs@10.0.0.5/events --quiet \\
+  >database/evs.service
 for scope in user system; do
   evs service print daemon --$scope --quiet >$scope/evs.service
   evs service print ${
@@ -26,7 +28,7 @@ done`,
   );
 }
 
-for (const scope of ["user", "system"]) {
+for (const scope of ["user", "system", "database"]) {
   Deno.test(`systemd-analyze verify finds nothing to say about the units of evs service for a ${scope}`, async () => {
     needTools("systemd-analyze");
     await using place = await Place.make();
@@ -34,7 +36,9 @@ for (const scope of ["user", "system"]) {
     const verify = (folder: string) =>
       place.sh(
         // Without its own search path it would judge the units of this machine, too.
-        `SYSTEMD_UNIT_PATH="$PWD/${folder}:" systemd-analyze verify --${scope} --man=no "$PWD/${folder}"/evs*.service`,
+        `SYSTEMD_UNIT_PATH="$PWD/${folder}:" systemd-analyze verify --${
+          scope === "user" ? "user" : "system"
+        } --man=no "$PWD/${folder}"/evs*.service`,
         { LC_ALL: "C" },
       );
     const { code, stdout, stderr } = await verify(scope);
@@ -55,9 +59,9 @@ Deno.test("systemd-analyze security calls a system daemon's unit OK, and knows e
   needTools("systemd-analyze", "jq");
   await using place = await Place.make();
   await printed(place);
-  const security = async (name: string) => {
+  const security = async (name: string, folder = "system") => {
     const { stdout } = await place.sh(
-      `systemd-analyze security --offline=yes --no-pager --threshold=100 "$PWD/system/${name}"`,
+      `systemd-analyze security --offline=yes --no-pager --threshold=100 "$PWD/${folder}/${name}"`,
       { LC_ALL: "C" },
     );
     const exposure = /Overall exposure level for \S+: ([\d.]+)/.exec(stdout)?.[1];
@@ -66,6 +70,8 @@ Deno.test("systemd-analyze security calls a system daemon's unit OK, and knows e
   };
   const daemon = await security("evs.service");
   assert.ok(daemon <= 2, `${daemon} of 10`);
+  const onDatabase = await security("evs.service", "database");
+  assert.ok(onDatabase > daemon && onDatabase <= 3, `${onDatabase} of 10, with a database`);
   // A handler may need anything, so a consumer is not held back; its owner can add drop-ins.
   assert.ok(await security("evs-consume-billing.service") > daemon);
 });
@@ -98,6 +104,31 @@ Deno.test("a unit of evs service takes from the daemon what it has no use for", 
   assert.equal(system.one("Service.User"), "evs");
   assert.equal(system.environment.EVS_DATA_DIR, "/var/lib/evs");
   assert.equal(system.environment.EVS_SOCKET, "/run/evs/evs.sock");
+});
+
+Deno.test("evs service print lets the daemon reach the database that its config file names, and refuses a password in its URL", async () => {
+  await using place = await Place.make();
+  const print = async (config: string, env: Record<string, string> = {}) => {
+    await Deno.mkdir(`${place.folder}/work/evs`, { recursive: true });
+    await Deno.writeTextFile(`${place.folder}/work/evs/config.toml`, config);
+    const at = { EVS_CONFIG: `${place.folder}/work/evs/config.toml`, ...env };
+    return await place.sh("evs service print daemon --system", at);
+  };
+  const { stdout, stderr } = await print('store = "postgres://evs@10.0.0.5/events"\n', {
+    EVS_POSTGRES_PASSWORD: "hunter2",
+    PGPASSFILE: "/etc/evs/pgpass",
+  });
+  const unit = new UnitFile(stdout);
+  assert.equal(unit.one("Service.IPAddressAllow"), "10.0.0.5");
+  assert.deepEqual(unit.command.slice(1), ["daemon", "run"]);
+  assert.equal(unit.environment["PGPASSFILE"], "/etc/evs/pgpass");
+  assert.match(stderr, /EVS_POSTGRES_PASSWORD is not in the unit/);
+  assert.ok(!`${stdout}${stderr}`.includes("hunter2"));
+  const refused = await print('store = "postgres://evs:hunter2@10.0.0.5/events"\n');
+  assert.equal(refused.code, 2);
+  assert.equal(refused.stdout, "");
+  assert.ok(!refused.stderr.includes("hunter2"));
+  assert.equal(new UnitFile((await print("")).stdout).one("Service.PrivateNetwork"), "yes");
 });
 
 /** Prints what arrives at the datagram socket in NOTIFY_SOCKET, until it is ready. */
