@@ -60,10 +60,13 @@ export function nodesCountsOf(
 ): InfoFacts["shared"] {
   if (!ledger.lasts) return undefined;
   return {
-    counts: { parts: [], loads: new Map(), cursors: [], ...counts.get(name) },
+    counts: counts.get(name) ?? NOTHING,
     topics: new Map(topics.match(topic).map((one) => [one, store.head(one)])),
   };
 }
+
+/** Of a subscription with which nobody has begun. */
+const NOTHING: SharedCounts = { parts: [], loads: new Map(), cursors: [], missed: [] };
 
 /** A subscription as sent on the wire. */
 export function subscriptionInfoOf(

@@ -4,6 +4,7 @@
  */
 import type { SharedCounts } from "../state/shared_counts.ts";
 import type { TopicHead } from "../event/topic_head.ts";
+import { sumOfMissed } from "./part_lanes.ts";
 import { positionsOf, type TopicPosition } from "./positions.ts";
 import type { DeliveryQueue } from "./queue.ts";
 
@@ -49,6 +50,10 @@ export function wholeCounts(
   const behind = [...topics].map(([topic, { lastSeq }]) =>
     sum(free.map((part) => Math.max(0, lastSeq - nextOf(topic, part) + 1))) / count
   );
+  const missedOf = (topic: string) =>
+    others.length === 0 ? undefined : counts.missed.filter((row) => row.topic === topic)
+      .map((row): TopicPosition["missed"] => ({ ...row, stored: row.count }))
+      .reduce(sumOfMissed, undefined);
   const known = new Map(own.positions.map((position) => [position.topic, position]));
   const positions = Array.from(topics, ([topic, { lastSeq }]): TopicPosition => {
     const here = known.get(topic);
@@ -57,7 +62,7 @@ export function wholeCounts(
       topic,
       next: Math.min(...nexts, ...(here ? [here.next] : [])),
       lastSeq: Math.max(lastSeq, here?.lastSeq ?? 0),
-      missed: here?.missed,
+      missed: missedOf(topic) ?? here?.missed,
     };
   });
   const since = [own, ...loads].flatMap(({ leasedSince }) => leasedSince ?? []);

@@ -18,4 +18,6 @@ export interface SharedCounts {
   loads: ReadonlyMap<string, PartLoad>;
   /** As stored; `part` -1: of all parts without a cursor of their own. */
   cursors: readonly { topic: string; part: number; next: number }[];
+  /** What retention took before it was delivered, as stored: a row for each part, or for several. */
+  missed: readonly { topic: string; from: number; to: number; count: number }[];
 }

@@ -1,6 +1,7 @@
 /** Reads what all nodes have to do, of all subscriptions at once: lists and overviews ask for that. */
 import type { Query } from "../../postgres/connection.ts";
 import type { PartLoad } from "../coordinator.ts";
+import { missedRecordOf } from "../rows.ts";
 import type { PartState, SharedCounts } from "../shared_counts.ts";
 import { plainRow } from "./values.ts";
 
@@ -12,12 +13,14 @@ const PARTS = `
     GROUP BY subscription, part) AS waiting USING (subscription, part)
   ORDER BY subscription, part`;
 const CURSORS = "SELECT subscription, topic, part, next FROM evs.cursors";
+const MISSED = "SELECT subscription, topic, part, first, last, count FROM evs.missed";
 
 /** {@link SharedCounts}, as they are put together. */
 interface Counts {
   parts: PartState[];
   loads: Map<string, PartLoad>;
   cursors: { topic: string; part: number; next: number }[];
+  missed: { topic: string; from: number; to: number; count: number }[];
 }
 
 /** Reads them; a node that was not seen for `ttlMs` owns nothing. */
@@ -28,7 +31,8 @@ export async function readCounts(
   const all = new Map<string, Counts>();
   const of = (row: Record<string, unknown>) => {
     const name = row["subscription"] as string;
-    const found: Counts = all.get(name) ?? { parts: [], loads: new Map(), cursors: [] };
+    const none = { parts: [], loads: new Map(), cursors: [], missed: [] };
+    const found: Counts = all.get(name) ?? none;
     all.set(name, found);
     return found;
   };
@@ -43,6 +47,10 @@ export async function readCounts(
   for (const row of (await query(CURSORS)).map(plainRow)) {
     const { topic, part, next } = row as unknown as Counts["cursors"][number];
     of(row).cursors.push({ topic, part, next });
+  }
+  for (const row of (await query(MISSED)).map(plainRow)) {
+    const { topic, from, to, count } = missedRecordOf(row);
+    of(row).missed.push({ topic, from, to, count });
   }
   return all;
 }

@@ -32,19 +32,25 @@ Deno.test("wholeCounts adds what others said last, and what is stored of parts t
     // What this node said itself is of before.
     loads: new Map([["a", { ...load, pending: 1000 }], ["b", load]]),
     cursors: [{ topic: "t", part: -1, next: 1 }, { topic: "t", part: 3, next: 61 }],
+    missed: [
+      { topic: "t", from: 1, to: 4, count: 2 },
+      { topic: "t", from: 3, to: 9, count: 5 },
+      { topic: "other", from: 1, to: 1, count: 1 },
+    ],
   };
   const own = ownCounts(queue);
   assert.equal(own.pending, 15, "a quarter of what is left");
   const whole = wholeCounts(queue, { counts, topics: TOPICS });
   assert.equal(whole.pending, own.pending + 7 + 10);
   assert.deepEqual([whole.leased, whole.scheduled, whole.leasedSince], [2, 1 + 3, 50]);
-  const [{ next, lastSeq }] = whole.positions as [typeof whole.positions[number]];
+  const [{ next, lastSeq, missed }] = whole.positions as [typeof whole.positions[number]];
+  assert.deepEqual([missed?.from, missed?.to, missed?.count], [1, 9, 7], "of all parts");
   assert.deepEqual([next, lastSeq], [11, 100], "where the part that is furthest behind stands");
 });
 
 Deno.test("wholeCounts knows all of a subscription of which this node has nothing", () => {
   const queue = queueOf([], 1);
-  const none: SharedCounts = { parts: [], loads: new Map(), cursors: [] };
+  const none: SharedCounts = { parts: [], loads: new Map(), cursors: [], missed: [] };
   const whole = wholeCounts(queue, { counts: none, topics: TOPICS });
   assert.deepEqual([whole.pending, whole.leased, whole.scheduled], [90, 0, 0]);
   assert.equal(whole.positions[0]!.next, 11);
@@ -59,6 +65,8 @@ Deno.test("wholeCounts is what a node knows by itself that has all of it", () =>
     parts: [0, 1, 2, 3].map((part) => waits(part, "a")),
     loads: new Map([["a", load]]),
     cursors: [{ topic: "t", part: -1, next: 5 }],
+    // Stored before what it knows now.
+    missed: [{ topic: "t", from: 1, to: 4, count: 2 }],
   };
   assert.deepEqual(wholeCounts(queue, { counts, topics: TOPICS }), ownCounts(queue));
 });
