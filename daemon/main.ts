@@ -5,6 +5,7 @@
  */
 import "./modules.ts";
 import { defined } from "../core/base/defined.ts";
+import { loadLateBy } from "../core/base/late_module.ts";
 import { DataDirError, EvsError, InvalidArgumentError } from "../core/base/errors.ts";
 import { osError } from "../core/base/os_error.ts";
 import { programFile } from "../core/base/program.ts";
@@ -17,6 +18,7 @@ import { readDatabaseMark } from "../core/data_dir/database_mark.ts";
 import { type DataDir, dataDirAt, prepareDataDir } from "./data_dir.ts";
 import { Services } from "./services.ts";
 import { type HeldLock, lockDataDir, takeOverDataDir } from "./lock.ts";
+import { asStarted } from "./late_modules.ts";
 import { openLog } from "./log.ts";
 import { giveUpPermissions, permissionsInForce } from "./permissions.ts";
 import { RESERVE, SpaceReserve } from "./space_reserve.ts";
@@ -369,4 +371,7 @@ function say(text: string): void {
   }
 }
 
-if (import.meta.main) Deno.exit(await serve(Deno.args));
+if (import.meta.main) {
+  loadLateBy(asStarted);
+  Deno.exit(await serve(Deno.args));
+}

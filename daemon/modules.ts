@@ -367,6 +367,7 @@ import "./ingest/payload_slab.ts";
 import "./ingest/refused_lines.ts";
 import "./ingest/text_packer.ts";
 import "./label_slots.ts";
+import "./late_modules.ts";
 import "./lock.ts";
 import "./log.ts";
 import "./memory/collect_when_idle.ts";

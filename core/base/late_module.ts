@@ -1,23 +1,22 @@
 /**
- * Modules that are loaded late, but as they were when the program started.
- *
- * What a literal `import()` names is read at the start and held. But when the import is reached, the
- * runtime reads a file that has changed meanwhile once more: after an upgrade in place it would be a
- * module of another version. It does not look for changes behind a module that is no file itself, so
- * the import takes the way over one.
+ * Modules that are loaded late: their code takes memory in each process, and few need it. A program
+ * whose files may be replaced while it runs says how ({@link loadLateBy}).
  */
-import { BUNDLED, programFile } from "./program.ts";
 
 /**
- * Loads a module of the program, without its default export.
+ * Loads a module.
  *
  * @param path from the root of a checkout
- * @param load its literal `import()`: for it the module is read at the start, and a bundle or a
- * compiled binary, which have no files that could change, load it so
+ * @param load its literal `import()`
  */
-export function lateModule<Module>(path: string, load: () => Promise<Module>): Promise<Module> {
-  const { protocol, href } = programFile(path);
-  if (BUNDLED || Deno.build.standalone || protocol !== "file:") return load();
-  const way = `export * from ${JSON.stringify(href)};`;
-  return import(`data:text/javascript,${encodeURIComponent(way)}`);
+export type LateLoader = <Module>(path: string, load: () => Promise<Module>) => Promise<Module>;
+
+let loader: LateLoader = (_path, load) => load();
+
+/** Has modules loaded in another way from now on. */
+export function loadLateBy(other: LateLoader): void {
+  loader = other;
 }
+
+/** Loads a module of the program, without its default export. */
+export const lateModule: LateLoader = (path, load) => loader(path, load);
