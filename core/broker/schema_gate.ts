@@ -258,9 +258,10 @@ export class SchemaGate {
     requests: readonly SchemaRequest[],
     { dryRun, act }: ActOptions & { dryRun?: boolean },
   ): Promise<SchemaPlan[]> {
+    // What others change while this is compared is not what it was compared with.
+    const revs = this.#revs();
     const plans = await this.schemas.plan(requests);
     if (dryRun) return plans;
-    const revs = this.#revs();
     const changes = plans.flatMap(({ record, created, compatibility: level }): StateChange[] => {
       const { type, version } = record;
       const isLevel = level !== this.schemas.level(type);
@@ -272,9 +273,11 @@ export class SchemaGate {
       ];
     });
     await this.#context.state.commit(changes);
+    // Nothing of it is new: by now, others may have changed what it says of levels.
+    if (changes.length === 0) return plans;
     if (revs.revs) this.#changing(changes);
     this.schemas.take(plans);
-    if (revs.revs && changes.length > 0) this.rev = revs.revs.rev;
+    if (revs.revs) this.rev = revs.revs.rev;
     return plans;
   }
 

@@ -293,6 +293,48 @@ Deno.test("what a broker stores while it reads the catalog stays", async () => {
   assert.ok(a.subscriptions.has("s"));
 });
 
+/** Has another broker register something while this one compares what it registers, once. */
+function whileComparing(broker: EventBroker, act: () => Promise<unknown>): void {
+  const { schemas } = broker;
+  const plan = schemas.plan.bind(schemas);
+  schemas.plan = async (requests) => {
+    schemas.plan = plan;
+    const plans = await plan(requests);
+    await act();
+    return plans;
+  };
+}
+
+Deno.test("a schema is compared with what another broker registers while it is compared", async () => {
+  await using test = await nodes();
+  const { a, b } = test;
+  whileComparing(a, async () => {
+    await b.gate.register([{ type: "y", schema: STRING, compatibility: "full" }]);
+    await told(test.shared, () => a.schemas.level("y") === "full");
+  });
+  const made = a.gate.register([{ type: "y", schema: NUMBER }]);
+  assert.equal(await codeOf(made), "schema/incompatible");
+});
+
+Deno.test("a schema that is registered again leaves a level alone that another broker sets meanwhile", async () => {
+  await using test = await nodes();
+  const { a, b } = test;
+  await a.gate.register([{ type: "y", schema: NUMBER }]);
+  await told(test.shared, () => b.schemas.has("y"));
+  let isSent = false;
+  test.shared.turns = (step) => {
+    const turns = step === "commit" && !isSent ? 200 : 1;
+    isSent ||= step === "commit";
+    return turns;
+  };
+  const again = a.gate.register([{ type: "y", schema: NUMBER }]);
+  while (!isSent) await nextTurn();
+  await b.gate.register([{ type: "y", schema: NUMBER, compatibility: "full" }]);
+  while (a.schemas.level("y") !== "full") await nextTurn();
+  await again;
+  assert.equal(a.schemas.level("y"), "full");
+});
+
 /** One act of the property below; errors of conflicts are as good as success. */
 const ACTS: ((broker: EventBroker, number: number) => Promise<unknown>)[] = [
   ({ topics }, n) => topics.create(`t${n % 2}`, { maxEvents: n }),

@@ -249,4 +249,26 @@ export const catalogMutants: Mutant[] = [
     tests: CATALOG,
     filter: "truncated at once",
   },
+  {
+    name: "catalog: registers by what was so before others changed it",
+    promise: BOTH,
+    file: "core/broker/schema_gate.ts",
+    from: `    const revs = this.#revs();
+    const plans = await this.schemas.plan(requests);
+    if (dryRun) return plans;`,
+    to: `    const plans = await this.schemas.plan(requests);
+    const revs = this.#revs();
+    if (dryRun) return plans;`,
+    tests: ["tests/core/broker/shared_catalog_test.ts"],
+    filter: "a schema is compared",
+  },
+  {
+    name: "catalog: takes back a level that others have set",
+    promise: BOTH,
+    file: "core/broker/schema_gate.ts",
+    from: "if (changes.length === 0) return plans;",
+    to: "",
+    tests: ["tests/core/broker/shared_catalog_test.ts"],
+    filter: "a schema that is registered again",
+  },
 ];
