@@ -11,6 +11,11 @@ export class TaskQueue {
     return this.#waiting.length;
   }
 
+  /** True while one runs or waits. */
+  get busy(): boolean {
+    return this.#running !== undefined || this.#waiting.length > 0;
+  }
+
   /** Adds an action; resolves or rejects as it does. */
   add(action: () => MaybePromise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -26,7 +31,7 @@ export class TaskQueue {
 
   /** Runs all, also those that are added meanwhile. Never rejects. */
   async run(): Promise<void> {
-    while (this.#running || this.#waiting.length > 0) {
+    while (this.busy) {
       await (this.#running ??= this.#runNext());
     }
   }

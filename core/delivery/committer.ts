@@ -178,7 +178,8 @@ export class Committer {
     // Yield once, so that settlements of the same tick share the first commit.
     await Promise.resolve();
     for (;;) {
-      if (this.#between.length > 0) await this.#between.run();
+      // Whoever is told that one has run may add another one before this goes on.
+      while (this.#between.busy) await this.#between.run();
       const next = this.#work.shift();
       if (!next) break;
       if (next.kind === "other") await this.#commit(next.make, next);
@@ -262,7 +263,7 @@ export class Committer {
       // What waits may be what the error tells.
       await this.#between.run();
       await fencing.refused(error);
-      await this.#between.run();
+      while (this.#between.busy) await this.#between.run();
       return undefined;
     } catch (thrown) {
       return asError(thrown);

@@ -130,6 +130,22 @@ Deno.test("Committer.hold keeps everything else waiting until the action has end
   await rig.end();
 });
 
+for (let late = 0; late < 8; late++) {
+  Deno.test(`Committer.between runs what is asked for ${late} microtasks after another one ran`, async () => {
+    const rig = new Rig();
+    const log: string[] = [];
+    const first = rig.committer.between(() => void log.push("first"));
+    const second = first.then(async () => {
+      for (let left = late; left > 0; left--) await null;
+      await rig.committer.between(() => void log.push("second"));
+    });
+    await settled();
+    await settled();
+    assert.deepEqual(log, ["first", "second"]);
+    await second;
+  });
+}
+
 Deno.test("Committer commits nothing for a plan without changes, and tells what a plan throws", async () => {
   const rig = new Rig();
   rig.watch("nothing", rig.committer.plan(() => rig.plan("nothing", 0, [])));
