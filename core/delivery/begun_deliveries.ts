@@ -18,6 +18,8 @@ export interface BegunContext {
   ledger: Ledger;
   /** Reads the row of a retry; false if there is none, and then the lease has ended. */
   withRecord(lease: Lease): MaybePromise<boolean>;
+  /** Stores counts, as long as their parts are here; undefined where no nodes share them. */
+  storeShared(changes: readonly StateChange[]): Promise<void> | undefined;
   onError(error: unknown, context: string): void;
 }
 
@@ -67,7 +69,7 @@ export class BegunDeliveries {
     const { ledger } = this.#context;
     // A consumer without a name cannot be recognized when it comes back.
     if (!ledger.note || !instance.includes(":")) return;
-    const events = this.#driver.queue.counts.begunBy(instance);
+    const events = this.#driver.queue.counts.begunBy(instance, this.#driver.epochOf);
     const subscription = this.#driver.record.name;
     const change: StateChange = events.length > 0
       ? { op: "begun.put", record: { subscription, consumer: instance, events } }
@@ -75,10 +77,13 @@ export class BegunDeliveries {
     await ledger.note([change]);
   }
 
-  /** For changes that nobody waits for. Losing one costs a count, not an event. */
+  /**
+   * For counts that nobody waits for. Losing one costs a count, not an event. Where nodes share the
+   * subscription, they hold only as long as their parts are here.
+   */
   note(changes: readonly StateChange[]): void {
-    this.#context.ledger.note?.(changes)
-      .catch((error) => this.#failed(error));
+    const stored = this.#context.storeShared(changes) ?? this.#context.ledger.note?.(changes);
+    stored?.catch((error) => this.#failed(error));
   }
 
   /** Releases leases without counting an attempt; see `DeliveryQueue.release`. */

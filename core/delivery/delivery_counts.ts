@@ -101,7 +101,8 @@ export class DeliveryCounts {
     const open = this.#open.get(keyOf(entry));
     if (open) {
       this.#open.delete(keyOf(entry));
-      this.#touched.add(open.consumer);
+      // Where nodes share the subscription, the record is its consumer's node's.
+      if (!open.isShared) this.#touched.add(open.consumer);
     }
     const before = entry.unanswered;
     if (open && open.consumer !== instance) {
@@ -177,17 +178,24 @@ export class DeliveryCounts {
     return this.#begun.size > 0;
   }
 
-  /** The deliveries that the handlers of an instance have begun, to be stored. */
-  begunBy(instance: string): BegunEvent[] {
+  /**
+   * The deliveries that the handlers of an instance have begun, to be stored. `epochOf`: under which
+   * claim of a part, where nodes share the subscription.
+   */
+  begunBy(instance: string, epochOf: (part: number) => number | undefined): BegunEvent[] {
     const open = [...this.#begun.get(instance) ?? []].filter(({ isOpen }) => isOpen);
-    return open.map(({ entry, attempt, begun }) => ({
-      topic: entry.topic,
-      id: nameOf(entry),
-      seq: entry.seq,
-      attempt,
-      ...(begun === "soon" ? { soon: true } : {}),
-      ...partField(entry.part),
-    }));
+    return open.map(({ entry, attempt, begun }) => {
+      const epoch = epochOf(entry.part);
+      return {
+        topic: entry.topic,
+        id: nameOf(entry),
+        seq: entry.seq,
+        attempt,
+        ...(begun === "soon" ? { soon: true } : {}),
+        ...partField(entry.part),
+        ...(epoch === undefined ? {} : { epoch }),
+      };
+    });
   }
 }
 

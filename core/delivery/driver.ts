@@ -95,6 +95,7 @@ export class SubscriptionDriver {
     this.begun = new BegunDeliveries(this, {
       ...context,
       withRecord: (lease) => this.deliverable.withRecord(lease),
+      storeShared: (changes) => this.#share?.storeOf(changes),
     });
     this.#expired = new ExpiredLeases({
       ...context,
@@ -262,10 +263,7 @@ export class SubscriptionDriver {
     return this.#closed ? Promise.reject(this.#gone()) : this.#committer.plan(make);
   }
 
-  /**
-   * Commits nothing of the subscription until `action` has ended. Callers that hold several must
-   * take them in name order.
-   */
+  /** Commits nothing until `action` has ended. Whoever holds several takes them in name order. */
   hold<T>(action: () => Promise<T>): Promise<T> {
     return this.#closed ? Promise.reject(this.#gone()) : this.#committer.hold(action);
   }

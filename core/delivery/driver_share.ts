@@ -126,22 +126,23 @@ export class DriverShare implements PartOwner, Fencing {
       this.#fences.hold(rows.parts);
       for (const topic of this.#context.topics()) this.#driver.addTopic(topic, 1);
     }, () => this.#driver.refresh());
-    if (counted.length > 0) void this.#store(counted);
+    if (counted.length === 0) return;
+    this.#store(counted, rows.parts).catch((error) => this.#failed(error));
   }
 
-  /** Stores what is counted of parts that came, unless they are gone again. Never rejects. */
-  async #store(changes: StateChange[]): Promise<void> {
-    try {
-      await this.#driver.plan(() => ({
-        changes: changes.every((change) => this.#fences.covers(change)) ? changes : [],
-        result: undefined,
-        dead: [],
-        apply: () => {},
-        rollback: () => {},
-      }));
-    } catch (error) {
-      this.#failed(error);
-    }
+  /** Stores counts of parts that are here, unless these are gone when their turn comes. */
+  storeOf(changes: readonly StateChange[]): Promise<void> {
+    return this.#store(changes, this.#fences.heldIn(allParts(this.#driver.queue.lanes.count)));
+  }
+
+  #store(changes: readonly StateChange[], owned: readonly OwnedPart[]): Promise<void> {
+    return this.#driver.plan(() => ({
+      changes: this.#fences.stillIn(changes, owned),
+      result: undefined,
+      dead: [],
+      apply: () => {},
+      rollback: () => {},
+    }));
   }
 
   async changed(load: () => Promise<PartRows | undefined>): Promise<void> {

@@ -4,7 +4,7 @@
  * and never while a plan is under way, so a plan and its fences are always of one moment.
  */
 import { InternalError } from "../base/errors.ts";
-import { EVERY_PART, type PartMask, partsIn } from "../event/part.ts";
+import { EVERY_PART, maskOf, type PartMask, partsIn } from "../event/part.ts";
 import type { OwnedPart } from "../state/coordinator.ts";
 import { type Fence, type FencedError, partsOfChange } from "../state/fences.ts";
 import type { StateChange } from "../state/state.ts";
@@ -43,10 +43,10 @@ export class PartFences {
     return this.#owned.get(part)?.epoch;
   }
 
-  /** True if all parts that a change names are here. */
-  covers(change: StateChange): boolean {
-    const mask = partsOfChange(change);
-    return mask === EVERY_PART || partsIn(mask).every((part) => this.#owned.has(part));
+  /** Those of these changes that name no part that has gone since `owned` was true. */
+  stillIn(changes: readonly StateChange[], owned: readonly OwnedPart[]): StateChange[] {
+    const mask = maskOf(owned.filter((one) => this.isHeld(one)).map(({ part }) => part));
+    return changes.filter((change) => (partsOfChange(change) & ~mask) === 0);
   }
 
   /** What has to hold for these changes; only of the parts that they name. */

@@ -1,7 +1,9 @@
 /**
  * Parts of a queue that come: it goes on with them where their rows say. Nothing of what others have
- * left is taken for new: what is done above a cursor is settled, and what their handlers had begun
- * counts as ended without an answer, as after a restart (unanswered.ts).
+ * left is taken for new: what is done above a cursor is settled, and what the handlers of the owner
+ * before had begun counts as ended without an answer, as after a restart (unanswered.ts). Its record
+ * is that owner's, which may write it again at any time: so what was begun says under which claim,
+ * and counts for the next one only.
  *
  * Like all that changes the parts of a queue, this is for when no plan is under way (give_back.ts).
  */
@@ -12,7 +14,7 @@ import type { StateChange } from "../state/state.ts";
 import type { Now } from "./entry.ts";
 import { leaveParts } from "./give_back.ts";
 import type { DeliveryQueue } from "./queue.ts";
-import { countsAtStart, openDeliveries, type OpenDelivery, OWN_PROCESS } from "./unanswered.ts";
+import { countsAtStart, openDeliveries, OWN_PROCESS } from "./unanswered.ts";
 
 /**
  * Takes parts over, as they are stored: `rows` are all their rows. On topics for which they have no
@@ -24,9 +26,8 @@ export function takeParts(queue: DeliveryQueue, rows: PartRows, now: Now): State
   leaveParts(queue, mask);
   queue.lanes.gain(mask);
   const mine = rowsOf(rows, mask);
-  const begun = rows.begun.filter(({ events }) => events.some(isOf(mask)));
   const open = openDeliveries(
-    begun.map((row) => ({ ...row, events: row.events.filter(isOf(mask)) })),
+    rows.begun.map((row) => ({ ...row, events: row.events.filter(isBegunBefore(rows)) })),
     mine,
   );
   const { unanswered, changes } = countsAtStart(queue.name, {
@@ -35,7 +36,7 @@ export function takeParts(queue: DeliveryQueue, rows: PartRows, now: Now): State
   });
   const others = open.filter(({ consumer }) => !consumer.startsWith(OWN_PROCESS));
   queue.load({ ...mine, unanswered, open: others }, now);
-  return [...changes, ...begun.flatMap((row) => withoutCounted(row, { mask, open: others }))];
+  return [...changes, ...rows.begun.flatMap((row) => withoutCounted(row, rows))];
 }
 
 /** The rows of these parts. */
@@ -57,20 +58,20 @@ function isOf(mask: PartMask): (of: { part?: number }) => boolean {
 }
 
 /**
- * Leaves events of these parts out of what a consumer had begun, so that the next owner does not
- * count them again; but those that it may go on with, which are not counted yet.
+ * True of what was begun under the claim before the one that the part is taken over by. What is
+ * older was counted by then, or was told too late: by an owner that had lost the part and did not
+ * know it yet.
  */
-function withoutCounted(
-  record: BegunRecord,
-  { mask, open }: { mask: PartMask; open: readonly OpenDelivery[] },
-): StateChange[] {
-  const { subscription, consumer } = record;
-  const nameOf = ({ topic, id }: Pick<BegunEvent, "topic" | "id">) => `${topic}\n${id}`;
-  const kept = new Set(open.filter((one) => one.consumer === consumer).map(nameOf));
-  const isIn = isOf(mask);
-  const events = record.events.filter((event) => !isIn(event) || kept.has(nameOf(event)));
-  if (events.length === record.events.length) return [];
-  return events.length > 0
-    ? [{ op: "begun.put", record: { ...record, events } }]
-    : [{ op: "begun.remove", subscription, consumer }];
+function isBegunBefore({ parts }: PartRows): (event: BegunEvent) => boolean {
+  const epochs = new Map(parts.map(({ part, epoch }) => [part, epoch]));
+  return ({ part = 0, epoch }) => epoch !== undefined && epoch + 1 === epochs.get(part);
+}
+
+/** Leaves out of what a consumer had begun what nobody will count any more. */
+function withoutCounted(record: BegunRecord, { parts }: PartRows): StateChange[] {
+  const epochs = new Map(parts.map(({ part, epoch }) => [part, epoch]));
+  const left = record.events.filter(({ part = 0, epoch = 0 }) => {
+    return !(epoch < (epochs.get(part) ?? 0));
+  });
+  return left.length < record.events.length ? [{ op: "begun.left", record, left }] : [];
 }

@@ -94,6 +94,8 @@ export interface OpenDelivery {
   part?: number;
   consumer: string;
   soon: boolean;
+  /** Nodes share the subscription. */
+  isShared?: boolean;
 }
 
 /** Those of `begun` that were not answered. */
@@ -115,7 +117,7 @@ export function openDeliveries(
     return seq >= (next.get(`${topic}\n${part}`) ?? Infinity) && !done.has(`${topic}\n${seq}`);
   };
   return begun.flatMap(({ consumer, events }) =>
-    events.filter(isOpen).map(({ topic, id, seq, attempt, part = 0, soon = false }) => ({
+    events.filter(isOpen).map(({ topic, id, seq, attempt, part = 0, soon = false, epoch }) => ({
       topic,
       id,
       seq,
@@ -123,6 +125,7 @@ export function openDeliveries(
       ...partField(part),
       soon,
       consumer,
+      ...(epoch === undefined ? {} : { isShared: true }),
     }))
   );
 }

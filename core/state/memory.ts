@@ -164,6 +164,13 @@ export class MemoryState implements State {
     "begun.remove": (change) => {
       this.#begun.delete(keyOf(change.subscription, change.consumer));
     },
+    "begun.left": ({ record, left }) => {
+      const key = keyOf(record.subscription, record.consumer);
+      const events = this.#begun.get(key)?.events;
+      if (JSON.stringify(events) !== JSON.stringify(record.events)) return;
+      if (left.length > 0) this.#begun.set(key, { ...record, events: left });
+      else this.#begun.delete(key);
+    },
     "dead.put": (change) => {
       const key = retryKey(change.record);
       this.#removeDead(key);

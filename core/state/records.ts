@@ -67,6 +67,8 @@ export interface BegunEvent {
   soon?: boolean;
   /** The part of the event; absent: 0. */
   part?: number;
+  /** The claim of the part that it was begun under; absent where no nodes share the subscription. */
+  epoch?: number;
 }
 
 /**

@@ -136,6 +136,13 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
     sql: "DELETE FROM begun WHERE subscription = ? AND consumer = ?",
     values: [change.subscription, change.consumer],
   }],
+  "begun.left": ({ record: { subscription, consumer, events }, left }) => {
+    const at = "WHERE subscription = ? AND consumer = ? AND events = ?";
+    const row = [subscription, consumer, JSON.stringify(events)];
+    return left.length > 0
+      ? [{ sql: `UPDATE begun SET events = ? ${at}`, values: [JSON.stringify(left), ...row] }]
+      : [{ sql: `DELETE FROM begun ${at}`, values: row }];
+  },
   "dead.put": (change) => {
     const { record } = change;
     return [{

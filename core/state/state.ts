@@ -227,6 +227,8 @@ export type StateChange =
   | { op: "unanswered.clear"; subscription: string; topic: string }
   | { op: "begun.put"; record: BegunRecord }
   | { op: "begun.remove"; subscription: string; consumer: string }
+  /** What is left of a record that was read; nothing changes if it is another one by now. */
+  | { op: "begun.left"; record: BegunRecord; left: BegunRecord["events"] }
   /** `known`: it was dead before, so its cause has not come back. */
   | { op: "dead.put"; record: DeadLetterRecord; known?: true }
   /** Records that an edited copy of a dead letter was sent. */

@@ -192,7 +192,10 @@ function isOther(
 
 /** A state for one broker: reads what all have. */
 function nodeOf(shared: SharedMemory, memory: MemoryState, name: string): State {
-  const own: Pick<State, "load" | "commit" | "close" | "retry"> & { shared: SharedState } = {
+  const own: Pick<State, "load" | "commit" | "close" | "retry" | "forgets"> & {
+    shared: SharedState;
+  } = {
+    forgets: false,
     shared: {
       clock: shared.clock,
       coordinator: () => shared.claims.coordinator(name),

@@ -108,6 +108,15 @@ const ACTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>, to: Target) => v
     batches.put(table.BEGUN, { subscription, consumer, events: JSON.stringify(events) }),
   "begun.remove": ({ subscription, consumer }, { batches }) =>
     batches.remove(table.BEGUN, { subscription, consumer }),
+  "begun.left": ({ record: { subscription, consumer, events }, left }, { batches }) => {
+    const at = "WHERE subscription = $1 AND consumer = $2 AND events = $3";
+    const row = [subscription, consumer, JSON.stringify(events)];
+    if (left.length === 0) batches.run([table.BEGUN], `DELETE FROM evs.begun ${at}`, row);
+    else {
+      const put = `UPDATE evs.begun SET events = $4 ${at}`;
+      batches.run([table.BEGUN], put, [...row, JSON.stringify(left)]);
+    }
+  },
   "dead.put": (change, { plan }) => plan!.put(change),
   "dead.link": (change, { batches }) =>
     batches.change(table.DEAD_LETTERS, eventKey(change), { edited_as: change.editedAs }),

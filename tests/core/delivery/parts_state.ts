@@ -109,6 +109,12 @@ export class PartsState {
         return void this.begun.set(change.record.consumer, change.record);
       case "begun.remove":
         return void this.begun.delete(change.consumer);
+      case "begun.left": {
+        const { record, left } = change;
+        if (this.begun.get(record.consumer) !== record) return;
+        if (left.length === 0) return void this.begun.delete(record.consumer);
+        return void this.begun.set(record.consumer, { ...record, events: left });
+      }
       default:
         throw new Error(`no test makes ${change.op}`);
     }

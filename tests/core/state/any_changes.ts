@@ -94,6 +94,11 @@ const settings = record({
   breaker: fc.constantFrom(null, { failing: 0.5, window: 20 }),
 }).map((some) => ({ ...defaultSettings, ...some }));
 
+/** Few enough that a record that was read is often still there. */
+const someBegun = fc.constantFrom(1, 2, undefined).map((attempt) =>
+  attempt === undefined ? [] : [{ topic: "t", id: "i", seq: 1, attempt }]
+);
+
 const ofQueues = [
   change("cursor.put", { record: record({ ...ofTopic, next: seq }) }),
   change("cursor.remove", ofTopic),
@@ -110,12 +115,10 @@ const ofQueues = [
   change("unanswered.put", { record: record({ ...ofEvent, seq, count: seq }) }),
   change("unanswered.remove", ofEvent),
   change("unanswered.clear", ofTopic),
-  change("begun.put", {
-    record: record({
-      subscription,
-      consumer: id,
-      events: fc.array(record({ topic, id, seq, attempt: seq }), { maxLength: 2 }),
-    }),
+  change("begun.put", { record: record({ subscription, consumer: id, events: someBegun }) }),
+  change("begun.left", {
+    record: record({ subscription, consumer: id, events: someBegun }),
+    left: someBegun,
   }),
   change("begun.remove", { subscription, consumer: id }),
 ];
@@ -241,6 +244,10 @@ const ofParts = [
       consumer: id,
       events: fc.array(record({ topic, id, seq, attempt: seq, part }), { maxLength: 3 }),
     }),
+  }),
+  change("begun.left", {
+    record: record({ subscription, consumer: id, events: someBegun }),
+    left: someBegun,
   }),
   change("dead.retry", {
     ...ofTopic,
