@@ -69,7 +69,7 @@ export class DriverShare implements PartOwner, Fencing {
 
   /** True if parts may come: it is not known yet whether there is something for who waits. */
   get settling(): boolean {
-    return this.#coming > 0 || this.#share.settling;
+    return this.#coming > 0 || this.#driver.queue.lanes.joinsSoon || this.#share.settling;
   }
 
   /** True if what is not here is delivered by another node. */
@@ -87,8 +87,25 @@ export class DriverShare implements PartOwner, Fencing {
     if (wanted) this.#want();
     else if (this.#isWanted) this.#unwant();
     const { queue } = this.#driver;
-    if (queue.lanes.isSplit && !this.#driver.isCommitting) queue.lanes.joinAll();
+    if (queue.lanes.isSplit) this.#join();
     if (this.#leaving.length > 0) this.#tellLeft();
+  }
+
+  /**
+   * Joins lanes that stand together. Where one plan follows the other, that is before the next one,
+   * and nothing is read until then: a lane that went on would not stand there any more, and each
+   * page would be read once a lane for as long as there is so much to do.
+   */
+  #join(): void {
+    const { lanes } = this.#driver.queue;
+    if (!this.#driver.isCommitting) lanes.joinAll();
+    else if (!lanes.joinsSoon && lanes.canJoin) {
+      lanes.joinsSoon = true;
+      void this.#driver.between(() => {
+        lanes.joinsSoon = false;
+        lanes.joinAll();
+      }).then(() => this.#driver.serve());
+    }
   }
 
   #want(): void {

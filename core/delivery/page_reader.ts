@@ -92,8 +92,9 @@ export class PageReader {
 
   /** True if there is something to read and room for it, and no read is under way. */
   get canRead(): boolean {
-    return this.#filterReady && this.#behind.size > 0 && !this.#busy &&
-      hasRoom(this.#context.queue.ready);
+    const { ready, lanes } = this.#context.queue;
+    return this.#filterReady && this.#behind.size > 0 && !this.#busy && !lanes.joinsSoon &&
+      hasRoom(ready);
   }
 
   /** Updates what is known of a topic: where it ends, and what retention has deleted. */

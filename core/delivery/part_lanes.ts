@@ -66,6 +66,8 @@ export class PartLanes {
   #own: PartMask;
   #frozen: PartMask = 0;
   readonly #byTopic = new Map<string, PartLane[]>();
+  /** Some stand together and join soon: until then, nothing more is read. */
+  joinsSoon = false;
   /** All of them; undefined until somebody asks again. */
   #all: readonly PartLane[] | undefined;
 
@@ -246,17 +248,34 @@ export class PartLanes {
     }
   }
 
-  /** Joins lanes that have been read up to the same seq. Returns whether there were any. */
+  /**
+   * Joins lanes that have been read up to the same seq, when no plan is under way. Returns whether
+   * there were any.
+   */
   join(topic: string): boolean {
     let joined = false;
-    for (const lane of this.of(topic)) {
-      const other = this.of(topic).find((one) => one !== lane && standsWith(one, lane));
-      if (!other) continue;
-      joinInto(other, lane);
-      this.#remove(lane);
+    for (let pair = this.#pairIn(topic); pair; pair = this.#pairIn(topic)) {
+      joinInto(pair.other, pair.lane);
+      this.#remove(pair.lane);
       joined = true;
     }
     return joined;
+  }
+
+  /** True if some of them would join. */
+  get canJoin(): boolean {
+    if (!this.isSplit) return false;
+    return [...this.topics()].some((topic) => this.#pairIn(topic) !== undefined);
+  }
+
+  /** Two lanes of a topic that stand together. */
+  #pairIn(topic: string): { lane: PartLane; other: PartLane } | undefined {
+    const lanes = this.of(topic);
+    for (const lane of lanes) {
+      const other = lanes.find((one) => one !== lane && standsWith(one, lane));
+      if (other) return { lane, other };
+    }
+    return undefined;
   }
 
   /** The same for all topics. */

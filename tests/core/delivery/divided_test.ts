@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { EVERY_PART, maskOf } from "../../../core/event/part.ts";
+import type { EventBroker } from "../../../mod.ts";
 import type { Lease } from "../../../core/delivery/leases.ts";
 import { DividedRig, LONG_MS, quiet, seqsOf, tokensOf, until, upTo } from "./divided_rig.ts";
 
@@ -75,6 +76,52 @@ Deno.test("a consumer that comes to another broker gets its share once what is l
   assert.deepEqual(seqsOf(all), [one!.entry.seq, ...upTo(80).slice(40)].sort((a, b) => a - b));
   for (const lease of [...there, ...rest]) assert.ok(lease.entry.part >= 8);
   for (const lease of here) assert.ok(lease.entry.part < 8);
+});
+
+/** Has a commit of the broker under way at any time; returns what ends that. */
+function commitAlways(broker: EventBroker): () => Promise<unknown> {
+  const driver = broker.subscriptions.require("s");
+  let isOver = false;
+  const commit = async () => {
+    while (!isOver) {
+      await driver.plan(() => ({
+        changes: [{ op: "begun.remove", subscription: "s", consumer: "nobody" }],
+        result: undefined,
+        dead: [],
+        apply: () => {},
+        rollback: () => {},
+      }));
+    }
+  };
+  const commits = [commit(), commit()];
+  return () => {
+    isOver = true;
+    return Promise.all(commits);
+  };
+}
+
+Deno.test("parts that came are read together with the others also where one commit follows the other", async () => {
+  await using rig = await DividedRig.start();
+  const [first, there] = [rig.a, rig.b].map((broker) => rig.lease(broker, { waitMs: LONG_MS }));
+  await until(() => rig.owned()["a"] === 8 && rig.owned()["b"] === 8);
+  await rig.publish(40);
+  const leases = [...await first!, ...await rig.lease(rig.a)];
+  await there; // and does not answer
+  assert.deepEqual((await rig.a.subscriptions.ack("s", tokensOf(leases))).lost, []);
+  const end = commitAlways(rig.a);
+  await rig.b.close();
+  await until(() => rig.owned()["a"] === 16);
+  const { lanes } = rig.queue(rig.a);
+  const got: Lease[] = [];
+  for (let n = 40; n < 80; n++) {
+    assert.ok(rig.a.subscriptions.require("s").isCommitting, "it is never at rest");
+    await rig.publish(1, n);
+    got.push(...await rig.lease(rig.a, { max: 2 }));
+  }
+  assert.equal(lanes.of("t").length, 1, "a page is read once");
+  await end();
+  got.push(...await rig.lease(rig.a));
+  assert.deepEqual(seqsOf([...leases, ...got]), upTo(80));
 });
 
 Deno.test("a broker gives its parts back some time after nobody waits or holds a lease any more", async () => {
