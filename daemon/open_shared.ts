@@ -111,7 +111,9 @@ export class Database {
   /** Opens the state, and the broker. */
   async open(options: ServicesOptions, hooks: OpenHooks): Promise<OpenedBroker> {
     const { config, dataDir } = options;
-    const state = await PostgresState.open(this.#options, { host: this.#given.host });
+    const { host } = this.#given;
+    const { wakeUps } = this.#store;
+    const state = await PostgresState.open(this.#options, { host, wakeUps });
     const broker = new EventBroker({
       eventStore: this.#store,
       state,

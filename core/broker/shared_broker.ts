@@ -31,7 +31,8 @@ export async function openSharedBroker<E = any>(
   });
   const database = { url, ...defined({ password, ca }) };
   const eventStore = await PostgresEventStore.open(database);
-  const state = await PostgresState.open(database, { host: machineName() }).catch(async (error) => {
+  const node = { host: machineName(), wakeUps: eventStore.wakeUps };
+  const state = await PostgresState.open(database, node).catch(async (error) => {
     await eventStore.close();
     throw error;
   });

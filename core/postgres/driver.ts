@@ -15,6 +15,8 @@ export interface ServerNotice {
 export interface ServerNotification {
   channel: string;
   payload?: string;
+  /** The connection that sent it. */
+  processId: number;
 }
 
 /** One connection. */
@@ -24,6 +26,8 @@ export interface DriverClient {
     { rows: unknown[]; rowCount: number | null }
   >;
   end(): Promise<void>;
+  /** Identifies it to the server. */
+  readonly processID: number | null;
   on(event: "notice", listener: (notice: ServerNotice) => void): void;
   on(event: "notification", listener: (notification: ServerNotification) => void): void;
   on(event: "error", listener: (error: Error) => void): void;

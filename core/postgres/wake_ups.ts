@@ -16,6 +16,12 @@ import { type DatabaseTarget, placeOf } from "./url.ts";
 /** Texts of one kind, without spaces; undefined: some may have been missed. */
 type Listener = (items: readonly string[] | undefined) => void;
 
+interface Listening {
+  listener: Listener;
+  /** It is called with what was sent here, too. */
+  own: boolean;
+}
+
 /** For tests: another clock, and how long to wait for a wake-up of our own. */
 export interface WakeUpOptions {
   clock?: Clock;
@@ -36,13 +42,16 @@ export class WakeUps {
   readonly #target: DatabaseTarget;
   readonly #clock: Clock;
   readonly #probeTimeout: number;
-  readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #listeners = new Map<string, Set<Listening>>();
   readonly #closed = new AbortController();
   #client: DriverClient | undefined;
   #pending = new Map<string, Set<string>>();
   #cancelSend: (() => void) | undefined;
   #lastSent = -Infinity;
+  #opening: Promise<void> | undefined;
   #running: Promise<void> | undefined;
+  /** How many have yet to close it. */
+  #users = 1;
 
   constructor(
     target: DatabaseTarget,
@@ -59,17 +68,31 @@ export class WakeUps {
    */
   async open(): Promise<void> {
     if (this.#running) return;
+    await (this.#opening ??= this.#open().finally(() => this.#opening = undefined));
+  }
+
+  async #open(): Promise<void> {
     const { client, ended } = await this.#connect();
     this.#running = this.#stay(client, ended);
     // What was sent before.
     if (!this.#cancelSend) this.#sendNow();
   }
 
-  /** Calls `listener` with the texts of a kind. Returns a function that removes it. */
-  on(kind: string, listener: Listener): () => void {
+  /** One more uses it, and is to close it. */
+  share(): this {
+    this.#users++;
+    return this;
+  }
+
+  /**
+   * Calls `listener` with the texts of a kind; without `own` not with those that were sent here.
+   * Returns a function that removes it.
+   */
+  on(kind: string, listener: Listener, { own = true }: { own?: boolean } = {}): () => void {
     const listeners = this.#listeners.get(kind) ?? new Set();
-    this.#listeners.set(kind, listeners.add(listener));
-    return () => void listeners.delete(listener);
+    const listening = { listener, own };
+    this.#listeners.set(kind, listeners.add(listening));
+    return () => void listeners.delete(listening);
   }
 
   /** Sends a text, soon and together with others; once it is back if the connection is lost. */
@@ -119,7 +142,7 @@ export class WakeUps {
       wait = FIRST_WAIT_MS;
       this.#sendNow();
       for (const listeners of this.#listeners.values()) {
-        for (const listener of listeners) listener(undefined);
+        for (const { listener } of listeners) listener(undefined);
       }
     }
   }
@@ -145,10 +168,13 @@ export class WakeUps {
   async #listen(client: DriverClient): Promise<void> {
     const nonce = crypto.randomUUID();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    client.on("notification", ({ payload = "" }) => {
+    client.on("notification", ({ payload = "", processId }) => {
       const [kind, ...items] = payload.split(" ");
       if (kind === PROBE && items[0] === nonce) resolve();
-      for (const listener of this.#listeners.get(kind!) ?? []) listener(items);
+      const isOwn = processId === client.processID;
+      for (const { listener, own } of this.#listeners.get(kind!) ?? []) {
+        if (own || !isOwn) listener(items);
+      }
     });
     await client.query({ text: `LISTEN ${CHANNEL}` });
     await client.query({ text: "SET synchronous_commit = off" });
@@ -165,12 +191,13 @@ export class WakeUps {
     }
   }
 
-  /** Sends what is waiting, then closes. */
+  /** Sends what is waiting, then closes, unless others still use it. */
   async close(): Promise<void> {
     if (this.#cancelSend) {
       this.#cancelSend();
       this.#sendNow();
     }
+    if (--this.#users > 0) return;
     this.#closed.abort();
     await this.#client?.end();
     await this.#running;

@@ -32,6 +32,7 @@ import type { Transact } from "../shared_act.ts";
 import { PostgresAct } from "./acts.ts";
 import { changesCatalog } from "../catalog_diff.ts";
 import { CATALOG } from "./catalog_watch.ts";
+import type { WakeUps } from "../../postgres/wake_ups.ts";
 import { Commits } from "./commits.ts";
 import { STATE_MIGRATIONS } from "./migrations.ts";
 import { NODE_TTL_MS } from "./node.ts";
@@ -54,6 +55,8 @@ export interface PostgresStateOptions {
   host?: string | undefined;
   /** @internal How long a node may be silent before others take over what it owns, ms. */
   ttlMs?: number;
+  /** @internal Those of the store in the same database. Default: its own connection. */
+  wakeUps?: WakeUps;
   /** @internal */
   clock?: Clock;
 }

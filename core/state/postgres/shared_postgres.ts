@@ -25,7 +25,10 @@ import { readQueue } from "./queue_rows.ts";
 import { readSharedCatalog } from "./snapshot.ts";
 
 /** What is said of this node when the state is opened. */
-export type NodeOptions = Pick<CoordinatorOptions, "host" | "ttlMs">;
+export type NodeOptions = Pick<CoordinatorOptions, "host" | "ttlMs"> & {
+  /** Those that this process has already. */
+  wakeUps?: WakeUps;
+};
 
 /** The shared half of a state in PostgreSQL. */
 export class SharedPostgres implements SharedState {
@@ -33,10 +36,12 @@ export class SharedPostgres implements SharedState {
   readonly #waiting: Patience;
   readonly #time: DatabaseClock;
   readonly #wakeUps: WakeUps;
+  /** The connection for wake-ups is another's, too. */
+  readonly #isGuest: boolean;
   readonly #watch: CatalogWatch;
   /** Told of the node that this process is. */
   readonly #named: (node: string) => void;
-  readonly #options: NodeOptions;
+  readonly #options: Omit<NodeOptions, "wakeUps">;
   #node: PostgresNode | undefined;
   /** The last read of counts, and when it began. */
   #counts: { at: number; counts: Promise<ReadonlyMap<string, SharedCounts>> } | undefined;
@@ -48,11 +53,13 @@ export class SharedPostgres implements SharedState {
       named(node: string): void;
     },
   ) {
-    this.#options = node;
+    const { wakeUps, ...options } = node;
+    this.#options = options;
     this.#postgres = postgres;
     this.#waiting = waiting;
     this.#time = new DatabaseClock(waiting.clock);
-    this.#wakeUps = new WakeUps(postgres.target, { clock: waiting.clock });
+    this.#wakeUps = wakeUps ?? new WakeUps(postgres.target, { clock: waiting.clock });
+    this.#isGuest = wakeUps !== undefined;
     this.#named = named;
     this.#watch = new CatalogWatch({
       clock: waiting.clock,
@@ -72,6 +79,8 @@ export class SharedPostgres implements SharedState {
       const [row] = await this.#postgres.query<{ now: number }>("read", TIME);
       return row!;
     });
+    // The last step: one that could not be opened is not closed.
+    if (this.#isGuest) this.#wakeUps.share();
   }
 
   coordinator(options: CoordinatorOptions): PostgresNode {

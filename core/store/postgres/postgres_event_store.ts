@@ -94,7 +94,8 @@ export class PostgresEventStore implements JournalStore {
   /** @internal */
   readonly outbox: PostgresOutbox;
   readonly #postgres: Postgres;
-  readonly #wakeUps: WakeUps;
+  /** @internal For the state of the same process, which need not listen on its own. */
+  readonly wakeUps: WakeUps;
   readonly #heads = new Heads();
   readonly #reader: PostgresReader;
   readonly #producer: Producer;
@@ -123,8 +124,9 @@ export class PostgresEventStore implements JournalStore {
     this.#pollInterval = options.pollInterval ?? POLL_INTERVAL_MS;
     this.#dedupWindow = options.dedupWindow ?? DEFAULT_DEDUP_WINDOW_MS;
     this.#postgres = lazyPostgres(options);
-    this.#wakeUps = new WakeUps(this.#postgres.target);
-    this.#wakeUps.on(APPENDED, (items) => this.#wokenBy(items));
+    this.wakeUps = new WakeUps(this.#postgres.target);
+    // What is stored here is known here.
+    this.wakeUps.on(APPENDED, (items) => this.#wokenBy(items), { own: false });
     const context = { postgres: this.#postgres, heads: this.#heads };
     this.#reader = new PostgresReader({ ...context, report: (found) => this.#report(found) });
     this.#producer = new Producer({ postgres: this.#postgres, patience: this.#patience });
@@ -143,10 +145,10 @@ export class PostgresEventStore implements JournalStore {
       appended: (topic, head) => {
         this.#heads.note(topic, head);
         this.#heads.tell(topic);
-        this.#wakeUps.send(APPENDED, topic);
+        this.wakeUps.send(APPENDED, topic);
       },
-      tellUsed: () => this.#wakeUps.send(OUTBOX, "used"),
-      onUsed: (listener) => this.#wakeUps.on(OUTBOX, listener),
+      tellUsed: () => this.wakeUps.send(OUTBOX, "used"),
+      onUsed: (listener) => this.wakeUps.on(OUTBOX, listener),
     });
   }
 
@@ -184,7 +186,7 @@ export class PostgresEventStore implements JournalStore {
 
   async #open(): Promise<void> {
     // First: behind a pooler that delivers none, nothing is to be made.
-    await this.#wakeUps.open();
+    await this.wakeUps.open();
     await migrate(this.#postgres, STORE_MIGRATIONS);
     const [row] = await this.#postgres.query<{ durable: boolean }>("append", DURABILITY);
     this.#durable = row!.durable;
@@ -273,7 +275,7 @@ export class PostgresEventStore implements JournalStore {
         const outcome = outcomes[at]!;
         if (!outcome.ok || outcome.count === 0) continue;
         this.#heads.storedHere(topic, outcome);
-        this.#wakeUps.send(APPENDED, topic);
+        this.wakeUps.send(APPENDED, topic);
       }
     }
   }
@@ -464,7 +466,7 @@ export class PostgresEventStore implements JournalStore {
     await this.#last;
     await this.#opening?.catch(() => {});
     await this.#background;
-    await this.#wakeUps.close();
+    await this.wakeUps.close();
     await this.#postgres.close();
   }
 }

@@ -2,6 +2,7 @@
  * What one node appends, the others hear of: woken, or by looking for it when no wake-up comes.
  */
 import assert from "node:assert/strict";
+import { connect } from "../../../mod.ts";
 import { openPostgres } from "../../../core/postgres/connection.ts";
 import { readTarget } from "../../../core/postgres/url.ts";
 import { WakeUps } from "../../../core/postgres/wake_ups.ts";
@@ -139,6 +140,47 @@ async function sendsLater(server: PostgresServer): Promise<void> {
   await Promise.all([here, there, control].map((one) => one.close()));
 }
 
+/** What it has stored itself it need not look for, each 10 ms while it publishes. */
+async function hearsOthers(server: PostgresServer): Promise<void> {
+  const target = readTarget(await server.database());
+  const [here, there] = [new WakeUps(target), new WakeUps(target)];
+  await Promise.all([here.open(), there.open()]);
+  const [others, all]: [string[], string[]] = [[], []];
+  here.on("t", (items) => void others.push(...items!), { own: false });
+  here.on("t", (items) => void all.push(...items!));
+  here.send("t", "mine");
+  await until(() => all.includes("mine"));
+  there.send("t", "theirs");
+  await until(() => others.length > 0);
+  assert.deepEqual([others, all], [["theirs"], ["mine", "theirs"]]);
+  await Promise.all([here.close(), there.close()]);
+}
+
+/** Where several share it, it listens until all of them have closed it. */
+async function isShared(server: PostgresServer): Promise<void> {
+  const target = readTarget(await server.database({ name: "shared" }));
+  const [here, there] = [new WakeUps(target), new WakeUps(target)];
+  const told: string[] = [];
+  there.on("t", (items) => void told.push(...items!));
+  assert.equal(here.share(), here);
+  await Promise.all([here.open(), here.open(), there.open()]);
+  const listening = `SELECT count(*) FROM pg_stat_activity WHERE datname = 'shared'`;
+  assert.equal((await server.sql(listening)).trim(), "2", "one each");
+  await here.close();
+  here.send("t", "still");
+  await until(() => told.includes("still"));
+  await Promise.all([here.close(), there.close()]);
+}
+
+async function listensOnceANode(server: PostgresServer): Promise<void> {
+  const url = await server.database({ name: "lone" });
+  await using broker = await connect(url);
+  await broker.publish("t", "x", 1);
+  const listening = `SELECT count(*) FROM pg_stat_activity
+    WHERE application_name = 'evs wake-ups' AND datname = 'lone'`;
+  assert.equal((await server.sql(listening)).trim(), "1");
+}
+
 Deno.test("wake-ups between nodes", async (t) => {
   await using server = await startPostgres({ settings: { fsync: "off" } });
   const step = (name: string, body: (server: PostgresServer) => Promise<void>) =>
@@ -148,5 +190,8 @@ Deno.test("wake-ups between nodes", async (t) => {
   await step("onAppended tells of events that nobody sent a wake-up for", looksByItself);
   await step("open listens once, however often it has to begin again", listensOnce);
   await step("send keeps what is sent before it listens", sendsLater);
+  await step("on leaves out what was sent here, where that is known", hearsOthers);
+  await step("close ends it when all who share it have closed it", isShared);
+  await step("connect listens once for events and state", listensOnceANode);
   await step("onAppended tells what came while its connection was lost", listensAgain);
 });
