@@ -187,11 +187,11 @@ export class SubscriptionManager extends LeaseRequests {
       ...cursors.map((cursor): StateChange => ({ op: "cursor.put", record: cursor })),
       ...auditedSubscription("subscription.create", record, { act }),
     ]);
-    // Where others share the state, this may have been learned by now, like what they make.
-    if (this.#drivers.get(name)) return;
-    const isDivided = this.#context.coordinator !== undefined;
+    // Where others share the state, this may have been learned by now; or one that is gone again.
+    if (record.rev !== undefined && this.#drivers.get(name)?.record.rev === record.rev) return;
+    this.forget(name);
     const start = { cursors, done: [], missed: [], retries: [] };
-    this.#begin(record, isDivided ? dividedStart(record) : start);
+    this.#begin(record, this.#context.coordinator ? dividedStart(record) : start);
   }
 
   /** How many parts a new one has. One without a name has one consumer. */

@@ -204,6 +204,8 @@ export class TopicCatalog {
       }
       this.#topics.set(name, record);
       await state.commit([{ op: "topic.put", record, before: "none" }, ...also]);
+      // One that was removed before it was stored may have been learned meanwhile.
+      if (this.#topics.get(name)?.rev !== rev) this.#topics.set(name, record);
       return record;
     });
   }

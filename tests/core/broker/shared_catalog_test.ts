@@ -10,7 +10,7 @@ import { dose } from "../../helpers/dose.ts";
 import { randomFrom } from "../../helpers/flip.ts";
 import { nextTurn } from "../../helpers/late_state.ts";
 import { assertSeeded } from "../../helpers/seed.ts";
-import { SharedMemory } from "../../helpers/shared_catalog_state.ts";
+import { SharedMemory, type Step } from "../../helpers/shared_catalog_state.ts";
 
 const FILE = "tests/core/broker/shared_catalog_test.ts";
 const NUMBER = JSON.stringify({ type: "number" });
@@ -291,6 +291,69 @@ Deno.test("what a broker stores while it reads the catalog stays", async () => {
   while (a.topics.get("t") === undefined) await nextTurn();
   assert.ok(a.topics.get("u"));
   assert.ok(a.subscriptions.has("s"));
+});
+
+/**
+ * Has `b` make something while `a` makes and removes one of that name: `b` learns of it when its own
+ * is stored, and is not told yet that it is.
+ */
+async function crossing(
+  { shared }: { shared: SharedMemory },
+  { made, known, before }: {
+    made: () => Promise<unknown>;
+    known: () => boolean;
+    before: () => Promise<unknown>;
+  },
+): Promise<void> {
+  const store = shared.hold("commit");
+  const making = made();
+  for (let turns = 0; turns < 10; turns++) await nextTurn();
+  shared.holds.delete("commit"); // of others
+  const answer = shared.hold("catalog-answer");
+  await before();
+  // It is told before the catalog has been read once more.
+  shared.turns = (step) =>
+    ({ commit: 50, catalog: 300 } as Partial<Record<Step, number>>)[step] ?? 1;
+  store();
+  for (let turns = 0; turns < 10; turns++) await nextTurn();
+  answer();
+  while (!known()) await nextTurn();
+  await making;
+  await shared.quiet();
+}
+
+Deno.test("a subscription that takes the place of one that is removed meanwhile is the one that is stored", async () => {
+  await using test = await nodes();
+  const { a, b, shared } = test;
+  await crossing(test, {
+    made: () => b.subscriptions.put("s", { topic: "of-b" }),
+    known: () => b.subscriptions.has("s"),
+    async before() {
+      await a.subscriptions.put("s", { topic: "of-a" });
+      for (let turns = 0; turns < 10; turns++) await nextTurn();
+      shared.holds.delete("catalog-answer");
+      await a.subscriptions.remove("s");
+    },
+  });
+  for (const broker of test.brokers) assert.deepEqual(knownTo(broker), stored(shared));
+  assert.equal(b.subscriptions.require("s").record.topic, "of-b");
+});
+
+Deno.test("a topic that takes the place of one that is removed meanwhile is the one that is stored", async () => {
+  await using test = await nodes();
+  const { a, b, shared } = test;
+  await crossing(test, {
+    made: () => b.topics.create("t", { maxEvents: 2 }),
+    known: () => b.topics.get("t")?.options.maxEvents === 1,
+    async before() {
+      await a.topics.create("t", { maxEvents: 1 });
+      for (let turns = 0; turns < 10; turns++) await nextTurn();
+      shared.holds.delete("catalog-answer");
+      await a.topics.remove("t");
+    },
+  });
+  for (const broker of test.brokers) assert.deepEqual(knownTo(broker), stored(shared));
+  assert.equal(b.topics.get("t")?.options.maxEvents, 2);
 });
 
 /** Has another broker register something while this one compares what it registers, once. */

@@ -271,4 +271,23 @@ export const catalogMutants: Mutant[] = [
     tests: ["tests/core/broker/shared_catalog_test.ts"],
     filter: "a schema that is registered again",
   },
+  {
+    name: "catalog: keeps a subscription in whose place another one is stored",
+    promise: BOTH,
+    file: "core/delivery/manager.ts",
+    from:
+      "if (record.rev !== undefined && this.#drivers.get(name)?.record.rev === record.rev) return;",
+    to: "if (this.#drivers.get(name)) return;",
+    tests: ["tests/core/broker/shared_catalog_test.ts"],
+    filter: "takes the place",
+  },
+  {
+    name: "catalog: keeps a topic in whose place another one is stored",
+    promise: BOTH,
+    file: "core/topic/catalog.ts",
+    from: "if (this.#topics.get(name)?.rev !== rev) this.#topics.set(name, record);",
+    to: "",
+    tests: ["tests/core/broker/shared_catalog_test.ts"],
+    filter: "takes the place",
+  },
 ];
