@@ -60,10 +60,11 @@ function given(conditions: readonly Condition[], ...more: readonly (string | num
 function conditionsOf(filter: BoundDeadLetterFilter): Condition[] {
   const { ids, reason, since, before } = filter;
   const candidates = ids?.flatMap((id) => [id, id.slice(id.indexOf(":") + 1)]);
-  const list = listType("text");
+  // As a table, which is looked up by a hash: a list is gone through for each row.
+  const listed = `(SELECT unnest(?${listType("text")}))`;
   return [
-    [`id = ANY(?${list})`, candidates && listText(candidates)],
-    [`(id = ANY(?${list}) OR subscription || ':' || id = ANY(?${list}))`, ids && listText(ids)],
+    [`id IN ${listed}`, candidates && listText(candidates)],
+    [`(id IN ${listed} OR subscription || ':' || id IN ${listed})`, ids && listText(ids)],
     ["subscription = ?", filter.subscription],
     ["topic = ?", filter.topic],
     ["type = ?", filter.type],
