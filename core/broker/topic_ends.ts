@@ -35,7 +35,11 @@ export class TopicEnds {
   constructor(context: TopicEndsContext, snapshot: StateSnapshot) {
     this.#context = context;
     this.#before = snapshot.ends ?? [];
-    this.lost = lostEndsIn(context.store, knownEnds(ofTopics(snapshot), context.known));
+    const { store, state, known } = context;
+    // Both in one database: neither can be older than the other, and a store that was not opened
+    // before has not read yet where topics end.
+    const isOne = store.sharesState && state.shared !== undefined;
+    this.lost = isOne ? [] : lostEndsIn(store, knownEnds(ofTopics(snapshot), known));
   }
 
   /**

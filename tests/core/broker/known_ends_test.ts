@@ -4,13 +4,16 @@
  */
 import assert from "node:assert/strict";
 import { endChanges, knownEnds, lostEnds } from "../../../core/broker/known_ends.ts";
+import { TopicEnds } from "../../../core/broker/topic_ends.ts";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
+import { GuardedState } from "../../../core/state/guarded_state.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
 import { SqliteState } from "../../../core/state/sqlite.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
 import { FileEventStore } from "../../../core/store/file/file_event_store.ts";
 import { SqliteEventStore } from "../../../core/store/sqlite/sqlite_event_store.ts";
 import type { JournalStore } from "../../../core/store/store.ts";
+import { ActingState } from "../../helpers/acting_state.ts";
 import { MemoryDisk } from "../../helpers/memory_disk.ts";
 import { testFolder } from "../../helpers/folder.ts";
 
@@ -252,4 +255,23 @@ Deno.test("EventBroker misses nothing of a topic in memory that was removed, and
   await broker.publish("t", "x", 3);
   await broker.idle();
   assert.deepEqual(handled, [3]);
+});
+
+Deno.test("TopicEnds misses nothing where state and events are in one database that was not read yet", () => {
+  const cursor = { subscription: "s", topic: "t", next: 9 };
+  const state = new ActingState();
+  const snapshot = state.load();
+  snapshot.topics.push({ name: "t" } as typeof snapshot.topics[number]);
+  snapshot.cursors.push(cursor);
+  const store = new MemoryEventStore() as Omit<JournalStore, "sharesState"> & {
+    sharesState?: true;
+  };
+  store.keepsNumbers = () => true;
+  const lost = () => {
+    const context = { store, state: new GuardedState(state, store), onError: () => {} };
+    return new TopicEnds(context, snapshot).lost;
+  };
+  assert.deepEqual(lost(), [{ topic: "t", firstSeq: 1, lastSeq: 8 }], "elsewhere it does");
+  store.sharesState = true;
+  assert.deepEqual(lost(), []);
 });
