@@ -109,6 +109,7 @@ function openStores(
 /** Lets handlers finish, stores what is under way, and closes the store and the state. */
 export async function closeParts(parts: BrokerParts): Promise<void> {
   const { journals, state } = parts;
+  state.closing();
   await parts.shared?.close();
   await Promise.all([
     parts.scheduled.close(),

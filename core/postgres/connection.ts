@@ -9,7 +9,7 @@
  */
 import { type Clock, systemClock } from "../base/clock.ts";
 import { CannotStoreError, ClosedError } from "../base/errors.ts";
-import { connectDriver, cutConnection, type DriverClient } from "./driver.ts";
+import { connectDriver, cutConnection, type DriverClient, endConnection } from "./driver.ts";
 import { asPostgresError, AWAY, type DriverError, isLost, UnknownOutcomeError } from "./errors.ts";
 import { type DatabaseTarget, placeOf, type PostgresOptions, readTarget } from "./url.ts";
 
@@ -35,6 +35,8 @@ export interface Postgres {
   ): Promise<Row[]>;
   /** Statements in one transaction on one connection of that role. */
   transaction<T>(role: Role, work: (query: Query) => Promise<T>): Promise<T>;
+  /** The process ends soon: a connection that cannot be made is not tried again. */
+  hurry(): void;
   close(): Promise<void>;
 }
 
@@ -43,13 +45,19 @@ export interface ConnectionOptions {
   clock?: Clock;
   /**
    * Milliseconds after which a statement that has no answer is given up and its connection closed.
-   * The server's own timeout does not end a wait for a standby.
+   * The server's own timeout does not end a wait for a standby. Default: 30 s, for "node" 10 s.
    */
   deadline?: number;
 }
 
 const CONNECTIONS: Record<Role, number> = { append: 1, state: 1, read: 2, node: 1 };
-const DEADLINE_MS = 30_000;
+/** A node whose heartbeat takes longer is taken for gone; a new connection may be quicker. */
+const DEADLINES_MS: Record<Role, number> = {
+  append: 30_000,
+  state: 30_000,
+  read: 30_000,
+  node: 10_000,
+};
 /** The warning of a commit that no standby has, because somebody cancelled the wait for it. */
 const CANCELLED_WAIT = "01000";
 
@@ -83,12 +91,15 @@ class Connections implements Postgres {
 
   constructor(
     target: DatabaseTarget,
-    { clock = systemClock, deadline = DEADLINE_MS }: ConnectionOptions,
+    { clock = systemClock, deadline }: ConnectionOptions,
   ) {
     this.target = target;
     this.place = placeOf(target);
     const lanes = (role: Role) =>
-      Array.from({ length: CONNECTIONS[role] }, () => new Lane(target, { role, clock, deadline }));
+      Array.from(
+        { length: CONNECTIONS[role] },
+        () => new Lane(target, { role, clock, deadline: deadline ?? DEADLINES_MS[role] }),
+      );
     this.#lanes = {
       append: lanes("append"),
       state: lanes("state"),
@@ -108,6 +119,10 @@ class Connections implements Postgres {
   /** The one with the least to do. */
   #lane(role: Role): Lane {
     return this.#lanes[role].reduce((least, lane) => lane.waiting < least.waiting ? lane : least);
+  }
+
+  hurry(): void {
+    for (const lane of Object.values(this.#lanes).flat()) lane.hurry();
   }
 
   async close(): Promise<void> {
@@ -143,6 +158,9 @@ class Lane {
   #session: Session | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
+  #hurries = false;
+  /** Why a connection could not be made since it hurries. */
+  #failure: Error | undefined;
   /** How many use it or wait for it. */
   waiting = 0;
 
@@ -166,12 +184,19 @@ class Lane {
   async #connected(): Promise<Session> {
     if (this.#closed) throw new ClosedError("the connection to PostgreSQL is closed");
     if (this.#session && !this.#session.isLost) return this.#session;
+    if (this.#failure) throw this.#failure;
     try {
       const client = await connectDriver(this.#target, `evs ${this.#options.role}`);
       return this.#session = new Session(client, this.#target, this.#options);
     } catch (error) {
-      throw asPostgresError(error, this.#target);
+      const told = asPostgresError(error, this.#target);
+      if (this.#hurries) this.#failure = told;
+      throw told;
     }
+  }
+
+  hurry(): void {
+    this.#hurries = true;
   }
 
   /** Waits for what is under way, then closes. */
@@ -256,6 +281,6 @@ class Session {
   }
 
   async close(): Promise<void> {
-    if (!this.isLost) await this.#client.end();
+    if (!this.isLost) await endConnection(this.#client, this.#options.clock);
   }
 }

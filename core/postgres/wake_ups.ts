@@ -6,9 +6,9 @@
  * an append, NOTIFY would make it a few times slower: it takes a lock of the whole database until
  * the commit.
  */
-import { type Clock, systemClock } from "../base/clock.ts";
+import { type Clock, setBackgroundTimer, systemClock } from "../base/clock.ts";
 import { CannotStoreError, ClosedError, type EvsError } from "../base/errors.ts";
-import { connectDriver, cutConnection, type DriverClient } from "./driver.ts";
+import { connectDriver, cutConnection, type DriverClient, endConnection } from "./driver.ts";
 import { asPostgresError } from "./errors.ts";
 import { pause } from "./patience.ts";
 import { type DatabaseTarget, placeOf } from "./url.ts";
@@ -27,12 +27,17 @@ export interface WakeUpOptions {
   clock?: Clock;
   /** Milliseconds. */
   probeTimeout?: number;
+  /** How often to ask whether the connection is still there, ms. */
+  checkInterval?: number;
 }
 
 const CHANNEL = "evs";
 const PROBE = "probe";
 const SEND_EVERY_MS = 10;
 const PROBE_TIMEOUT_MS = 5000;
+const CHECK_INTERVAL_MS = 30_000;
+/** After this long without an answer a connection is as good as lost, ms. */
+const DEADLINE_MS = 10_000;
 const [FIRST_WAIT_MS, LONGEST_WAIT_MS] = [50, 2000];
 /** PostgreSQL takes less than 8000 bytes. */
 const LONGEST_PAYLOAD = 7000;
@@ -42,6 +47,7 @@ export class WakeUps {
   readonly #target: DatabaseTarget;
   readonly #clock: Clock;
   readonly #probeTimeout: number;
+  readonly #checkInterval: number;
   readonly #listeners = new Map<string, Set<Listening>>();
   readonly #closed = new AbortController();
   #client: DriverClient | undefined;
@@ -55,11 +61,13 @@ export class WakeUps {
 
   constructor(
     target: DatabaseTarget,
-    { clock = systemClock, probeTimeout = PROBE_TIMEOUT_MS }: WakeUpOptions = {},
+    { clock = systemClock, probeTimeout = PROBE_TIMEOUT_MS, checkInterval = CHECK_INTERVAL_MS }:
+      WakeUpOptions = {},
   ) {
     this.#target = target;
     this.#clock = clock;
     this.#probeTimeout = probeTimeout;
+    this.#checkInterval = checkInterval;
   }
 
   /**
@@ -112,9 +120,19 @@ export class WakeUps {
     this.#pending = new Map();
     const payloads = [...sent].flatMap(([kind, items]) => payloadsOf(kind, items));
     const text = `SELECT pg_notify('${CHANNEL}', payload) FROM unnest($1::text[]) AS payload`;
-    client.query({ text, values: [payloads], name: "notify" }).catch(() => {
+    this.#ask(client, { text, values: [payloads], name: "notify" }).catch(() => {
       for (const [kind, items] of sent) this.#keep(kind, items);
     });
+  }
+
+  /** Runs a statement. A connection on which no answer comes is cut: others are woken by a new one. */
+  async #ask(client: DriverClient, query: Parameters<DriverClient["query"]>[0]): Promise<void> {
+    const cancel = this.#clock.setTimer(() => cutConnection(client), DEADLINE_MS);
+    try {
+      await client.query(query);
+    } finally {
+      cancel();
+    }
   }
 
   #keep(kind: string, items: Iterable<string>): void {
@@ -128,7 +146,9 @@ export class WakeUps {
     this.#client = client;
     const { signal } = this.#closed;
     for (let wait = FIRST_WAIT_MS;;) {
+      const stopChecking = this.#check(client);
       await ended;
+      stopChecking();
       this.#client = undefined;
       if (signal.aborted) return;
       await pause(this.#clock, wait, signal);
@@ -145,6 +165,27 @@ export class WakeUps {
         for (const { listener } of listeners) listener(undefined);
       }
     }
+  }
+
+  /**
+   * Asks from time to time whether the connection is there, and cuts it if not. Who only listens
+   * would never learn that the other end is gone. Returns a function that ends it.
+   */
+  #check(client: DriverClient): () => void {
+    let cancel = () => {};
+    let isOver = false;
+    const next = () => {
+      if (isOver) return;
+      cancel = setBackgroundTimer(this.#clock, () => {
+        // Where it fails, `ended` comes.
+        void this.#ask(client, { text: "SELECT 1" }).catch(() => {}).then(next);
+      }, this.#checkInterval);
+    };
+    next();
+    return () => {
+      isOver = true;
+      cancel();
+    };
   }
 
   async #connect(): Promise<{ client: DriverClient; ended: Promise<void> }> {
@@ -176,15 +217,15 @@ export class WakeUps {
         if (own || !isOwn) listener(items);
       }
     });
-    await client.query({ text: `LISTEN ${CHANNEL}` });
-    await client.query({ text: "SET synchronous_commit = off" });
+    await this.#ask(client, { text: `LISTEN ${CHANNEL}` });
+    await this.#ask(client, { text: "SET synchronous_commit = off" });
     const cancel = this.#clock.setTimer(
       () => reject(noWakeUps(this.#target)),
       this.#probeTimeout,
     );
     try {
       const text = `SELECT pg_notify('${CHANNEL}', $1)`;
-      await client.query({ text, values: [`${PROBE} ${nonce}`] });
+      await this.#ask(client, { text, values: [`${PROBE} ${nonce}`] });
       await promise;
     } finally {
       cancel();
@@ -199,7 +240,7 @@ export class WakeUps {
     }
     if (--this.#users > 0) return;
     this.#closed.abort();
-    await this.#client?.end();
+    if (this.#client) await endConnection(this.#client, this.#clock);
     await this.#running;
   }
 }

@@ -249,6 +249,10 @@ export class GuardedState implements State {
     return this.#state.deadLetterTrend(end);
   }
 
+  closing(): void {
+    this.#state.closing?.();
+  }
+
   close(): Promise<void> {
     return this.#state.close();
   }

@@ -421,6 +421,12 @@ export interface State {
    * @internal
    */
   deadLetterTrend(end: number): MaybePromise<GroupTrendCount[]>;
+  /**
+   * The broker begins to close: what waits for a database that is away waits some time longer, and
+   * is then refused.
+   * @internal
+   */
+  closing?(): void;
   /** @internal */
   close(): Promise<void>;
 }

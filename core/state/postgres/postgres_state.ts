@@ -3,7 +3,7 @@
  * opened; all else is read when it is asked for. A commit is one transaction
  * (core/state/postgres/commits.ts); in it, the epochs of the parts that it is about are checked.
  */
-import { type Clock, systemClock } from "../../base/clock.ts";
+import { type Clock, setBackgroundTimer, systemClock } from "../../base/clock.ts";
 import { InternalError } from "../../base/errors.ts";
 
 import type { AuditQuery, AuditRecord } from "../../event/audit.ts";
@@ -82,6 +82,8 @@ export class PostgresState implements State {
   #snapshot: StateSnapshot | undefined;
 
   readonly #closing = new AbortController();
+  readonly #waiting: Patience;
+  #cancelHurry = () => {};
 
   private constructor(
     postgres: Postgres,
@@ -94,7 +96,7 @@ export class PostgresState implements State {
     this.#postgres = postgres;
     this.#commits = commits;
     this.#snapshot = snapshot;
-    const waiting = { ...patience, signal: this.#closing.signal };
+    const waiting = this.#waiting = { ...patience, signal: this.#closing.signal };
     this.#reads = new StateReads((text, values) =>
       patiently(() => postgres.query("read", text, values), waiting)
     );
@@ -287,11 +289,20 @@ export class PostgresState implements State {
   hurry(): void {
     this.#closing.abort();
     this.#commits.hurry();
+    this.#postgres.hurry();
+  }
+
+  /** @internal */
+  closing(): void {
+    const { clock, patience } = this.#waiting;
+    this.#cancelHurry();
+    this.#cancelHurry = setBackgroundTimer(clock, () => this.hurry(), patience);
   }
 
   /** @internal */
   async close(): Promise<void> {
     await this.shared.close();
+    this.#cancelHurry();
     this.hurry();
     await this.#commits.close();
     await this.#postgres.close();

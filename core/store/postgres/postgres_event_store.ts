@@ -456,6 +456,7 @@ export class PostgresEventStore implements JournalStore {
   hurry(): void {
     this.#hurry.abort();
     this.#producer.close();
+    this.#postgres.hurry();
   }
 
   /** Ends the waiting for a server that is away, stores what is under way, then closes. */

@@ -11,7 +11,9 @@ import { PostgresEventStore } from "../../../core/store/postgres/postgres_event_
 import { Producer } from "../../../core/store/postgres/producer.ts";
 import type { Appended } from "../../../core/store/store.ts";
 import { newEvent } from "../../../testing/new_event.ts";
+import { FakeClock } from "../../helpers/fake_clock.ts";
 import { type PostgresServer, startPostgres } from "../../helpers/postgres.ts";
+import { startPostgresProxy } from "../../helpers/postgres_proxy.ts";
 import { Cuts } from "./cuts.ts";
 import { appendOne, twoNodes } from "./two_nodes.ts";
 
@@ -181,6 +183,37 @@ async function listensOnceANode(server: PostgresServer): Promise<void> {
   assert.equal((await server.sql(listening)).trim(), "1");
 }
 
+/** The network is gone, and nobody says so: what is sent gets nowhere, and nothing comes. */
+async function noticesSilence(server: PostgresServer): Promise<void> {
+  const url = await server.database();
+  let isSilent = false;
+  const pass = (bytes: Uint8Array) => isSilent ? undefined : bytes;
+  await using proxy = startPostgresProxy(url, { toServer: pass, toClient: pass });
+  const clock = new FakeClock();
+  const there = new WakeUps(readTarget(proxy.url), { clock });
+  const told: unknown[] = [];
+  there.on("claims", (items) => void told.push(items));
+  await there.open();
+  // No faster than the server answers.
+  const later = async (holds: () => boolean) => {
+    for (; !holds(); await clock.pass(20)) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  // It asks after half a minute, and waits for an answer; or it waits for that of what it sends.
+  for (const sends of [false, true]) {
+    told.length = 0;
+    isSilent = true;
+    if (sends) there.send("claims", "s");
+    await clock.pass(45_000);
+    isSilent = false;
+    await later(() => told.length > 0);
+    assert.equal(told[0], undefined, "some may have been missed");
+  }
+  // What was sent while nothing arrived.
+  await later(() => told.length > 1);
+  assert.deepEqual(told[1], ["s"]);
+  await there.close();
+}
+
 Deno.test("wake-ups between nodes", async (t) => {
   await using server = await startPostgres({ settings: { fsync: "off" } });
   const step = (name: string, body: (server: PostgresServer) => Promise<void>) =>
@@ -193,5 +226,6 @@ Deno.test("wake-ups between nodes", async (t) => {
   await step("on leaves out what was sent here, where that is known", hearsOthers);
   await step("close ends it when all who share it have closed it", isShared);
   await step("connect listens once for events and state", listensOnceANode);
+  await step("a connection on which nothing comes any more is made again", noticesSilence);
   await step("onAppended tells what came while its connection was lost", listensAgain);
 });

@@ -1,0 +1,70 @@
+/**
+ * A node behind a network, for tests. It handles the events of the topic "t" as `consuming_node.ts`
+ * does; it leases those of "u" one by one and answers none, so that one sees until when it delivers;
+ * and it publishes to "p" whatever it reads from stdin, at whose end it closes. It tells of each as a
+ * line.
+ */
+import { EventBroker, PostgresEventStore, PostgresState } from "@env/env-event-stream";
+
+const [url, ca, host, ttlMs] = Deno.args;
+const encoder = new TextEncoder();
+const options = { url: url!, ca: Deno.readTextFileSync(ca!) };
+/** One clock for all processes of a machine. */
+const now = () => performance.timeOrigin + performance.now();
+/** A line in one piece, so that a kill leaves none in halves but the last. */
+const say = (line: string) => Deno.stdout.writeSync(encoder.encode(`${line}\n`));
+const codeOf = (error: unknown) => (error as { code?: string }).code ?? String(error);
+
+const state = await PostgresState.open(options, { host: host!, ttlMs: Number(ttlMs) });
+const eventStore = new PostgresEventStore(options);
+const broker = new EventBroker({
+  state,
+  eventStore,
+  onError: (error, context) => say(`error ${codeOf(error)} ${context}: ${error}`),
+});
+
+broker.subscribe<{ failing: number }>("t", (event, { attempt }) => {
+  say(`handled ${event.seq} ${event.key} ${attempt} ${now()}`);
+  if (attempt <= event.payload.failing) throw new Error(`attempt ${attempt} fails`);
+}, {
+  name: "s",
+  from: "start",
+  concurrency: 8,
+  maxRetries: 2,
+  maxDeliveries: 1000,
+  retryDelay: 20,
+});
+
+let isOver = false;
+
+async function leaseOneByOne(): Promise<void> {
+  while (!isOver) {
+    const request = { max: 1, leaseMs: 3_600_000, waitMs: 10_000 };
+    const { deliveries } = await broker.subscriptions.lease("slow", request, { consumer: host! });
+    for (const { entry } of deliveries) say(`leased ${entry.seq} ${now()}`);
+    await new Promise((resolve) => setTimeout(resolve, Number(ttlMs) / 50));
+  }
+}
+
+async function publish(id: string): Promise<void> {
+  try {
+    const { seq } = await broker.publish("p", "x", {}, { id });
+    say(`acked ${id} ${seq}`);
+  } catch (error) {
+    say(`refused ${id} ${codeOf(error)}`);
+  }
+}
+
+await broker.ready;
+say(`node ${state.node}`);
+leaseOneByOne().catch((error) => say(`error ${codeOf(error)} leasing: ${error}`));
+let rest = "";
+for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
+  const ids = (rest + text).split("\n");
+  rest = ids.pop()!;
+  for (const id of ids) void publish(id);
+}
+isOver = true;
+await broker.close();
+await eventStore.close();
+say("closed");
