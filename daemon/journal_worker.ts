@@ -41,19 +41,20 @@ serveCalls((message, ready): StoreAnswer | Promise<StoreAnswer> => {
   }
   for (const syncer of [...syncers.values(), behind]) syncer.check();
   if (call.op === "close") return close(store, behind);
-  if (call.op === "append" && call.early) {
-    const { requests, durability, groups } = call;
-    if ((durability ?? opened.durability) === "always") {
-      const result = store.appendUnsynced(requests, groups);
-      // Their state as of now: the next append may already be included when this one has been
-      // synced.
-      const answer = { result, topics: rows(store, topicsOf(requests)) };
-      ready();
-      return behind.sync().then(() => {
-        store.assertNamed();
-        return answer;
-      });
-    }
+  if (call.op === "append" && (call.durability ?? opened.durability) === "always") {
+    const { requests, groups, early } = call;
+    const result = store.appendUnsynced(requests, groups);
+    // Their state as of now: the next append may already be included when this one has been
+    // synced.
+    const answer = { result, topics: rows(store, topicsOf(requests)) };
+    const synced = () => {
+      store.assertNamed();
+      return answer;
+    };
+    if (early) ready();
+    if (early || behind.busy) return behind.sync().then(synced);
+    behind.syncNow();
+    return synced();
   }
   const answer = answerTo(store, call);
   // In the order of execution: otherwise a client would replace newer topic data with older data.

@@ -81,6 +81,8 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   readonly #durability: Durability;
   /** Whether the database is currently set to sync every commit. */
   #syncsEach: boolean;
+  /** The name of the log would survive a power cut. */
+  #isLogNamed = false;
   readonly #path: string;
   readonly #named: NamedFiles;
   readonly #database: DatabaseSync;
@@ -160,14 +162,15 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
     requests: readonly StoreRequest[],
     { durability = this.#durability, groups }: AppendOptions = {},
   ): AppendOutcome[] {
-    this.#syncEach(durability);
     this.#log.admit(requests);
     this.#noteClock();
-    const outcomes = this.#transaction(() =>
-      appendInGroups(requests, groups, {
-        store: (request) => this.#appender.append(request),
-        lookups: (topic) => this.#appender.lookups(topic),
-      })
+    const outcomes = this.#transaction(
+      () =>
+        appendInGroups(requests, groups, {
+          store: (request) => this.#appender.append(request),
+          lookups: (topic) => this.#appender.lookups(topic),
+        }),
+      durability,
     );
     this.#appender.commit();
     this.#log.stored();
@@ -175,19 +178,20 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   }
 
   /**
-   * {@link appendSync} without the sync, for callers that sync while the next append is prepared.
-   * Other commits are synced as before.
+   * {@link appendSync} without the sync, for callers that sync the log themselves. The first one is
+   * synced here: then the folder that the log is in is synced, too.
    * @internal
    */
   appendUnsynced(
     requests: readonly StoreRequest[],
     groups?: readonly AtomicGroup[],
   ): AppendOutcome[] {
-    try {
-      return this.appendSync(requests, { durability: "os", groups });
-    } finally {
-      this.#syncEach(this.#durability);
-    }
+    const outcomes = this.appendSync(requests, {
+      durability: this.#isLogNamed ? "os" : "always",
+      groups,
+    });
+    this.#isLogNamed = true;
+    return outcomes;
   }
 
   /**
@@ -200,7 +204,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
 
   #syncEach(durability: Durability): void {
     const each = durability === "always";
-    if (each === this.#syncsEach) return;
+    if (each === this.#syncsEach || this.#database.isTransaction) return;
     setSynchronous(this.#database, durability);
     this.#syncsEach = each;
   }
@@ -228,6 +232,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
 
   /** Accepts the damage found so far: it no longer degrades the store's health. */
   acceptDamage(): void {
+    this.#syncEach(this.#durability);
     this.#damage.accept();
   }
 
@@ -237,6 +242,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
    */
   report(told: Found): void {
     const row = this.#topics.get(told.topic);
+    this.#syncEach(this.#durability);
     // A reader on another thread learns of retention a moment later: what it misses there was
     // deleted on purpose.
     if (told.lost && row && told.lastSeq < row.firstSeq) return;
@@ -438,7 +444,9 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
     }
   }
 
-  #transaction<T>(work: () => T): T {
+  /** `durability`: of this one; what is not an append is as durable as the store. */
+  #transaction<T>(work: () => T, durability = this.#durability): T {
+    this.#syncEach(durability);
     try {
       // Prepared, because errors of `exec` carry no code, and a full disk would look like a bug.
       this.#prepare("BEGIN IMMEDIATE").run();

@@ -3,7 +3,8 @@
  *
  * `durability = interval:<ms>`: the log is synced that long after the first write that is not
  * synced yet, so that a power cut costs at most that much of the latest writes ({@link WalSyncer}).
- * And a large append is synced while the next one is prepared ({@link WalSyncBehind}).
+ * A large append is synced while the next one is prepared, and a small one with `fdatasync`: SQLite
+ * uses `fsync`, which commits the times of the file, too ({@link WalSyncBehind}).
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
 import type { Durability } from "../../event/durability.ts";
@@ -78,7 +79,7 @@ export class WalSyncer {
 }
 
 /**
- * Syncs the log beside the writing thread. Syncs run in order, so everything before an acknowledged
+ * Syncs the log beside the writing thread, or in it. Syncs run in order, so everything before an acknowledged
  * event is synced too; after a failed one there is no other (contract row 7).
  */
 export class WalSyncBehind {
@@ -114,6 +115,17 @@ export class WalSyncBehind {
     // Later calls check the failure themselves.
     this.#last = synced.catch(() => {});
     return synced;
+  }
+
+  /** Like {@link sync}, but blocks. No other sync may be under way. */
+  syncNow(): void {
+    this.check();
+    try {
+      this.#file.syncDataSync();
+    } catch (error) {
+      this.#failure = error;
+      throw error;
+    }
   }
 
   /** True while a sync is under way. */

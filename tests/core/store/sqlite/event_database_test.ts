@@ -62,25 +62,42 @@ Deno.test("rowSum differs when a row's place, its head, its type or any bit of i
   assert.equal(rowSum(line.slice(), { ...place }), sum);
 });
 
-Deno.test("SqliteEventStore syncs each commit again behind one that is synced beside the next append", () =>
+Deno.test("SqliteEventStore syncs each commit, but for appends that are synced by their caller", () =>
   inFolder(async (folder) => {
-    const { exec } = DatabaseSync.prototype;
-    const modes: string[] = [];
-    DatabaseSync.prototype.exec = function (sql) {
-      for (const [, mode] of sql.matchAll(/synchronous = (\w+)/g)) modes.push(mode!);
-      return exec.call(this, sql);
+    const store = new SqliteEventStore(`${folder}/events.db`);
+    const append = () => [{ topic: "t", events: [newEvent()] }];
+    const modes: number[] = [];
+    const watch = watchModes((mode) => modes.push(mode));
+    const modeOf = (work: () => void) => {
+      modes.length = 0;
+      work();
+      return modes.at(-1);
     };
     try {
-      const store = new SqliteEventStore(`${folder}/events.db`);
-      const append = () => [{ topic: "t", events: [newEvent()] }];
-      assert.equal(modes.at(-1), "FULL");
+      assert.equal(modeOf(() => store.appendUnsynced(append())), undefined, "the first is synced");
+      assert.equal(modeOf(() => store.appendUnsynced(append())), NORMAL);
+      assert.equal(modeOf(() => store.appendUnsynced(append())), undefined, "and as it was");
+      assert.equal(modeOf(() => store.truncateSync("t", 2)), FULL);
       store.appendUnsynced(append());
-      assert.deepEqual(modes.slice(-2), ["NORMAL", "FULL"]);
-      store.appendSync(append(), { durability: "os" });
-      store.appendSync(append());
-      assert.deepEqual(modes.slice(-2), ["NORMAL", "FULL"]);
+      assert.equal(modeOf(() => store.appendSync(append())), FULL);
+      assert.equal(modeOf(() => store.appendSync(append(), { durability: "os" })), NORMAL);
+      assert.equal(modeOf(() => store.raiseSync("t", 20)), FULL);
+      store.appendUnsynced(append());
+      assert.equal(modeOf(() => store.acceptDamage()), FULL);
       await store.close();
     } finally {
-      DatabaseSync.prototype.exec = exec;
+      watch.restore();
     }
   }));
+
+/** Calls `told` for each change of how commits are synced. */
+function watchModes(told: (mode: number) => void): { restore(): void } {
+  const { exec } = DatabaseSync.prototype;
+  DatabaseSync.prototype.exec = function (sql) {
+    for (const [, mode] of sql.matchAll(/synchronous = (\w+)/g)) {
+      told(mode === "FULL" ? FULL : NORMAL);
+    }
+    return exec.call(this, sql);
+  };
+  return { restore: () => DatabaseSync.prototype.exec = exec };
+}

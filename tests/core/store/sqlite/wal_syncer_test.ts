@@ -19,6 +19,21 @@ Deno.test("WalSyncBehind syncs nothing more after a sync that failed", async () 
   });
 });
 
+Deno.test("WalSyncBehind syncs at once, and nothing more after a sync that failed", async () => {
+  await inFolder(async (folder) => {
+    await Deno.symlink("/dev/null", `${folder}/x.db-wal`);
+    const behind = new WalSyncBehind(`${folder}/x.db`);
+    const failures: unknown[] = [];
+    for (let n = 0; n < 2; n++) {
+      assert.throws(() => behind.syncNow(), (error) => failures.push(error) > 0);
+    }
+    assert.match(String(failures[0]), /os error 22/);
+    assert.equal(failures[1], failures[0], "the second was not tried");
+    assert.throws(() => behind.check(), (error) => error === failures[0]);
+    await assert.rejects(behind.close(), (error) => error === failures[0]);
+  });
+});
+
 Deno.test("WalSyncer syncs once per interval, only after a write, and says at once that it failed", async () => {
   await inFolder(async (folder) => {
     // A device that cannot be synced, so that each sync is seen.
