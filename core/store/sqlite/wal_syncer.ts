@@ -79,8 +79,8 @@ export class WalSyncer {
 }
 
 /**
- * Syncs the log beside the writing thread, or in it. Syncs run in order, so everything before an acknowledged
- * event is synced too; after a failed one there is no other (contract row 7).
+ * Syncs the log beside the writing thread, or in it. Syncs run in order, so everything before an
+ * acknowledged event is synced too; after a failed one there is no other (contract row 7).
  */
 export class WalSyncBehind {
   readonly #file: Deno.FsFile;
