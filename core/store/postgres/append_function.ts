@@ -72,17 +72,28 @@ BEGIN
 END $$;
 `;
 
+/**
+ * The places of the events of a unit that are stored, `i` among all events and `o` among them, in
+ * order. Elements of arrays are looked up by them, which takes a constant time in PL/pgSQL: rows
+ * made of the arrays would be copied for each step of a statement.
+ */
+const PLACES = `
+          SELECT i, i - lo + 1 AS o
+          FROM generate_series(lo, CASE WHEN chosen IS NULL THEN hi END) AS i
+          UNION ALL SELECT i, o::int FROM unnest(chosen) WITH ORDINALITY AS c (i, o)
+        `;
+
 const APPEND = `
 CREATE FUNCTION evs.append_1(
   p_producer text, p_epoch bigint, p_batch bigint, p_now bigint, p_window bigint,
   t_name text[], t_rev bigint[], p_schemas bigint,
   u_topic int[], u_count int[], u_expected text[], u_group int[],
   c_group int[], c_topic int[], c_key text[], c_expected text[],
-  p_ids text, p_given text, p_types text, p_keys text, p_slots text, p_ts text, p_expires text,
-  p_versions text, p_metadata text, p_payloads text, p_crcs text,
+  p_ids text, p_given text, p_types text, p_keys text, p_slots text, times bigint[],
+  expires bigint[], p_versions text, p_metadata text, p_payloads text, crcs bigint[],
   d_type text, d_key text, d_slot int, d_ts bigint, d_expires bigint, d_version text,
   d_metadata text
-) RETURNS text LANGUAGE plpgsql AS $$
+) RETURNS text LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
   sep CONSTANT text := E'\\x1e';
@@ -93,21 +104,18 @@ DECLARE
   types text[] := string_to_array(p_types, sep);
   keys text[] := string_to_array(p_keys, sep, none);
   slots smallint[] := string_to_array(p_slots, sep)::smallint[];
-  times bigint[] := string_to_array(p_ts, sep)::bigint[];
-  expires bigint[] := string_to_array(p_expires, sep, none)::bigint[];
   versions text[] := string_to_array(p_versions, sep);
   metadatas text[] := string_to_array(p_metadata, sep);
   payloads text[] := string_to_array(p_payloads, sep);
-  crcs bigint[] := string_to_array(p_crcs, sep)::bigint[];
   t_id int[]; t_first bigint[]; t_last bigint[]; t_bytes bigint[]; t_at bigint[];
   now_ms bigint := coalesce(p_now, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint);
   lo int; hi int := 0; n int; t int;
   known json; known_count int; skipped int[];
   seen_group int := 0; conflict text; failed text; bases json;
-  base_keys text[]; base_numbers bigint[];
-  stored_count bigint; added bigint; stamp bigint; actual bigint;
+  chosen int[]; numbers bigint[];
+  stored_count int; added bigint; stamp bigint; actual bigint;
   k record;
-  replies text[] := '{}'; reply text;
+  replies text[] := '{}'; heads text[] := '{}'; reply text;
 BEGIN
   SELECT * INTO producer FROM evs.producers AS p WHERE p.producer = p_producer FOR UPDATE;
   IF NOT FOUND THEN RAISE EXCEPTION 'unknown producer' USING ERRCODE = 'EV001'; END IF;
@@ -117,12 +125,27 @@ BEGIN
     RAISE EXCEPTION 'old batch' USING ERRCODE = 'EV002';
   END IF;
 
-  INSERT INTO evs.topics (name)
-    SELECT u.name FROM unnest(t_name) AS u (name)
-    WHERE NOT EXISTS (SELECT 1 FROM evs.topics AS o WHERE o.name = u.name)
-    ORDER BY u.name
-    ON CONFLICT DO NOTHING;
-  PERFORM 1 FROM evs.topics WHERE name = ANY (t_name) ORDER BY topic_id FOR UPDATE;
+  -- What is returned of a row that was waited for is what is there after the wait.
+  IF cardinality(t_name) = 1 THEN
+    SELECT ARRAY[topic_id], ARRAY[first_seq], ARRAY[last_seq], ARRAY[bytes], ARRAY[stored_at]
+      INTO t_id, t_first, t_last, t_bytes, t_at
+    FROM evs.topics WHERE name = t_name[1] FOR UPDATE;
+  END IF;
+  IF t_id IS NULL THEN
+    INSERT INTO evs.topics (name)
+      SELECT u.name FROM unnest(t_name) AS u (name)
+      WHERE NOT EXISTS (SELECT 1 FROM evs.topics AS o WHERE o.name = u.name)
+      ORDER BY u.name
+      ON CONFLICT DO NOTHING;
+    WITH locked AS MATERIALIZED (
+      SELECT name, topic_id, first_seq, last_seq, bytes, stored_at
+      FROM evs.topics WHERE name = ANY (t_name) ORDER BY topic_id FOR UPDATE
+    )
+    SELECT array_agg(topic_id ORDER BY i), array_agg(first_seq ORDER BY i),
+      array_agg(last_seq ORDER BY i), array_agg(bytes ORDER BY i), array_agg(stored_at ORDER BY i)
+      INTO t_id, t_first, t_last, t_bytes, t_at
+    FROM locked JOIN unnest(t_name) WITH ORDINALITY AS u (name, i) USING (name);
+  END IF;
   -- Behind the lock: a topic that is removed meanwhile is removed with these events, or before them.
   -- A statement of its own: without a state in this database, there are no such tables.
   IF t_rev IS NOT NULL THEN
@@ -134,15 +157,10 @@ BEGIN
       RETURN '{"stale":true}';
     END IF;
   END IF;
-  SELECT array_agg(o.topic_id ORDER BY i), array_agg(first_seq ORDER BY i),
-    array_agg(last_seq ORDER BY i), array_agg(bytes ORDER BY i), array_agg(stored_at ORDER BY i)
-    INTO t_id, t_first, t_last, t_bytes, t_at
-  FROM unnest(t_name) WITH ORDINALITY AS u (name, i) JOIN evs.topics AS o USING (name);
-
   FOR u IN 1 .. cardinality(u_topic) LOOP
     t := u_topic[u]; n := u_count[u]; lo := hi + 1; hi := hi + n;
     known := NULL; known_count := 0; skipped := NULL; failed := NULL; bases := NULL;
-    stored_count := n;
+    chosen := NULL; numbers := NULL; stored_count := n;
 
     IF u_group[u] <> seen_group THEN
       seen_group := u_group[u];
@@ -159,8 +177,8 @@ BEGIN
       SELECT json_agg(json_build_array(e.o, s.seq, s.number) ORDER BY e.o), count(*),
         array_agg(e.o) FILTER (WHERE e.g = '1')
         INTO known, known_count, skipped
-      FROM unnest(ids[lo:hi], given[lo:hi]) WITH ORDINALITY AS e (id, g, o),
-        LATERAL evs.known_1(t_id[t], e.id, now_ms - p_window) AS s
+      FROM (SELECT i - lo + 1 AS o, ids[i] AS id, given[i] AS g FROM generate_series(lo, hi) AS i)
+        AS e, LATERAL evs.known_1(t_id[t], e.id, now_ms - p_window) AS s
       WHERE (e.g = '1' OR e.g = '2' AND u_expected[u] <> 'any') AND s.seq IS NOT NULL;
     END IF;
 
@@ -169,13 +187,12 @@ BEGIN
         failed := json_build_object('actual', t_last[t], 'subject', 'ids', 'known', known);
       ELSE
         SELECT count(*) INTO known_count FROM (
-          SELECT DISTINCT key FROM unnest(coalesce(keys[lo:hi], ARRAY[d_key])) AS u (key)) AS d;
+          SELECT DISTINCT coalesce(keys[i], d_key) FROM generate_series(lo, hi) AS i) AS d;
         IF known_count > 1 AND u_expected[u] NOT IN ('none', 'exists') THEN
           failed := json_build_object('actual', t_last[t], 'subject', 'keys');
         ELSE
-          FOR k IN SELECT key, min(o) AS o
-            FROM unnest(coalesce(keys[lo:hi], ARRAY[d_key])) WITH ORDINALITY AS e (key, o)
-            GROUP BY key ORDER BY min(o)
+          FOR k IN SELECT coalesce(keys[i], d_key) AS key FROM generate_series(lo, hi) AS i
+            GROUP BY 1 ORDER BY min(i)
           LOOP
             actual := evs.actual_1(t_id[t], t_first[t], t_last[t], k.key, u_expected[u]);
             IF NOT evs.meets_1(u_expected[u], actual) THEN
@@ -190,49 +207,54 @@ BEGIN
     END IF;
     IF failed IS NOT NULL THEN replies := replies || failed; CONTINUE; END IF;
 
-    base_keys := NULL; base_numbers := NULL;
+    -- The places of those that are stored; NULL: all.
+    IF given IS NOT NULL AND n > 0 THEN
+      SELECT coalesce(array_agg(i ORDER BY i), '{}') INTO chosen FROM generate_series(lo, hi) AS i
+      WHERE given[i] <> '2'
+        AND NOT EXISTS (SELECT 1 FROM unnest(skipped) AS s (o) WHERE s.o = i - lo + 1);
+      stored_count := cardinality(chosen);
+      IF stored_count = n THEN chosen := NULL; END IF;
+    END IF;
     IF n > 0 AND (keys IS NOT NULL OR d_key IS NOT NULL) THEN
-      SELECT array_agg(key), array_agg(number), json_agg(json_build_array(key, number))
-        INTO base_keys, base_numbers, bases
-      FROM (
+      WITH e AS MATERIALIZED (
+        SELECT o, key, row_number() OVER (PARTITION BY key ORDER BY o) AS nth
+        FROM (SELECT o, coalesce(keys[i], d_key) AS key FROM (${PLACES}) AS p) AS k
+        WHERE key IS NOT NULL
+      ), b AS MATERIALIZED (
         SELECT d.key, CASE WHEN l.number > 0 THEN l.number ELSE t_first[t] - 1 END AS number
-        FROM (SELECT DISTINCT key FROM unnest(coalesce(keys[lo:hi], ARRAY[d_key])) AS u (key)
-          WHERE key IS NOT NULL) AS d,
-          LATERAL evs.last_of_key_1(t_id[t], t_first[t], d.key) AS l) AS b;
+        FROM (SELECT DISTINCT coalesce(keys[i], d_key) AS key FROM generate_series(lo, hi) AS i) AS d,
+          LATERAL evs.last_of_key_1(t_id[t], t_first[t], d.key) AS l
+        WHERE d.key IS NOT NULL
+      )
+      SELECT (SELECT json_agg(json_build_array(key, number)) FROM b), array_agg(number ORDER BY o)
+        INTO bases, numbers
+      FROM (SELECT p.o, b.number + e.nth AS number FROM (${PLACES}) AS p
+        LEFT JOIN e USING (o) LEFT JOIN b USING (key)) AS n;
     END IF;
 
     IF n > 0 THEN
       stamp := greatest(now_ms, t_at[t]);
-      WITH e AS (
-        SELECT r.*, coalesce(r.k, d_key) AS key
-        FROM unnest(ids[lo:hi], given[lo:hi], types[lo:hi], keys[lo:hi], slots[lo:hi],
-          times[lo:hi], expires[lo:hi], versions[lo:hi], metadatas[lo:hi], payloads[lo:hi],
-          crcs[lo:hi]) WITH ORDINALITY
-          AS r (id, g, type, k, slot, ts, expires, version, metadata, payload, crc, o)
-        WHERE r.id IS NOT NULL
-      ), numbered AS (
-        SELECT e.*, t_last[t] + row_number() OVER (ORDER BY e.o) AS seq,
-          b.number + row_number() OVER (PARTITION BY e.key ORDER BY e.o) AS key_seq
-        FROM e LEFT JOIN unnest(base_keys, base_numbers) AS b (key, number) USING (key)
-        WHERE e.g IS DISTINCT FROM '2'
-          AND NOT EXISTS (SELECT 1 FROM unnest(skipped) AS s (o) WHERE s.o = e.o)
-      ), done AS (
-        INSERT INTO evs.events (topic_id, seq, slot, given, id, type, key, key_seq, ts, expires_at,
-          stored_at, schema_version, metadata, payload, crc)
-        SELECT t_id[t], seq, CASE WHEN key IS NULL THEN (seq >> 8) & 255
-          ELSE coalesce(slot, d_slot) END, coalesce(g, '0') <> '0', id, coalesce(type, d_type), key,
-          key_seq, coalesce(ts, d_ts), coalesce(expires, d_expires), stamp,
-          coalesce(version, d_version), coalesce(metadata, d_metadata), payload,
-          crc # seq # (coalesce(key_seq, 0) << 20)
-        FROM numbered ORDER BY seq
-        RETURNING seq, ts, octet_length(payload) + octet_length(metadata) AS size
+      INSERT INTO evs.events (topic_id, seq, slot, given, id, type, key, key_seq, ts, expires_at,
+        stored_at, schema_version, metadata, payload, crc)
+      SELECT t_id[t], seq, CASE WHEN key IS NULL THEN (seq >> 8) & 255
+        ELSE coalesce(slots[i], d_slot) END, coalesce(given[i], '0') <> '0', ids[i],
+        coalesce(types[i], d_type), key, numbers[o], coalesce(times[i], d_ts),
+        coalesce(expires[i], d_expires), stamp, coalesce(versions[i], d_version),
+        coalesce(metadatas[i], d_metadata), payloads[i],
+        crcs[i] # seq # (coalesce(numbers[o], 0) << 20)
+      FROM (SELECT i, o, t_last[t] + o AS seq, coalesce(keys[i], d_key) AS key
+        FROM (${PLACES}) AS p) AS e;
+      WITH sized AS (
+        SELECT (t_last[t] + o - 1) / 4096 AS block, max(coalesce(times[i], d_ts)) AS max_ts,
+          sum(octet_length(payloads[i]) + octet_length(coalesce(metadatas[i], d_metadata))) AS size
+        FROM (${PLACES}) AS p GROUP BY 1
       ), blocks AS (
         INSERT INTO evs.blocks AS b (topic_id, block, max_ts, bytes)
-        SELECT t_id[t], (seq - 1) / 4096, max(ts), sum(size) FROM done GROUP BY 2
+        SELECT t_id[t], block, max_ts, size FROM sized
         ON CONFLICT (topic_id, block) DO UPDATE
           SET max_ts = greatest(b.max_ts, excluded.max_ts), bytes = b.bytes + excluded.bytes
       )
-      SELECT count(*), coalesce(sum(size), 0) INTO stored_count, added FROM done;
+      SELECT coalesce(sum(size), 0) INTO added FROM sized;
       reply := '{"first":' || t_last[t] + 1 || ',"count":' || stored_count;
       IF known IS NOT NULL THEN reply := reply || ',"known":' || known::text; END IF;
       IF bases IS NOT NULL THEN reply := reply || ',"keys":' || bases::text; END IF;
@@ -247,12 +269,13 @@ BEGIN
     END IF;
   END LOOP;
 
-  UPDATE evs.topics AS o SET last_seq = c.last, bytes = c.bytes, stored_at = c.at
-  FROM unnest(t_id, t_last, t_bytes, t_at) AS c (id, last, bytes, at)
-  WHERE o.topic_id = c.id AND o.last_seq <> c.last;
-  reply := '{"topics":' || coalesce((
-    SELECT json_agg(json_build_array(f, l, b)) FROM unnest(t_first, t_last, t_bytes) AS c (f, l, b)
-  )::text, '[]') || ',"units":[' || array_to_string(replies, ',') || ']}';
+  FOR t IN 1 .. cardinality(t_name) LOOP
+    UPDATE evs.topics SET last_seq = t_last[t], bytes = t_bytes[t], stored_at = t_at[t]
+    WHERE topic_id = t_id[t] AND last_seq <> t_last[t];
+    heads := heads || ('[' || t_first[t] || ',' || t_last[t] || ',' || t_bytes[t] || ']');
+  END LOOP;
+  reply := '{"topics":[' || array_to_string(heads, ',') || '],"units":['
+    || array_to_string(replies, ',') || ']}';
   UPDATE evs.producers AS p SET batch = p_batch, answer = reply, seen = now()
   WHERE p.producer = p_producer;
   RETURN reply;

@@ -3,14 +3,16 @@
  * one unit, unless something is judged between them that sees what they store: the answer is the
  * same as if they were judged one by one, and a unit costs some statements.
  *
- * Columns go as one text each, joined by a character that no event can contain: the server splits
- * it faster than it parses an array. A column whose values are all equal goes as that value.
+ * Texts go as one text a column, joined by a character that no event can contain: the server splits
+ * it faster than it parses an array. Numbers go as bytes. A column whose values are all equal goes
+ * as that value.
  */
 import { InvalidArgumentError } from "../../base/errors.ts";
 import type { NewEvent } from "../../event/event.ts";
 import { slotOfKey } from "../../event/part.ts";
 import { eventsOf, type StoreRequest } from "../pack.ts";
 import type { AtomicGroup, CheckedUnder, Expected } from "../store.ts";
+import { bigintArray } from "./bigint_array.ts";
 import { contentSum } from "./row.ts";
 
 /** Events that are judged together. */
@@ -145,8 +147,8 @@ function columnsOf(
 ): unknown[] {
   const type = column(events, (event) => event.type);
   const key = column(events, (event) => event.key);
-  const time = column(events, (event) => event.timestamp);
-  const expires = column(events, (event) => event.expiresAt);
+  const time = numberColumn(events, (event) => event.timestamp);
+  const expires = numberColumn(events, (event) => event.expiresAt);
   const version = column(events, (event) => event.schemaVersion);
   const metadata = column(events, (event) => event.metadata);
   // The slot of one key is the same for all.
@@ -164,7 +166,7 @@ function columnsOf(
     version.joined,
     metadata.joined,
     payloads,
-    events.map(contentSum).join(SEPARATOR),
+    bigintArray(events, contentSum),
     type.all,
     key.all,
     slot.all,
@@ -178,6 +180,15 @@ function columnsOf(
 interface Column {
   joined: string | null;
   all: string | number | null;
+}
+
+function numberColumn(
+  events: readonly NewEvent[],
+  of: (event: NewEvent) => number | undefined,
+): { joined: Uint8Array | null; all: number | null } {
+  const first = events.length > 0 ? of(events[0]!) : undefined;
+  if (events.every((event) => of(event) === first)) return { joined: null, all: first ?? null };
+  return { joined: bigintArray(events, of), all: null };
 }
 
 function column(

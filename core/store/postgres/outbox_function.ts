@@ -67,11 +67,11 @@ BEGIN
     CASE WHEN count(key) > 0
       THEN string_agg(coalesce(key, none), sep ORDER BY number) END AS keys,
     string_agg(slot::text, sep ORDER BY number) AS slots,
-    string_agg(ts::text, sep ORDER BY number) AS times,
+    array_agg(ts ORDER BY number) AS times,
     string_agg(schema_version, sep ORDER BY number) AS versions,
     string_agg(metadata, sep ORDER BY number) AS metadatas,
     string_agg(payload, sep ORDER BY number) AS payloads,
-    string_agg(crc::text, sep ORDER BY number) AS crcs
+    array_agg(crc ORDER BY number) AS crcs
   INTO batch FROM placed;
   rows := batch.count;
   IF rows = 0 THEN RETURN; END IF;

@@ -20,8 +20,8 @@ export const postgresStoreMutants: Mutant[] = [
     name: "postgres: gives numbers without the lock on the topic's row",
     promise: NUMBERS,
     file: "core/store/postgres/append_function.ts",
-    from: "WHERE name = ANY (t_name) ORDER BY topic_id FOR UPDATE;",
-    to: "WHERE name = ANY (t_name) ORDER BY topic_id;",
+    from: "FROM evs.topics WHERE name = t_name[1] FOR UPDATE;",
+    to: "FROM evs.topics WHERE name = t_name[1];",
     tests: WAKE_UPS,
   },
   {
