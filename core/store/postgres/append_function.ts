@@ -83,6 +83,10 @@ const PLACES = `
           UNION ALL SELECT i, o::int FROM unnest(chosen) WITH ORDINALITY AS c (i, o)
         `;
 
+/** Adds to a block that has events already. */
+const ADDED_TO_BLOCK = `ON CONFLICT (topic_id, block) DO UPDATE
+          SET max_ts = greatest(b.max_ts, excluded.max_ts), bytes = b.bytes + excluded.bytes`;
+
 const APPEND = `
 CREATE FUNCTION evs.append_1(
   p_producer text, p_epoch bigint, p_batch bigint, p_now bigint, p_window bigint,
@@ -113,7 +117,7 @@ DECLARE
   known json; known_count int; skipped int[];
   seen_group int := 0; conflict text; failed text; bases json;
   chosen int[]; numbers bigint[];
-  stored_count int; added bigint; stamp bigint; actual bigint;
+  stored_count int; added bigint; latest bigint; stamp bigint; actual bigint;
   k record;
   replies text[] := '{}'; heads text[] := '{}'; reply text;
 BEGIN
@@ -150,9 +154,9 @@ BEGIN
   -- A statement of its own: without a state in this database, there are no such tables.
   IF t_rev IS NOT NULL THEN
     IF EXISTS (
-      SELECT 1 FROM unnest(t_name, t_rev) AS u (name, rev)
-      LEFT JOIN evs.topic_options AS o ON o.name = u.name
-      WHERE u.rev IS NOT NULL AND o.rev IS DISTINCT FROM u.rev
+      SELECT 1 FROM generate_subscripts(t_name, 1) AS i
+      WHERE t_rev[i] IS NOT NULL AND t_rev[i] IS DISTINCT FROM
+        (SELECT o.rev FROM evs.topic_options AS o WHERE o.name = t_name[i])
     ) OR p_schemas <> (SELECT c.rev FROM evs.counters AS c WHERE c.name = 'schemas') THEN
       RETURN '{"stale":true}';
     END IF;
@@ -244,17 +248,28 @@ BEGIN
         crcs[i] # seq # (coalesce(numbers[o], 0) << 20)
       FROM (SELECT i, o, t_last[t] + o AS seq, coalesce(keys[i], d_key) AS key
         FROM (${PLACES}) AS p) AS e;
-      WITH sized AS (
-        SELECT (t_last[t] + o - 1) / 4096 AS block, max(coalesce(times[i], d_ts)) AS max_ts,
-          sum(octet_length(payloads[i]) + octet_length(coalesce(metadatas[i], d_metadata))) AS size
-        FROM (${PLACES}) AS p GROUP BY 1
-      ), blocks AS (
+      IF chosen IS NULL AND cardinality(u_topic) = 1
+        AND t_last[t] / 4096 = (t_last[t] + n - 1) / 4096 THEN
+        -- The usual case: all of the append, in one block. Separators are a byte each.
+        added := octet_length(p_payloads) - n + 1 + CASE WHEN metadatas IS NULL
+          THEN n * octet_length(d_metadata) ELSE octet_length(p_metadata) - n + 1 END;
+        latest := d_ts;
+        IF times IS NOT NULL THEN SELECT max(x) INTO latest FROM unnest(times) AS x; END IF;
         INSERT INTO evs.blocks AS b (topic_id, block, max_ts, bytes)
-        SELECT t_id[t], block, max_ts, size FROM sized
-        ON CONFLICT (topic_id, block) DO UPDATE
-          SET max_ts = greatest(b.max_ts, excluded.max_ts), bytes = b.bytes + excluded.bytes
-      )
-      SELECT coalesce(sum(size), 0) INTO added FROM sized;
+        VALUES (t_id[t], t_last[t] / 4096, latest, added)
+        ${ADDED_TO_BLOCK};
+      ELSE
+        WITH sized AS (
+          SELECT (t_last[t] + o - 1) / 4096 AS block, max(coalesce(times[i], d_ts)) AS max_ts,
+            sum(octet_length(payloads[i]) + octet_length(coalesce(metadatas[i], d_metadata))) AS size
+          FROM (${PLACES}) AS p GROUP BY 1
+        ), blocks AS (
+          INSERT INTO evs.blocks AS b (topic_id, block, max_ts, bytes)
+          SELECT t_id[t], block, max_ts, size FROM sized
+          ${ADDED_TO_BLOCK}
+        )
+        SELECT coalesce(sum(size), 0) INTO added FROM sized;
+      END IF;
       reply := '{"first":' || t_last[t] + 1 || ',"count":' || stored_count;
       IF known IS NOT NULL THEN reply := reply || ',"known":' || known::text; END IF;
       IF bases IS NOT NULL THEN reply := reply || ',"keys":' || bases::text; END IF;
