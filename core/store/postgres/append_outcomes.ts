@@ -81,6 +81,7 @@ interface Placed {
 }
 
 function storedOutcomes(unit: AppendUnit, answer: StoredUnit): AppendOutcome[] {
+  if (!answer.keys && answer.count === unit.events.length) return inOrder(unit, answer.first);
   const placed = placesOf(unit, answer);
   let from = 0;
   return unit.counts.map((count) => {
@@ -101,6 +102,16 @@ function storedOutcomes(unit: AppendUnit, answer: StoredUnit): AppendOutcome[] {
           : undefined,
       }),
     };
+  });
+}
+
+/** All events were stored, and none has a key. */
+function inOrder({ counts }: AppendUnit, first: number): AppendOutcome[] {
+  let next = first;
+  return counts.map((count) => {
+    const [firstSeq, lastSeq] = count === 0 ? [0, 0] : [next, next + count - 1];
+    next += count;
+    return { ok: true, count, firstSeq, lastSeq, duplicates: [] };
   });
 }
 

@@ -13,7 +13,7 @@ import { slotOfKey } from "../../event/part.ts";
 import { eventsOf, type StoreRequest } from "../pack.ts";
 import type { AtomicGroup, CheckedUnder, Expected } from "../store.ts";
 import { bigintArray } from "./bigint_array.ts";
-import { contentSum } from "./row.ts";
+import { contentSums } from "./row.ts";
 
 /** Events that are judged together. */
 export interface AppendUnit {
@@ -166,7 +166,7 @@ function columnsOf(
     version.joined,
     metadata.joined,
     payloads,
-    bigintArray(events, contentSum),
+    bigintArray(contentSums(events), (sum) => sum),
     type.all,
     key.all,
     slot.all,
