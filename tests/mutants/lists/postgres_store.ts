@@ -2,6 +2,8 @@
 import type { Mutant } from "../mutant.ts";
 
 const NUMBERS = "4. Sequence numbers have no gaps";
+const LIMITS = "docs/configuration.md: Keep at most this much, such as 64MiB";
+const KEYS = "docs/library.md: its number among the events of the key in the topic, from 1";
 const ONCE = "docs/stores.md: finds out whether the events were stored, and stores them once";
 const SHARED = "docs/stores.md: What one broker publishes, all others have";
 const DURABLE = "docs/stores.md: says whether an acknowledged event survives a power cut";
@@ -13,6 +15,7 @@ const URLS = ["tests/core/postgres/url_test.ts"];
 const CONNECTION = ["tests/system/postgres/connection_test.ts"];
 const LOST = ["tests/system/postgres/answer_lost_test.ts"];
 const WAKE_UPS = ["tests/system/postgres/wake_ups_test.ts"];
+const MODEL = ["tests/system/postgres/append_model_test.ts"];
 const TROUBLE = ["tests/system/postgres/trouble_test.ts"];
 
 export const postgresStoreMutants: Mutant[] = [
@@ -23,6 +26,30 @@ export const postgresStoreMutants: Mutant[] = [
     from: "FROM evs.topics WHERE name = t_name[1] FOR UPDATE;",
     to: "FROM evs.topics WHERE name = t_name[1];",
     tests: WAKE_UPS,
+  },
+  {
+    name: "postgres: counts what separates payloads among the bytes of a block",
+    promise: LIMITS,
+    file: "core/store/postgres/append_function.ts",
+    from: "added := octet_length(p_payloads) - n + 1 +",
+    to: "added := octet_length(p_payloads) +",
+    tests: MODEL,
+  },
+  {
+    name: "postgres: adds what is in the next block to this one",
+    promise: LIMITS,
+    file: "core/store/postgres/append_function.ts",
+    from: "AND t_last[t] / 4096 = (t_last[t] + n - 1) / 4096 THEN",
+    to: "THEN",
+    tests: MODEL,
+  },
+  {
+    name: "postgres: numbers events of a key by their place in the request",
+    promise: KEYS,
+    file: "core/store/postgres/append_function.ts",
+    from: "b.number + e.nth AS number",
+    to: "b.number + e.o AS number",
+    tests: MODEL,
   },
   {
     name: "postgres: does not note an append in the producer's row",
