@@ -3,7 +3,12 @@
  * whose commits are synced to a disk. In each round every contender does each piece of work once, on
  * a database that is empty at first.
  */
-import { startPostgres, temporaryFolder } from "../helpers/postgres.ts";
+import {
+  startPostgres,
+  startStandby,
+  temporaryFolder,
+  waitForStandby,
+} from "../helpers/postgres.ts";
 import type { PostgresServer } from "../helpers/postgres.ts";
 import type { Bench } from "./process.ts";
 import { median, type Result, type Series } from "./report.ts";
@@ -37,6 +42,9 @@ const BATCHES = [
   },
 ];
 const WRITERS = [{ writers: 4, ratio: 0.6 }, { writers: 16, ratio: 0.4 }];
+/** The sizes that are also published where appends wait for a standby. */
+const FOLLOWED = BATCHES.filter(({ batch }) => batch >= 100);
+const ALONE = "evs, no standby";
 const TAKEN = "taken and acknowledged, 1,000 at a time";
 const WOKEN = "from the acknowledgement to a live stream on another node, median";
 
@@ -62,12 +70,17 @@ async function rate(count: number, work: () => Promise<unknown>): Promise<number
 }
 
 const titleOf = (batch: number) => `published, ${batch.toLocaleString("en")} a batch`;
+const followedOf = (batch: number) => `${titleOf(batch)}, with a synchronous standby`;
 const writersOf = (writers: number) => `published by ${writers} writers, 100 a batch`;
 
 /** Ours and theirs, with the goals of SCALE. */
 export async function scaling(_bench: Bench, size: Size): Promise<Result[]> {
   const figures = new Figures();
   await using server = await startPostgres({ dir: await temporaryFolder({ disk: true }) });
+  // A server of its own: a standby would also follow all other work.
+  await using primary = await startPostgres({ dir: await temporaryFolder({ disk: true }) });
+  await using _ = await startStandby(primary, { dir: await temporaryFolder({ disk: true }) });
+  await waitForStandby(primary, true);
   const events = size.quick ? 20_000 : 50_000;
   for (let round = 1; round <= size.rounds; round++) {
     size.say(`SCALE, round ${round}`);
@@ -83,10 +96,25 @@ export async function scaling(_bench: Bench, size: Size): Promise<Result[]> {
       figures.add(TAKEN, contender.name, await rate(count, () => contender.takeAll(count)));
       await contender.close();
     }
+    const servers = [{ name: OURS, on: primary }, { name: ALONE, on: server }];
+    for (const { name, on } of servers) await publishOn(on, { name, count: events, figures });
     for (const { writers } of WRITERS) await write(server, { writers, count: events, figures });
     figures.add(WOKEN, OURS, await wakeUp(server, size.quick ? 50 : 500));
   }
   return resultsOf(figures);
+}
+
+/** One publisher, whose appends wait for a standby or not. */
+async function publishOn(
+  server: PostgresServer,
+  { name, count, figures }: { name: string; count: number; figures: Figures },
+): Promise<void> {
+  const contender = await ours(await server.database());
+  for (const { batch, share } of FOLLOWED) {
+    const some = count * share;
+    figures.add(followedOf(batch), name, await rate(some, () => contender.publish(batch, some)));
+  }
+  await contender.close();
 }
 
 /** Several publishers of one node, whose journal appends together what waits; and raw ones. */
@@ -160,6 +188,12 @@ function resultsOf(figures: Figures): Result[] {
         { against: PGMQ, ratio: 1.5 },
       ],
     },
+    ...FOLLOWED.map(({ batch }) => ({
+      ...rates,
+      title: followedOf(batch),
+      series: figures.of(followedOf(batch)),
+      goals: [{ against: ALONE, ratio: 0.6 }],
+    })),
     ...WRITERS.map(({ writers, ratio }) => ({
       ...rates,
       title: writersOf(writers),

@@ -96,8 +96,11 @@ export interface PostgresStandby extends PostgresServer {
 export const STANDBY = "standby";
 
 /** Copies a running server and follows it; resolves when it has caught up. */
-export async function startStandby(primary: PostgresServer): Promise<PostgresStandby> {
-  const dir = await temporaryFolder();
+export async function startStandby(
+  primary: PostgresServer,
+  options: Pick<ServerOptions, "dir"> = {},
+): Promise<PostgresStandby> {
+  const dir = options.dir ?? await temporaryFolder();
   const from = ["-h", "127.0.0.1", "-p", String(primary.port), "-U", "evs"];
   const how = ["-R", "-X", "stream", "-c", "fast", "--no-sync"];
   await run([`${postgresPrograms()}/pg_basebackup`, "-D", `${dir}/data`, ...from, ...how]);
