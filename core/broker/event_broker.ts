@@ -10,8 +10,8 @@ import { schemaToJson } from "../json/to_json.ts";
 import { EventWriter } from "./event_writer.ts";
 import { ExpiryClock } from "./expiry_clock.ts";
 import { relayOf } from "./outbox_relay.ts";
-import { ScheduledEvents } from "./scheduled_events.ts";
 import { schedulingOf } from "./scheduled_list.ts";
+import { schedulerOf } from "./scheduler_of.ts";
 import { SharedCatalog } from "./shared_catalog.ts";
 import { Startup } from "./startup.ts";
 import type { SchemaGate } from "./schema_gate.ts";
@@ -43,6 +43,7 @@ import { byLibrary } from "../state/audited.ts";
 import { GuardedState } from "../state/guarded_state.ts";
 import { MemoryState } from "../state/memory.ts";
 import type { Scheduling } from "../protocol/scheduled.ts";
+import type { Scheduler } from "../state/scheduler.ts";
 import type { Commit, PublishStream } from "../store/journal.ts";
 import { newestOfKey } from "../store/by_key.ts";
 import { Journals } from "../store/journals.ts";
@@ -111,7 +112,7 @@ export class EventBroker<E = any> extends Broker<E> {
   /** @internal */
   readonly deadLetterImports: DeadLetterImporter;
   /** @internal */
-  readonly scheduled: ScheduledEvents;
+  readonly scheduled: Scheduler;
   /** @internal */
   readonly expiry: ExpiryClock;
   /** @internal Absent: the state is this broker's own. */
@@ -217,7 +218,7 @@ export class EventBroker<E = any> extends Broker<E> {
     const oneAtATime = store instanceof ThreeMethodStore;
     const schemas = shared && gate;
     const writer = this.#writer = new EventWriter({ ...publishing, oneAtATime, schemas });
-    const scheduled = new ScheduledEvents({ ...context, dedupWindow, writer }, snapshot);
+    const scheduled = schedulerOf({ ...context, dedupWindow, writer, gate }, snapshot);
     this.scheduled = scheduled;
     this.redactor = new Redactor({ ...withQueue, scheduled });
     const outbox = relayOf({ ...context, retention: this.retention });

@@ -9,12 +9,13 @@ import type { PublishStream } from "../store/journal.ts";
 import type { Journals } from "../store/journals.ts";
 import type { StoreRequest } from "../store/pack.ts";
 import type { AppendOutcome, CheckedUnder, Condition } from "../store/store.ts";
+import { waitingError } from "../store/waiting_error.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 import type { TopicStores } from "../topic/stores.ts";
 import type { CommitDispatcher } from "./commit_dispatcher.ts";
 import { refuseExpected, refuseUncountable, refuseUncounted } from "./expectation.ts";
 import type { Startup } from "./startup.ts";
-import { appendNew, waitingError, WaitingIds } from "./waiting_ids.ts";
+import { appendNew, WaitingIds } from "./waiting_ids.ts";
 
 /** What a writer needs. */
 export interface EventWriterContext {
@@ -161,7 +162,7 @@ export class EventWriter {
     },
   ): Promise<AppendOutcome[]> {
     const { stores, journals } = this.#context;
-    for (const [i, record] of records.entries()) this.#known(record, requests[i]!);
+    for (const [i, record] of records.entries()) this.known(record, requests[i]!);
     const target = stores.groupTarget(records);
     refuseUncounted(target.store, conditions);
     return journals.submitGroup(target, requests, conditions);
@@ -179,7 +180,7 @@ export class EventWriter {
     stream: PublishStream | undefined,
   ): Promise<AppendOutcome> {
     if (!record.options.persistent) return this.#handOn(request);
-    this.#known(record, request);
+    this.known(record, request);
     const { stores, journals } = this.#context;
     const target = stores.target(record.name, record.options);
     if (typeof request.expected === "object") refuseUncountable(target.store, request);
@@ -194,7 +195,7 @@ export class EventWriter {
    * A topic that was made for these events is as it was expected to be. So it is for events that
    * were accepted before, whatever it is.
    */
-  #known(record: TopicRecord, { under }: StoreRequest): void {
+  known(record: TopicRecord, { under }: Pick<StoreRequest, "under">): void {
     if (!under) return;
     const isMade = under.topic === UNKNOWN && !this.#context.topics.isLearned(record);
     if (isMade || under.schemas === undefined) under.topic = record.rev ?? 0;

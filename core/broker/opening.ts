@@ -4,6 +4,7 @@ import type { DeadLetters } from "../dead_letter/dead_letters.ts";
 import type { DeadLetterQueue } from "../dead_letter/queue.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import type { GuardedState } from "../state/guarded_state.ts";
+import type { Scheduler } from "../state/scheduler.ts";
 import type { SharedState } from "../state/shared.ts";
 import type { RedactionRecord, State, StateSnapshot, TopicRecord } from "../state/state.ts";
 import type { Journals } from "../store/journals.ts";
@@ -19,7 +20,6 @@ import type { OutboxRelay } from "./outbox_relay.ts";
 import { recheckBy } from "./recheck.ts";
 import type { Redactor } from "./redactor.ts";
 import type { Retention } from "./retention.ts";
-import type { ScheduledEvents } from "./scheduled_events.ts";
 import type { SchemaGate } from "./schema_gate.ts";
 import type { SharedCatalog } from "./shared_catalog.ts";
 import type { Startup } from "./startup.ts";
@@ -38,7 +38,7 @@ export interface BrokerParts {
   locals: LocalSubscriptions;
   streams: Streams;
   retention: Retention;
-  scheduled: ScheduledEvents;
+  scheduled: Scheduler;
   outbox: OutboxRelay;
   deadLetters: DeadLetters;
   /** Where dead letters go. */

@@ -20,6 +20,7 @@ import { assertName } from "../event/name.ts";
 import { assertTopicName } from "../event/topic_options.ts";
 import type { Clock } from "../base/clock.ts";
 import { UnsupportedError } from "../base/errors.ts";
+import type { Scheduler } from "../state/scheduler.ts";
 import type { OutboxTransaction } from "../store/outbox.ts";
 import type { Expected } from "../store/store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
@@ -38,7 +39,6 @@ import {
   storedPlaces,
 } from "./publish_all.ts";
 import type { OutboxRelay } from "./outbox_relay.ts";
-import type { ScheduledEvents } from "./scheduled_events.ts";
 import type { SchemaGate } from "./schema_gate.ts";
 import type { Startup } from "./startup.ts";
 
@@ -50,7 +50,7 @@ export interface PublisherContext {
   writer: EventWriter;
   dispatcher: CommitDispatcher;
   startup: Startup;
-  scheduled: ScheduledEvents;
+  scheduled: Scheduler;
   outbox: OutboxRelay;
   expiry: ExpiryClock;
   /** The size limit of an event, bytes. */

@@ -33,6 +33,7 @@ import type { ActOptions } from "../event/audit.ts";
 import { audited } from "../state/audited.ts";
 import { MemoryState } from "../state/memory.ts";
 import { ALL_OF_ID, type EventIdentity, RedactedEvents } from "../state/redactions.ts";
+import type { Scheduler, WaitingEvent } from "../state/scheduler.ts";
 import type { ActOn } from "../state/shared_act.ts";
 import type {
   RedactionRecord,
@@ -46,8 +47,6 @@ import { MemoryEventStore } from "../store/memory.ts";
 import { canRedact, type JournalStore } from "../store/store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 import type { BrokerOptions } from "./broker_options.ts";
-import type { ScheduledItem } from "./due_list.ts";
-import type { ScheduledEvents } from "./scheduled_events.ts";
 
 /** What a redactor needs. */
 export interface RedactorContext {
@@ -56,7 +55,7 @@ export interface RedactorContext {
   clock: Clock;
   topics: TopicCatalog;
   subscriptions: SubscriptionManager;
-  scheduled: ScheduledEvents;
+  scheduled: Scheduler;
   /** Shared with the deliveries. */
   redacted: RedactedEvents;
   /** The application's own queue for dead letters. */
@@ -206,7 +205,7 @@ export class Redactor {
    * id stays known, and a publisher that tries again stores nothing.
    */
   async #redactScheduled(
-    item: ScheduledItem,
+    item: WaitingEvent,
     how: ActOptions & { options: RedactOptions },
   ): Promise<RedactReply> {
     const { scheduled, redacted } = this.#context;

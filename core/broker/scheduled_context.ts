@@ -1,7 +1,6 @@
-/** What {@link ScheduledEvents} needs of its broker, and what it answers. */
+/** What {@link ScheduledEvents} needs of its broker. */
 import type { Clock } from "../base/clock.ts";
 import type { RedactedEvents } from "../state/redactions.ts";
-import type { CatalogRefresh } from "../state/stale.ts";
 import type { State } from "../state/state.ts";
 import type { JournalStore } from "../store/store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
@@ -20,23 +19,5 @@ export interface ScheduledEventsContext {
   writer: EventWriter;
   /** Shared with the deliveries. */
   redacted: RedactedEvents;
-  /** Set if other nodes use the state, too. */
-  shared?: CatalogRefresh | undefined;
   onError(error: unknown, context: string): void;
-}
-
-/** What became of an event with a schedule. */
-export interface Acceptance {
-  /** When it is published, Unix ms. Absent: it has been published. */
-  dueAt?: number;
-  /** 0 if it waits, or if its topic stores nothing. */
-  seq: number;
-  /** It waits or was published already. */
-  duplicate?: true;
-  /** Its time had passed, so it was published at once. */
-  past?: true;
-  /** Of one that was published at once: when it expires, Unix ms, if it does. */
-  expiresAt?: number;
-  /** Of one that was published at once or before: its number within its key, if it has one. */
-  keySeq?: number;
 }

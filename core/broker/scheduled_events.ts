@@ -15,16 +15,18 @@ import { isPromise, type MaybePromise, whenReady } from "../base/maybe_promise.t
 import { type NewEvent, type StoredEvent, storedEvent, toWireLine } from "../event/event.ts";
 import { storedRedactionOf } from "../event/redaction.ts";
 import type { Schedule } from "../event/schedule.ts";
-import { refuseShared } from "../state/refuse_shared.ts";
+import { contentIn } from "../state/scheduled_row.ts";
+import type { Acceptance, Scheduler, WaitingEvent, WaitingPage } from "../state/scheduler.ts";
 import type { ScheduledRecord, StateChange, StateSnapshot } from "../state/state.ts";
 import { DEFAULT_DEDUP_WINDOW_MS } from "../store/dedup.ts";
 import { type Clocks, DueList, type ScheduledItem, scheduledItemOf } from "./due_list.ts";
 import { nextWait, publishEach } from "./publish_again.ts";
+import { publishNow } from "./publish_now.ts";
 import { findPublished, seqsOf } from "./published_before.ts";
-import { contentIn } from "./scheduled_row.ts";
 import { type Leaving, takeDue } from "./take_due.ts";
-import type { Acceptance, ScheduledEventsContext } from "./scheduled_context.ts";
+import type { ScheduledEventsContext } from "./scheduled_context.ts";
 import { assertStored } from "./expectation.ts";
+import { pageOf } from "./waiting_page.ts";
 import type { WaitingIds } from "./waiting_ids.ts";
 
 /** The wall clock is looked at this often while something waits, ms. */
@@ -32,7 +34,7 @@ const LOOK_AGAIN_MS = 60_000;
 /** The smallest step of the wall clock that the rows follow, ms. */
 const STEP_MS = 1000;
 /** Keeps scheduled events and publishes them when they are due. */
-export class ScheduledEvents {
+export class ScheduledEvents implements Scheduler {
   readonly #context: ScheduledEventsContext;
   readonly #dedupWindow: number;
   readonly #ids: WaitingIds;
@@ -80,7 +82,6 @@ export class ScheduledEvents {
     });
   }
 
-  /** Begins to publish, once everything that the events go to is open. */
   start(): void {
     this.#isStarted = true;
     this.#arm();
@@ -100,20 +101,14 @@ export class ScheduledEvents {
     return item;
   }
 
-  /** How many events wait. */
   get size(): number {
     return this.#ids.size;
   }
 
-  /** Those that wait, in no particular order. */
-  all(): Iterable<ScheduledItem> {
-    return this.#ids.all();
+  page(page: WaitingPage): { items: WaitingEvent[]; total: number } {
+    return pageOf(this.#ids.all(), page);
   }
 
-  /**
-   * Keeps a checked event until it is due, or publishes it if that is now; durable when it resolves.
-   * `stamped`: its timestamp was given by the publisher.
-   */
   async accept(
     topic: string,
     event: NewEvent,
@@ -139,9 +134,8 @@ export class ScheduledEvents {
     const dueAt = schedule.at ?? now.wall + schedule.delayMs;
     if (dueAt <= now.wall) {
       const past = schedule.at === undefined ? {} : { past: true as const };
-      return { ...await this.#publishNow(topic, event), ...past };
+      return { ...await publishNow(this.#context, topic, event), ...past };
     }
-    refuseShared(this.#context.shared, "scheduled");
     return await topics.locks.share(topic, async () => {
       await topics.ensure(topic);
       // Before the id is looked for: what is stored while that is under way is looked for later.
@@ -165,15 +159,6 @@ export class ScheduledEvents {
     });
   }
 
-  async #publishNow(topic: string, event: NewEvent): Promise<Acceptance> {
-    const stamped = this.#context.expiry.stamp(event);
-    const outcome = await this.#context.writer.append({ topic, events: [stamped] });
-    const { firstSeq, duplicates: [repeat], keySeqs } = assertStored(topic, outcome);
-    const keySeq = defined({ keySeq: keySeqs?.[0] || undefined });
-    if (repeat !== undefined) return { seq: repeat.seq, ...keySeq, duplicate: true };
-    return { seq: firstSeq, ...keySeq, ...defined({ expiresAt: stamped.expiresAt }) };
-  }
-
   async #put(item: ScheduledItem, event: NewEvent): Promise<void> {
     const { dueMono: _dueMono, ...record } = item;
     const line = toWireLine(storedEvent(event, { topic: item.topic, seq: 0 }));
@@ -186,12 +171,19 @@ export class ScheduledEvents {
     this.#arm();
   }
 
-  /**
-   * Gives up events that wait; durable when it resolves. Those that are being published are not
-   * waiting any more.
-   */
-  cancel(items: readonly ScheduledItem[], also: readonly StateChange[] = []): Promise<void> {
-    return this.#inTurn(items, () => this.#cancel(items, also));
+  /** Those that are being published are not waiting any more. */
+  async cancel(
+    { ids, topic }: { ids: readonly string[]; topic?: string | undefined },
+    also: (count: number) => readonly StateChange[],
+  ): Promise<{ count: number; missing: string[] }> {
+    const missing = new Set(ids);
+    const chosen = [...this.#ids.all()].filter((item) =>
+      missing.has(item.id) && (topic === undefined || item.topic === topic) && this.waits(item)
+    );
+    for (const { id } of chosen) missing.delete(id);
+    if (missing.size > 0) return { count: 0, missing: [...missing] };
+    await this.#inTurn(chosen, () => this.#cancel(chosen, also(chosen.length)));
+    return { count: chosen.length, missing: [] };
   }
 
   async #cancel(items: readonly ScheduledItem[], also: readonly StateChange[]): Promise<void> {
@@ -222,7 +214,6 @@ export class ScheduledEvents {
     return item && this.waits(item) ? item : undefined;
   }
 
-  /** What an event that waits says. Throws `DataDirError` if it cannot be read. */
   contentOf(item: ScheduledItem): MaybePromise<StoredEvent> {
     return whenReady(
       this.#context.state.scheduledLine(item.number),
@@ -263,7 +254,6 @@ export class ScheduledEvents {
     }
   }
 
-  /** Replaces what it says, with other changes; durable when it resolves. */
   async redact(
     item: ScheduledItem,
     { event, changes }: { event: StoredEvent; changes: readonly StateChange[] },

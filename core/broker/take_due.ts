@@ -8,10 +8,10 @@
 import type { Clock } from "../base/clock.ts";
 import { allReady, isPromise, type MaybePromise } from "../base/maybe_promise.ts";
 import type { NewEvent } from "../event/event.ts";
+import { contentIn } from "../state/scheduled_row.ts";
 import type { State } from "../state/state.ts";
 import type { Clocks, DueList, ScheduledItem } from "./due_list.ts";
 import type { ExpiryClock } from "./expiry_clock.ts";
-import { contentIn } from "./scheduled_row.ts";
 
 /** Most events that are published together, and most bytes. */
 const MOST_TOGETHER = 256;

@@ -2,7 +2,6 @@
  * The ids of events that are scheduled and not yet published. A publish with one of them is a
  * repeat: it stores nothing, and has no seq yet.
  */
-import { ConflictError } from "../base/errors.ts";
 import { eventsOf, isPacked, type StoreRequest } from "../store/pack.ts";
 import type { AppendOutcome } from "../store/store.ts";
 import type { ScheduledItem } from "./due_list.ts";
@@ -52,18 +51,6 @@ export class WaitingIds {
     items?.delete(id);
     if (items?.size === 0) this.#topics.delete(topic);
   }
-}
-
-/** The error for a group of events of which some wait. */
-export function waitingError(ids: readonly string[]): ConflictError {
-  return new ConflictError(
-    `${ids.length === 1 ? "an event is" : `${ids.length} events are`} scheduled under an id of ` +
-      "this group, so nothing was stored",
-    {
-      details: { subject: "ids", ids },
-      hint: "leave them out, give them new ids, or cancel them first: evs scheduled list",
-    },
-  );
 }
 
 /** Appends the events of a request that are not waiting; those that are become repeats. */

@@ -58,11 +58,14 @@ export class RedactedEvents {
   /**
    * The record of a redacted event; undefined if it was not redacted. A redaction that is finished
    * has left its marker: an event without it is another one, which was published under the same id
-   * after an older backup was restored.
+   * after an older backup was restored. One that was scheduled when it was redacted, and that some
+   * node of several has published, has the marker and only the record of before.
    */
   of(event: StoredEvent): RedactionRecord | undefined {
     const record = this.get(event);
-    return record?.done && storedRedactionOf(event) === undefined ? undefined : record;
+    if (record && !record.done) return record;
+    if (storedRedactionOf(event) === undefined) return undefined;
+    return record ?? this.get({ ...event, seq: 0 });
   }
 
   /**
@@ -77,7 +80,7 @@ export class RedactedEvents {
     const scheduled = this.#scheduled.get(topic);
     if (!ofTopic && !scheduled) return events;
     return events.filter((event) =>
-      !(ofTopic?.has(event.seq) && this.of(storedOf(event))) &&
+      !((ofTopic?.has(event.seq) || ofTopic?.has(0)) && this.of(storedOf(event))) &&
       !(scheduled && event.seq > (scheduled.get(storedOf(event).id) ?? Infinity))
     );
   }

@@ -6,10 +6,6 @@ import { UnsupportedError } from "../base/errors.ts";
 import type { CatalogRefresh } from "./stale.ts";
 
 const REFUSED = {
-  scheduled: {
-    what: "events cannot be scheduled where several nodes may share the state",
-    hint: "publish it when it is due; nothing was stored",
-  },
   retry: {
     what: "jobs on dead letters cannot run where several nodes may share the state",
     hint: "name them, a hundred at a time: evs dlq retry ID...",

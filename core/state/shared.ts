@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { SharedCatalogSnapshot } from "./catalog_diff.ts";
 import type { Coordinator, PartRows } from "./coordinator.ts";
 import type { SharedCounts } from "./shared_counts.ts";
+import type { ScheduleHost, Scheduler } from "./scheduler.ts";
 import type { RetriesRequest, StoredRetries } from "./shared_retries.ts";
 
 /** How a process takes part. */
@@ -45,6 +46,8 @@ export interface SharedState {
   loadQueue(subscription: string, parts?: readonly number[]): Promise<PartRows>;
   /** How far these subscriptions have durably got, all of one moment. */
   progress(request: ProgressRequest): Promise<SharedProgress[]>;
+  /** The scheduled events, whichever nodes have accepted them. Absent: nobody shares them. */
+  schedule?(host: ScheduleHost): Scheduler;
   /**
    * What all nodes have to do, by subscription, as of at most a second ago. Absent: nobody knows of
    * the others.

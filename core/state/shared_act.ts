@@ -9,6 +9,7 @@ import type { Placed } from "../event/part.ts";
 import type { PartRows } from "./coordinator.ts";
 import type { FailedEvent } from "./dead_letter_name.ts";
 import type { WaitingRetry } from "./records.ts";
+import type { WaitingEvent } from "./scheduler.ts";
 import type { State, StateChange } from "./state.ts";
 
 /** What an act changes of one subscription. */
@@ -51,6 +52,10 @@ export interface ActRows extends Pick<State, "retry" | "deadLetters"> {
   ): Promise<EventPlace[]>;
   /** All retries of a subscription, or those of these events, the ones that are due first in front. */
   retries(subscription: string, ids?: readonly string[]): Promise<WaitingRetry[]>;
+  /** The scheduled events under these ids; nobody publishes or changes them until the act ends. */
+  holdWaiting(
+    named: { ids: readonly string[]; topic?: string | undefined },
+  ): Promise<WaitingEvent[]>;
   /** What was answered to a part of an import that is done. */
   importReply(batch: string, part: string): Promise<string | undefined>;
   /** All rows of a subscription that the act is on. */

@@ -24,11 +24,12 @@ export const scheduledRoutes: Route[] = [
     method: "GET",
     path: "/v1/scheduled",
     query: { topic: topicName, limit: page, after: pageStart },
-    handle({ services, query }, reply) {
+    async handle({ services, query }, reply) {
       const topic = valueIn(query, { name: "topic", shape: topicName });
       const limit = valueIn(query, { name: "limit", shape: page });
       const after = valueIn(query, { name: "after", shape: pageStart });
-      sendJson(reply, 200, scheduledPage(services.broker.scheduled, { topic, limit, after }));
+      const { scheduled } = services.broker;
+      sendJson(reply, 200, await scheduledPage(scheduled, { topic, limit, after }));
     },
   },
   jsonRoute({

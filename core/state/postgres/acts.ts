@@ -19,6 +19,7 @@ import { readQueue } from "./queue_rows.ts";
 import { StateReads } from "./reads.ts";
 import { listed, lists } from "./table_lists.ts";
 import { listText, listType, plainRow } from "./values.ts";
+import { holdWaiting } from "./waiting_rows.ts";
 
 const NAME = { subscription: "text", topic: "text", id: "text" } as const;
 const PART = { subscription: "text", part: "bigint", seize: "bigint" } as const;
@@ -140,6 +141,8 @@ export class PostgresAct implements ActRows {
       return { ...waitingOf(row), ...linkOf(row), part: row["part"] as number };
     });
   }
+
+  holdWaiting: ActRows["holdWaiting"] = (named) => holdWaiting(this.#query, named);
 
   async importReply(batch: string, part: string): Promise<string | undefined> {
     const sql = "SELECT reply FROM evs.imports WHERE batch = $1 AND part = $2";

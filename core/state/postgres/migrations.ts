@@ -7,6 +7,7 @@
  * `part` divides a subscription between nodes; there is one part, 0, until a subscription has more.
  */
 import { CATALOG_FUNCTIONS } from "./catalog_changes.ts";
+import { SCHEDULE_FUNCTIONS } from "./schedule_functions.ts";
 
 /** What `core/postgres/migrations.ts` runs. */
 export const STATE_MIGRATIONS: readonly string[] = [
@@ -400,4 +401,6 @@ export const STATE_MIGRATIONS: readonly string[] = [
   `,
   // Several nodes change the catalog: what a change was decided from is compared.
   CATALOG_FUNCTIONS,
+  // Any node accepts events that are published later, and publishes what is due.
+  SCHEDULE_FUNCTIONS,
 ];

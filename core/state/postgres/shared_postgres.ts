@@ -16,12 +16,14 @@ import { CatalogWatch } from "./catalog_watch.ts";
 import { DatabaseClock } from "./database_clock.ts";
 import { NODE_TTL_MS, PostgresNode } from "./node.ts";
 import type { SharedCounts } from "../shared_counts.ts";
+import type { ScheduleHost } from "../scheduler.ts";
 import { readCounts } from "./counts.ts";
 import { isProcessedUpTo } from "./processed.ts";
 import { readProgress } from "./progress.ts";
 import type { RetriesRequest, StoredRetries } from "../shared_retries.ts";
 import { readRetries } from "./retry_pages.ts";
 import { readQueue } from "./queue_rows.ts";
+import { PostgresSchedule } from "./schedule.ts";
 import { readSharedCatalog } from "./snapshot.ts";
 
 /** What is said of this node when the state is opened. */
@@ -110,6 +112,13 @@ export class SharedPostgres implements SharedState {
 
   progress(request: ProgressRequest): Promise<SharedProgress[]> {
     return this.#read((query) => readProgress(query, request));
+  }
+
+  schedule(host: ScheduleHost): PostgresSchedule {
+    const { clock, patience, signal } = this.#waiting;
+    const wakeUps = this.#wakeUps;
+    const waiting = { clock, patience, ...(signal ? { signal } : {}) };
+    return new PostgresSchedule({ ...waiting, postgres: this.#postgres, wakeUps, host });
   }
 
   /** Read once for all who ask within a second. */

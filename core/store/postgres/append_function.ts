@@ -18,6 +18,8 @@
  *
  * Where several nodes share the state, events were checked by its topics and schemas. If one of
  * them has another rev by now (`t_rev`, `p_schemas`), nothing is stored, and the answer is `stale`.
+ * A given id under which an event waits (`evs.scheduled`) is a repeat that has no seq yet. A group
+ * of which some wait is not stored: `waiting` names them.
  */
 
 /** The number of the last event of a key, and its seq; 0 if there is none. */
@@ -115,6 +117,7 @@ DECLARE
   now_ms bigint := coalesce(p_now, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint);
   lo int; hi int := 0; n int; t int;
   known json; known_count int; skipped int[];
+  waiting text[];
   seen_group int := 0; conflict text; failed text; bases json;
   chosen int[]; numbers bigint[];
   stored_count int; added bigint; latest bigint; stamp bigint; actual bigint;
@@ -160,6 +163,10 @@ BEGIN
     ) OR p_schemas <> (SELECT c.rev FROM evs.counters AS c WHERE c.name = 'schemas') THEN
       RETURN '{"stale":true}';
     END IF;
+    IF given IS NOT NULL THEN
+      SELECT array_agg(s.topic || sep || s.id) INTO waiting FROM evs.scheduled AS s
+      WHERE s.topic = ANY (t_name) AND s.id = ANY (ids);
+    END IF;
   END IF;
   FOR u IN 1 .. cardinality(u_topic) LOOP
     t := u_topic[u]; n := u_count[u]; lo := hi + 1; hi := hi + n;
@@ -169,7 +176,11 @@ BEGIN
     IF u_group[u] <> seen_group THEN
       seen_group := u_group[u];
       conflict := NULL;
-      IF seen_group > 0 AND seen_group = ANY (c_group) THEN
+      IF seen_group > 0 AND waiting IS NOT NULL THEN
+        conflict := evs.group_waiting_1(
+          seen_group, lo, u, t_name, u_topic, u_count, u_group, ids, given, waiting);
+      END IF;
+      IF conflict IS NULL AND seen_group > 0 AND seen_group = ANY (c_group) THEN
         conflict := evs.group_conflict_1(
           seen_group, lo, u, t_id, t_first, t_last, u_topic, u_count, u_group,
           c_group, c_topic, c_key, c_expected, ids, given, now_ms - p_window);
@@ -182,7 +193,10 @@ BEGIN
         array_agg(e.o) FILTER (WHERE e.g = '1')
         INTO known, known_count, skipped
       FROM (SELECT i - lo + 1 AS o, ids[i] AS id, given[i] AS g FROM generate_series(lo, hi) AS i)
-        AS e, LATERAL evs.known_1(t_id[t], e.id, now_ms - p_window) AS s
+        AS e, LATERAL (
+          SELECT coalesce(k.seq, CASE WHEN t_name[t] || sep || e.id = ANY (waiting) THEN 0 END)
+            AS seq, k.number
+          FROM evs.known_1(t_id[t], e.id, now_ms - p_window) AS k) AS s
       WHERE (e.g = '1' OR e.g = '2' AND u_expected[u] <> 'any') AND s.seq IS NOT NULL;
     END IF;
 
@@ -338,5 +352,36 @@ BEGIN
 END $$;
 `;
 
+/** The ids of a group under which events wait, as the answer of each of its units. */
+const GROUP_WAITING = `
+CREATE FUNCTION evs.group_waiting_1(
+  p_group int, p_from int, p_unit int, t_name text[], u_topic int[], u_count int[], u_group int[],
+  ids text[], given text[], waiting text[]
+) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  those text[] := '{}'; hi int := p_from - 1; lo int;
+BEGIN
+  FOR u IN p_unit .. cardinality(u_topic) LOOP
+    EXIT WHEN u_group[u] <> p_group;
+    lo := hi + 1; hi := hi + u_count[u];
+    FOR i IN lo .. hi LOOP
+      IF given[i] <> '0' AND t_name[u_topic[u]] || E'\\x1e' || ids[i] = ANY (waiting) THEN
+        those := those || ids[i];
+      END IF;
+    END LOOP;
+  END LOOP;
+  IF those = '{}' THEN RETURN NULL; END IF;
+  RETURN json_build_object('waiting', those)::text;
+END $$;
+`;
+
 /** The statements that make the functions. */
 export const APPEND_FUNCTIONS = `${LAST_OF_KEY}${GROUP_CONFLICT}${APPEND}`;
+
+/**
+ * The same append where events may wait to be published. In a step of its own: databases are there
+ * that were made without it.
+ */
+export const APPEND_BESIDE_WAITING = `${GROUP_WAITING}${
+  APPEND.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
+}`;

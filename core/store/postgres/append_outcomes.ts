@@ -2,6 +2,7 @@
 import { defined } from "../../base/defined.ts";
 import type { TopicHead } from "../../event/topic_head.ts";
 import type { AppendOutcome } from "../store.ts";
+import { waitingError } from "../waiting_error.ts";
 import type { AppendPlan, AppendUnit } from "./append_plan.ts";
 
 /** The answer, parsed. */
@@ -14,7 +15,7 @@ export interface AppendAnswer {
 
 type KnownEvent = [ordinal: number, seq: number, keySeq: number];
 
-type UnitAnswer = StoredUnit | RefusedUnit;
+type UnitAnswer = StoredUnit | RefusedUnit | WaitingUnit;
 
 /** A unit that was stored. */
 export interface StoredUnit {
@@ -34,6 +35,12 @@ interface RefusedUnit {
   members?: number[][];
 }
 
+/** A unit of an atomic group of which events wait to be published. */
+interface WaitingUnit {
+  /** Their ids. */
+  waiting: string[];
+}
+
 /** Where each topic of the append begins and ends now. */
 export function headsOf(plan: AppendPlan, { topics }: AppendAnswer): Map<string, TopicHead> {
   return new Map(
@@ -46,12 +53,18 @@ export function outcomesOf(plan: AppendPlan, { units }: AppendAnswer): AppendOut
   const outcomes: AppendOutcome[] = [];
   for (const [i, unit] of plan.units.entries()) {
     const answer = units[i]!;
-    const own = "subject" in answer
+    const own = "waiting" in answer
+      ? unit.counts.map(() => waits(unit, answer))
+      : "subject" in answer
       ? unit.counts.map(() => refused(plan, unit, answer))
       : storedOutcomes(unit, answer);
     for (const [n, at] of unit.requests.entries()) outcomes[at] = own[n]!;
   }
   return outcomes;
+}
+
+function waits({ expected }: AppendUnit, { waiting: ids }: WaitingUnit): AppendOutcome {
+  return { ok: false, expected, actual: 0, subject: "ids", ids, refused: waitingError(ids) };
 }
 
 function refused(plan: AppendPlan, unit: AppendUnit, answer: RefusedUnit): AppendOutcome {

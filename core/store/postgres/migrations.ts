@@ -1,5 +1,5 @@
 /** The tables of events in the schema `evs`, and the functions that write them. */
-import { APPEND_FUNCTIONS } from "./append_function.ts";
+import { APPEND_BESIDE_WAITING, APPEND_FUNCTIONS } from "./append_function.ts";
 import { DELETE_FUNCTIONS } from "./delete_functions.ts";
 import { OUTBOX } from "./outbox_function.ts";
 
@@ -82,5 +82,5 @@ CREATE TABLE evs.producers (
 /** What `core/postgres/migrations.ts` runs. */
 export const STORE_MIGRATIONS = {
   part: "store",
-  steps: [`${TABLES}${APPEND_FUNCTIONS}${DELETE_FUNCTIONS}`, OUTBOX],
+  steps: [`${TABLES}${APPEND_FUNCTIONS}${DELETE_FUNCTIONS}`, OUTBOX, APPEND_BESIDE_WAITING],
 };

@@ -62,6 +62,8 @@ const POLL_INTERVAL_MS = 2000;
 const MOST_RECHECKS = 5;
 /** The kind of wake-ups that name topics with new events. */
 const APPENDED = "appended";
+/** The kind of those that name topics with events that the state has appended. */
+export const PUBLISHED = "published";
 /** The kind of wake-ups that say that the outbox is used. */
 const OUTBOX = "outbox";
 
@@ -127,6 +129,7 @@ export class PostgresEventStore implements JournalStore {
     this.wakeUps = new WakeUps(this.#postgres.target);
     // What is stored here is known here.
     this.wakeUps.on(APPENDED, (items) => this.#wokenBy(items), { own: false });
+    this.wakeUps.on(PUBLISHED, (items) => this.#wokenBy(items));
     const context = { postgres: this.#postgres, heads: this.#heads };
     this.#reader = new PostgresReader({ ...context, report: (found) => this.#report(found) });
     this.#producer = new Producer({ postgres: this.#postgres, patience: this.#patience });

@@ -8,7 +8,7 @@
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { CannotStoreError, type EvsError } from "../../base/errors.ts";
-import type { Postgres } from "../../postgres/connection.ts";
+import type { Postgres, Role } from "../../postgres/connection.ts";
 import {
   isServerAway,
   refusedBy,
@@ -25,6 +25,8 @@ export interface ProducerOptions {
   patience: number;
   /** Names its row; unique among all nodes. */
   name?: string;
+  /** The connections that it uses; by default those for appends. */
+  role?: Role;
 }
 
 /** SQLSTATEs that `evs.append_1` raises. */
@@ -41,15 +43,19 @@ export class Producer {
   readonly #clock: Clock;
   readonly #patience: number;
   readonly #name: string;
+  readonly #role: Role;
   readonly #closed = new AbortController();
   #epoch: number | undefined;
   #batch = 0;
 
-  constructor({ postgres, clock = systemClock, patience, name }: ProducerOptions) {
+  constructor(
+    { postgres, clock = systemClock, patience, name, role = "append" }: ProducerOptions,
+  ) {
     this.#postgres = postgres;
     this.#clock = clock;
     this.#patience = patience;
     this.#name = name ?? crypto.randomUUID();
+    this.#role = role;
   }
 
   /** Ends the waiting for a server that is away. */
@@ -62,7 +68,15 @@ export class Producer {
    * with `CannotStoreError` if nothing was stored, or (`store/outcome-unknown`) if the server does
    * not come back in time to tell.
    */
-  async append(values: readonly unknown[]): Promise<string> {
+  append(values: readonly unknown[]): Promise<string> {
+    return this.call(APPEND, values);
+  }
+
+  /**
+   * The same for a statement that calls another function which takes the same first three, refuses
+   * as `evs.append_1` does, and notes its answer as that does.
+   */
+  async call(statement: string, values: readonly unknown[]): Promise<string> {
     const until = this.#clock.monotonic() + this.#patience;
     const batch = ++this.#batch;
     /** Whether this append may have been stored. */
@@ -74,7 +88,7 @@ export class Producer {
           if (stored !== undefined) return stored;
           inDoubt = false;
         }
-        return await this.#call(batch, values);
+        return await this.#call(statement, [this.#name, this.#epoch, batch, ...values]);
       } catch (error) {
         if (error instanceof UnknownOutcomeError && this.#epoch !== undefined) inDoubt = true;
         if (!this.#passes(error)) throw error;
@@ -99,20 +113,15 @@ export class Producer {
     return error instanceof TryAgainError || isServerAway(error);
   }
 
-  async #call(batch: number, values: readonly unknown[]): Promise<string> {
-    const [row] = await this.#postgres.query<{ answer: string }>("append", APPEND, [
-      this.#name,
-      this.#epoch,
-      batch,
-      ...values,
-    ]);
+  async #call(statement: string, values: readonly unknown[]): Promise<string> {
+    const [row] = await this.#postgres.query<{ answer: string }>(this.#role, statement, values);
     return row!.answer;
   }
 
   /** Begins a new epoch; returns the answer to this append if it is stored already. */
   async #begin(batch: number): Promise<string | undefined> {
     const [row] = await this.#postgres.query<{ epoch: number; batch: number; answer: string }>(
-      "append",
+      this.#role,
       `INSERT INTO evs.producers AS p (producer) VALUES ($1)
        ON CONFLICT (producer) DO UPDATE SET epoch = p.epoch + 1, seen = now()
        RETURNING epoch, batch, answer`,

@@ -184,9 +184,6 @@ Deno.test("a schema that one broker registers is checked by the other", async ()
 Deno.test("a broker that shares its state refuses what nodes cannot do together yet", async () => {
   await using test = await nodes();
   const { a } = test;
-  const later = a.publish("t", "x", 1, { schedule: { delayMs: 60_000 } });
-  assert.equal(await codeOf(later), "state/not-shared");
-  assert.equal(a.scheduled.size, 0);
   for (const action of ["retry", "remove"] as const) {
     const hint = `name them, a hundred at a time: evs dlq ${action} ID...`;
     const job = a.deadLetters.jobs.begin({ action, all: true });
