@@ -96,6 +96,7 @@ export class ActingState extends MemoryState {
         const rows = rowsOfParts(this.load(), { subscription, parts: asked });
         return Promise.resolve({ parts: [], ...rows });
       },
+      holdWaiting: () => Promise.resolve([]),
       importReply: (batch, part) =>
         Promise.resolve(imports.find((row) => row.batch === batch && row.part === part)?.reply),
     };
