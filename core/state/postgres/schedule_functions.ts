@@ -44,8 +44,8 @@ CREATE FUNCTION evs.schedule_1(
   r_at double precision[], r_wait double precision[], r_stamped boolean[], r_line bytea[]
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-  producer evs.producers;
-  topic evs.topics;
+  -- Not of the types of these tables: they may be made after this.
+  producer record; topic record;
   now_ms double precision; due double precision; waits double precision;
   last_number bigint; stored bigint;
   answers text[] := '{}'; reply text;
@@ -125,7 +125,7 @@ CREATE FUNCTION evs.publish_scheduled_1(
   p_window bigint, numbers bigint[], sums text[],${APPENDED}
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-  publisher evs.producers; taken bigint; answer text;
+  publisher record; taken bigint; answer text;
 BEGIN
   INSERT INTO evs.producers (producer) VALUES ('${PUBLISHER}') ON CONFLICT DO NOTHING;
   SELECT * INTO publisher FROM evs.producers AS p WHERE p.producer = '${PUBLISHER}'
