@@ -9,6 +9,7 @@
  *
  * Both call functions of the store of events (core/store/postgres), whose tables are beside these.
  */
+import { APPEND_PARAMETERS } from "../../store/postgres/append_function.ts";
 
 /** The SQLSTATE of a topic that was changed or removed meanwhile. */
 export const CHANGED = "EV003";
@@ -18,17 +19,8 @@ export const TAKEN = "EV004";
 /** The producer that publishes; its row is made again when it was forgotten. */
 const PUBLISHER = "scheduled";
 
-/** What `planAppend` makes of an append, behind its first five values. */
-const APPENDED = `
-  t_name text[], t_rev bigint[], p_schemas bigint,
-  u_topic int[], u_count int[], u_expected text[], u_group int[],
-  c_group int[], c_topic int[], c_key text[], c_expected text[],
-  p_ids text, p_given text, p_types text, p_keys text, p_slots text, p_ts text, p_expires text,
-  p_versions text, p_metadata text, p_payloads text, p_crcs text,
-  d_type text, d_key text, d_slot int, d_ts bigint, d_expires bigint, d_version text,
-  d_metadata text`;
-const APPENDED_NAMES = APPENDED.split(",").map((one) => one.trim().split(" ")[0]!);
-/** How many values that are. */
+const APPENDED_NAMES = APPEND_PARAMETERS.split(",").map((one) => one.trim().split(" ")[0]!);
+/** How many values `planAppend` makes. */
 export const APPENDED_COUNT = APPENDED_NAMES.length;
 
 /**
@@ -122,7 +114,8 @@ END $$;
  */
 const PUBLISH = `
 CREATE FUNCTION evs.publish_scheduled_1(
-  p_window bigint, numbers bigint[], sums text[],${APPENDED}
+  p_window bigint, numbers bigint[], sums text[],
+${APPEND_PARAMETERS}
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   publisher record; taken bigint; answer text;

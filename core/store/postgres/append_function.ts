@@ -89,16 +89,19 @@ const PLACES = `
 const ADDED_TO_BLOCK = `ON CONFLICT (topic_id, block) DO UPDATE
           SET max_ts = greatest(b.max_ts, excluded.max_ts), bytes = b.bytes + excluded.bytes`;
 
-const APPEND = `
-CREATE FUNCTION evs.append_1(
-  p_producer text, p_epoch bigint, p_batch bigint, p_now bigint, p_window bigint,
-  t_name text[], t_rev bigint[], p_schemas bigint,
+/** What `planAppend` makes: the parameters of `evs.append_1` behind its first five. */
+export const APPEND_PARAMETERS = `  t_name text[], t_rev bigint[], p_schemas bigint,
   u_topic int[], u_count int[], u_expected text[], u_group int[],
   c_group int[], c_topic int[], c_key text[], c_expected text[],
   p_ids text, p_given text, p_types text, p_keys text, p_slots text, times bigint[],
   expires bigint[], p_versions text, p_metadata text, p_payloads text, crcs bigint[],
   d_type text, d_key text, d_slot int, d_ts bigint, d_expires bigint, d_version text,
-  d_metadata text
+  d_metadata text`;
+
+const APPEND = `
+CREATE FUNCTION evs.append_1(
+  p_producer text, p_epoch bigint, p_batch bigint, p_now bigint, p_window bigint,
+${APPEND_PARAMETERS}
 ) RETURNS text LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
