@@ -63,9 +63,10 @@ LANGUAGE plpgsql STABLE AS $$
 BEGIN
   SELECT e.seq, CASE WHEN e.seq >= t.first_seq THEN e.key_seq END INTO seq, number
   FROM evs.topics AS t JOIN evs.events AS e USING (topic_id)
+  -- "+ 0": a plan that is made while there are no events reads all of them by the primary key, else.
   WHERE t.topic_id = p_topic AND e.id = p_id AND e.given AND e.stored_at > p_since
-    AND e.seq > t.forgotten_seq
-  ORDER BY e.seq DESC LIMIT 1;
+    AND e.seq + 0 > t.forgotten_seq
+  ORDER BY e.seq + 0 DESC LIMIT 1;
   IF seq IS NULL THEN
     SELECT i.seq INTO seq FROM evs.ids AS i
     WHERE i.topic_id = p_topic AND i.id = p_id AND i.stored_at > p_since;

@@ -58,9 +58,11 @@ const PAGE_OF_KEY = pageText(
   "o.key = $5 AND o.seq >= greatest($2::bigint, t.first_seq) AND o.seq <= least($3::bigint, t.last_seq)",
   { limit: "LIMIT $4" },
 );
+/** "+ 0": a plan that is made while there are no events reads all of them by the primary key, else. */
 const FIND = `SELECT ${HEAD}, e.* FROM evs.topics AS t LEFT JOIN LATERAL (
   SELECT ${EVENT_COLUMNS} FROM evs.events AS o
-  WHERE o.topic_id = t.topic_id AND o.id = $2 AND o.seq >= t.first_seq ORDER BY o.seq DESC LIMIT 1
+  WHERE o.topic_id = t.topic_id AND o.id = $2 AND o.seq + 0 >= t.first_seq
+  ORDER BY o.seq + 0 DESC LIMIT 1
 ) AS e ON true WHERE t.name = $1`;
 
 /** The read half of the PostgreSQL event store. */

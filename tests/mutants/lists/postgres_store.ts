@@ -4,6 +4,7 @@ import type { Mutant } from "../mutant.ts";
 const NUMBERS = "4. Sequence numbers have no gaps";
 const LIMITS = "docs/configuration.md: Keep at most this much, such as 64MiB";
 const KEYS = "docs/library.md: its number among the events of the key in the topic, from 1";
+const FEW_READS = "docs/adr/0066-postgresql.md: Ids are looked up in the events";
 const ONCE = "docs/stores.md: finds out whether the events were stored, and stores them once";
 const SHARED = "docs/stores.md: What one broker publishes, all others have";
 const DURABLE = "docs/stores.md: says whether an acknowledged event survives a power cut";
@@ -50,6 +51,14 @@ export const postgresStoreMutants: Mutant[] = [
     from: "b.number + e.nth AS number",
     to: "b.number + e.o AS number",
     tests: MODEL,
+  },
+  {
+    name: "postgres: looks for a given id in all events of the topic",
+    promise: FEW_READS,
+    file: "core/store/postgres/append_function.ts",
+    from: "ORDER BY e.seq + 0 DESC LIMIT 1",
+    to: "ORDER BY e.seq DESC LIMIT 1",
+    tests: ["tests/system/postgres/lookups_test.ts"],
   },
   {
     name: "postgres: does not note an append in the producer's row",
