@@ -22,19 +22,26 @@
  * of which some wait is not stored: `waiting` names them.
  */
 
-/** The number of the last event of a key, and its seq; 0 if there is none. */
+/** The number of the last event of a key; 0 if there is none. Redaction may have taken its key. */
+const LAST_NUMBER = (of: { topic: string; first: string; key: string }) =>
+  `greatest(
+  coalesce((SELECT e.key_seq FROM evs.events AS e
+    WHERE e.topic_id = ${of.topic} AND e.key = ${of.key} AND e.seq >= ${of.first}
+    ORDER BY e.seq DESC LIMIT 1), 0),
+  coalesce((SELECT k.key_seq FROM evs.redacted_keys AS k
+    WHERE k.topic_id = ${of.topic} AND k.key = ${of.key} AND k.seq >= ${of.first}), 0))`;
+
+/** That, and its seq. */
 const LAST_OF_KEY = `
 CREATE FUNCTION evs.last_of_key_1(
   p_topic int, p_first bigint, p_key text, OUT seq bigint, OUT number bigint
 ) LANGUAGE plpgsql STABLE AS $$
 BEGIN
-  SELECT e.seq, coalesce(e.key_seq, 0) INTO seq, number FROM evs.events AS e
-  WHERE e.topic_id = p_topic AND e.key = p_key AND e.seq >= p_first
-  ORDER BY e.seq DESC LIMIT 1;
-  seq := coalesce(seq, 0);
-  number := greatest(coalesce(number, 0), coalesce((
-    SELECT k.key_seq FROM evs.redacted_keys AS k
-    WHERE k.topic_id = p_topic AND k.key = p_key AND k.seq >= p_first), 0));
+  SELECT coalesce((SELECT e.seq FROM evs.events AS e
+    WHERE e.topic_id = p_topic AND e.key = p_key AND e.seq >= p_first
+    ORDER BY e.seq DESC LIMIT 1), 0),
+    ${LAST_NUMBER({ topic: "p_topic", first: "p_first", key: "p_key" })}
+    INTO seq, number;
 END $$;
 
 CREATE FUNCTION evs.actual_1(
@@ -243,9 +250,10 @@ BEGIN
         FROM (SELECT o, coalesce(keys[i], d_key) AS key FROM (${PLACES}) AS p) AS k
         WHERE key IS NOT NULL
       ), b AS MATERIALIZED (
-        SELECT d.key, CASE WHEN l.number > 0 THEN l.number ELSE t_first[t] - 1 END AS number
-        FROM (SELECT DISTINCT coalesce(keys[i], d_key) AS key FROM generate_series(lo, hi) AS i) AS d,
-          LATERAL evs.last_of_key_1(t_id[t], t_first[t], d.key) AS l
+        SELECT d.key, coalesce(nullif(${
+  LAST_NUMBER({ topic: "t_id[t]", first: "t_first[t]", key: "d.key" })
+}, 0), t_first[t] - 1) AS number
+        FROM (SELECT DISTINCT coalesce(keys[i], d_key) AS key FROM generate_series(lo, hi) AS i) AS d
         WHERE d.key IS NOT NULL
       )
       SELECT (SELECT json_agg(json_build_array(key, number)) FROM b), array_agg(number ORDER BY o)
