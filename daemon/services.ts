@@ -5,7 +5,7 @@ import type { MaybePromise } from "../core/base/maybe_promise.ts";
 import { systemClock } from "../core/base/clock.ts";
 import { IdSource } from "../core/event/id.ts";
 import type { State } from "../core/state/state.ts";
-import { isOfLostDatabase } from "../core/protocol/database_url.ts";
+import { isDatabaseAway } from "../core/protocol/database_url.ts";
 import type { SpoolStatus } from "../core/protocol/status.ts";
 import { damageText } from "../core/store/damage.ts";
 import {
@@ -291,7 +291,8 @@ export class Services {
    */
   unexpected(error: unknown, context: string): void {
     if (this.disk.note(error)) return;
-    if (error instanceof EvsError && isOfLostDatabase(error)) {
+    // Or it went away before it told what became of a change.
+    if (error instanceof EvsError && (isDatabaseAway(error) || isDatabaseAway(error.cause))) {
       this.log.logger.warning("{what}: {context}", { what: error.message, context });
       return;
     }

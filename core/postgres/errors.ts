@@ -51,11 +51,6 @@ export class DamagedPageError extends EvsError {
 /** The code of errors that go by when the server is back. */
 export const AWAY = DATABASE_AWAY;
 
-/** True for an error that goes by when the server is there again. */
-export function isServerAway(error: unknown): boolean {
-  return error instanceof CannotStoreError && error.code === AWAY;
-}
-
 /** The codes of refusals that a person has to do something about, by SQLSTATE. */
 const REFUSED: Record<string, { code: string; why: string; hint: string }> = {
   "28P01": {

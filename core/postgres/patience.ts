@@ -1,7 +1,8 @@
 /** Trying again while a server is away, for a limited time. */
 import type { Clock } from "../base/clock.ts";
 import { CannotStoreError } from "../base/errors.ts";
-import { AWAY, isServerAway, TryAgainError, UnknownOutcomeError } from "./errors.ts";
+import { isDatabaseAway } from "../protocol/database_url.ts";
+import { AWAY, TryAgainError, UnknownOutcomeError } from "./errors.ts";
 
 /** How long to try. */
 export interface Patience {
@@ -28,7 +29,7 @@ export async function patiently<T>(
     try {
       return await work();
     } catch (error) {
-      const passes = isServerAway(error) || error instanceof TryAgainError;
+      const passes = isDatabaseAway(error) || error instanceof TryAgainError;
       const left = until - clock.monotonic();
       if (!passes || left <= 0 || signal?.aborted) throw error;
       await pause(clock, Math.min(wait, left), signal);

@@ -8,12 +8,9 @@ export function isDatabaseUrl(text: string): boolean {
 /** The code of errors that go by when the database's server is there again. */
 export const DATABASE_AWAY = "postgres/unavailable";
 
-/** True if the server is why: it is away, or went away before it told what became of a change. */
-export function isOfLostDatabase(error: unknown): boolean {
-  const codes = [error, (error as Error | undefined)?.cause].map((one) =>
-    (one as { code?: unknown } | undefined)?.code
-  );
-  return codes.includes(DATABASE_AWAY);
+/** True for an error that goes by when the database's server is there again, from wherever it came. */
+export function isDatabaseAway(error: unknown): boolean {
+  return (error as { code?: unknown } | undefined)?.code === DATABASE_AWAY;
 }
 
 /** The variable that has the password of a database. */

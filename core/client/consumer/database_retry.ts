@@ -1,5 +1,5 @@
 /** Tracks whether the daemon can reach its database: that it cannot is no reason to end. */
-import { isDatabaseAway } from "./port.ts";
+import { isDatabaseAway } from "../../protocol/database_url.ts";
 
 /** Time between two requests while the database is away, ms; each waits for it, too. */
 export const DATABASE_RETRY_MS = 500;

@@ -11,7 +11,6 @@ import {
   NotAnsweringError,
   RemoteError,
 } from "../../base/errors.ts";
-import { DATABASE_AWAY } from "../../protocol/database_url.ts";
 
 /** What identifies an event. */
 export interface EventFacts {
@@ -88,12 +87,6 @@ export function isGone(error: unknown): boolean {
 export function isFull(error: unknown): boolean {
   return (error instanceof RemoteError || error instanceof CannotStoreError) &&
     error.code === "store/disk-full";
-}
-
-/** True if the daemon cannot reach its database now, which goes by when that is back. */
-export function isDatabaseAway(error: unknown): boolean {
-  return (error instanceof RemoteError || error instanceof CannotStoreError) &&
-    error.code === DATABASE_AWAY;
 }
 
 const goneCodes: ReadonlySet<string> = new Set([

@@ -1,10 +1,6 @@
 /** What an error of a transaction says of it. */
-import {
-  isServerAway,
-  refusedBy,
-  TryAgainError,
-  UnknownOutcomeError,
-} from "../../postgres/errors.ts";
+import { refusedBy, TryAgainError, UnknownOutcomeError } from "../../postgres/errors.ts";
+import { isDatabaseAway } from "../../protocol/database_url.ts";
 
 /**
  * `unknown`: it may have been kept. `again`: it was not, and may be if it is tried again. `final`:
@@ -19,5 +15,5 @@ const SENT_AGAIN = "EVF02";
 export function fateOf(error: unknown): TransactionFate {
   if (error instanceof UnknownOutcomeError) return "unknown";
   if (refusedBy(error) === SENT_AGAIN) return "unknown";
-  return isServerAway(error) || error instanceof TryAgainError ? "again" : "final";
+  return isDatabaseAway(error) || error instanceof TryAgainError ? "again" : "final";
 }

@@ -10,8 +10,9 @@
 import type { Clock } from "../../base/clock.ts";
 import { VERSION } from "../../base/version.ts";
 import type { Postgres, Query } from "../../postgres/connection.ts";
-import { isServerAway, TryAgainError, UnknownOutcomeError } from "../../postgres/errors.ts";
+import { TryAgainError, UnknownOutcomeError } from "../../postgres/errors.ts";
 import type { WakeUps } from "../../postgres/wake_ups.ts";
+import { isDatabaseAway } from "../../protocol/database_url.ts";
 import type { Coordinator, OwnedPart, PartOwner, PartRows, PartShare } from "../coordinator.ts";
 import type { CoordinatorOptions } from "../shared.ts";
 import type { SubscriptionRecord } from "../records.ts";
@@ -301,7 +302,7 @@ export class PostgresNode implements Coordinator, ShareNode {
       for (const subscription of given) this.#tell(subscription);
     } catch (error) {
       // What it owned is over after the TTL.
-      if (!isServerAway(error) && !(error instanceof UnknownOutcomeError)) throw error;
+      if (!isDatabaseAway(error) && !(error instanceof UnknownOutcomeError)) throw error;
     }
   }
 }

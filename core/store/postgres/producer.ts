@@ -9,13 +9,9 @@
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { CannotStoreError, type EvsError } from "../../base/errors.ts";
 import type { Postgres, Role } from "../../postgres/connection.ts";
-import {
-  isServerAway,
-  refusedBy,
-  TryAgainError,
-  UnknownOutcomeError,
-} from "../../postgres/errors.ts";
+import { refusedBy, TryAgainError, UnknownOutcomeError } from "../../postgres/errors.ts";
 import { pause } from "../../postgres/patience.ts";
+import { isDatabaseAway } from "../../protocol/database_url.ts";
 
 /** What a producer needs. */
 export interface ProducerOptions {
@@ -110,7 +106,7 @@ export class Producer {
       this.#epoch = undefined; // asked for anew, before anything else is sent
       return true;
     }
-    return error instanceof TryAgainError || isServerAway(error);
+    return error instanceof TryAgainError || isDatabaseAway(error);
   }
 
   async #call(statement: string, values: readonly unknown[]): Promise<string> {
