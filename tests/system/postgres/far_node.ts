@@ -23,8 +23,10 @@ const broker = new EventBroker({
   onError: (error, context) => say(`error ${codeOf(error)} ${context}: ${error}`),
 });
 
-broker.subscribe<{ failing: number }>("t", (event, { attempt }) => {
+broker.subscribe<{ failing: number }>("t", async (event, { attempt }) => {
   say(`handled ${event.seq} ${event.key} ${attempt} ${now()}`);
+  // So that some are under way whenever the network goes, and are done too late.
+  await new Promise((resolve) => setTimeout(resolve, 20));
   if (attempt <= event.payload.failing) throw new Error(`attempt ${attempt} fails`);
 }, {
   name: "s",
@@ -40,8 +42,10 @@ let isOver = false;
 async function leaseOneByOne(): Promise<void> {
   while (!isOver) {
     const request = { max: 1, leaseMs: 3_600_000, waitMs: 10_000 };
+    // Not after it: a process that gets no turn tells late what it has decided in time.
+    const at = now();
     const { deliveries } = await broker.subscriptions.lease("slow", request, { consumer: host! });
-    for (const { entry } of deliveries) say(`leased ${entry.seq} ${now()}`);
+    for (const { entry } of deliveries) say(`leased ${entry.seq} ${at}`);
     await new Promise((resolve) => setTimeout(resolve, Number(ttlMs) / 50));
   }
 }
