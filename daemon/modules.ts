@@ -219,6 +219,7 @@ import "../core/protocol/database_url.ts";
 import "../core/protocol/heartbeat.ts";
 import "../core/protocol/history.ts";
 import "../core/protocol/holder.ts";
+import "../core/protocol/node.ts";
 import "../core/protocol/paths.ts";
 import "../core/protocol/paused_words.ts";
 import "../core/protocol/redaction.ts";

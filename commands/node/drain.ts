@@ -9,7 +9,7 @@ type DrainFlags = { off?: boolean };
 export const route = verb<DrainFlags, [string?]>({
   brief: "Have a node give its work to others",
   description:
-    "The node delivers nothing new, lets what is being handled end, and gives its parts of subscriptions to other nodes. Its consumers wait, and get nothing; publishing goes on. It stays so until it is restarted, or until --off.",
+    "The node delivers nothing new, lets what is being handled end, and gives its parts of subscriptions to other nodes. Its consumers wait until it works again; publishing goes on. It stays so until it is restarted, or until --off.",
   examples: [
     ["node drain", "the node that is asked, before it is stopped or upgraded"],
     ["node drain web1-3f9a02c1", "another one, by its name in node list"],

@@ -320,6 +320,7 @@ export class SubscriptionDriver {
   /** True if the wait is over: what it is for will not come. */
   #ends(waiter: Waiter): boolean {
     if (this.record.paused && !waiter.throughPause) return true;
+    if (waiter.endsDrained && this.#context.coordinator?.draining) return true;
     // What there is may be about to come here.
     if (this.#share?.settling) return false;
     // Something that is stored may come: it is being read, or can be.

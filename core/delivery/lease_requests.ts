@@ -1,5 +1,6 @@
 /** What consumers ask of subscriptions: leases, and what became of them. */
 import type { Clock } from "../base/clock.ts";
+import { EvsError, ExitCode } from "../base/errors.ts";
 import type { ConsumerFacts, ConsumerRequest } from "../protocol/in_flight.ts";
 import type {
   BeginRequest,
@@ -9,6 +10,8 @@ import type {
   NackItem,
   SettleReply,
 } from "../protocol/protocol.ts";
+import { NODE_DRAINED } from "../protocol/node.ts";
+import type { Coordinator } from "../state/coordinator.ts";
 import type { DriverDirectory } from "./directory.ts";
 import { leaseLimits, MAX_ANSWER_BYTES } from "./lease_limits.ts";
 import type { Lease } from "./leases.ts";
@@ -24,10 +27,16 @@ export class LeaseRequests {
   readonly #drivers: DriverDirectory;
   readonly #clock: Clock;
   readonly #loads: ProcessLoads;
+  readonly #coordinator: Pick<Coordinator, "draining"> | undefined;
   /** The consumer of each connection. */
   readonly consumers: Map<string, ConsumerFacts> = new Map<string, ConsumerFacts>();
 
-  constructor({ drivers, clock }: { drivers: DriverDirectory; clock: Clock }) {
+  constructor({ drivers, clock, coordinator }: {
+    drivers: DriverDirectory;
+    clock: Clock;
+    coordinator?: Pick<Coordinator, "draining"> | undefined;
+  }) {
+    this.#coordinator = coordinator;
     this.#drivers = drivers;
     this.#clock = clock;
     this.#loads = new ProcessLoads(() => {
@@ -35,7 +44,10 @@ export class LeaseRequests {
     });
   }
 
-  /** Leases events; waits for some if asked to. */
+  /**
+   * Leases events; waits for some if asked to. A node that is drained refuses, but for those who wait
+   * until nothing is left: others may do that.
+   */
   async lease(
     name: string,
     request: LeaseRequest,
@@ -43,6 +55,8 @@ export class LeaseRequests {
   ): Promise<LeaseResult> {
     const driver = this.#drivers.require(name);
     const { leaseMs, waitMs, max } = leaseLimits(request);
+    const { untilEmpty = false } = request;
+    if (this.#coordinator?.draining && !untilEmpty) throw drained();
     driver.look();
     this.#noteConsumer(context.consumer, request.consumer);
     const deliveries = await driver.lease({
@@ -55,7 +69,8 @@ export class LeaseRequests {
       bound: request.bind ?? false,
     }, {
       waitMs,
-      untilEmpty: request.untilEmpty ?? false,
+      untilEmpty,
+      endsDrained: !untilEmpty,
       throughPause: request.throughPause ?? false,
       ...(context.signal ? { signal: context.signal } : {}),
     });
@@ -145,4 +160,18 @@ export class LeaseRequests {
   loadOf(process: string): ProcessLoad {
     return this.#loads.of(process);
   }
+}
+
+/** After this long it is worth asking again, ms. */
+const DRAINED_MS = 1000;
+
+function drained(): EvsError {
+  return new EvsError(
+    { code: NODE_DRAINED, status: 503, exit: ExitCode.CannotStore },
+    "this node is drained: it delivers nothing, and others do",
+    {
+      hint: "consume on another node (evs node list), or let this one work: evs node drain --off",
+      details: { retryAfterMs: DRAINED_MS },
+    },
+  );
 }

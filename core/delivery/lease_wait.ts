@@ -9,6 +9,8 @@ export interface LeaseWait {
   untilEmpty?: boolean;
   /** Keep waiting while the subscription is paused, instead of returning at once. */
   throughPause?: boolean;
+  /** Return at once while this node is to give back what it owns. */
+  endsDrained?: boolean;
   signal?: AbortSignal;
 }
 
@@ -21,6 +23,7 @@ export interface Waiter {
   /** Events are leased for it, and rows of theirs are being read. */
   isRead: boolean;
   throughPause: boolean;
+  endsDrained: boolean;
   answer(leases: Lease[]): void;
   fail(error: unknown): void;
 }
@@ -70,6 +73,7 @@ export class Waiters {
         waits: wait.waitMs > 0,
         isRead: false,
         throughPause: wait.throughPause ?? false,
+        endsDrained: wait.endsDrained ?? false,
         answer(leases) {
           leave();
           resolve(leases);

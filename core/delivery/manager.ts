@@ -55,7 +55,7 @@ export class SubscriptionManager extends LeaseRequests {
 
   constructor(context: ManagerContext, snapshot: StateSnapshot) {
     const drivers = new DriverDirectory();
-    super({ drivers, clock: context.clock });
+    super({ drivers, clock: context.clock, coordinator: context.coordinator });
     this.#drivers = drivers;
     this.#context = context;
     this.#timedPauses = new TimedPauses(context.clock, (name) => this.#endPause(name));

@@ -1,5 +1,13 @@
 /** Nodes: the daemons and brokers that share one database, and what each of them has to do. */
 
+/** The code of the error for who wants events of a node that is to give back what it owns. */
+export const NODE_DRAINED = "node/drained";
+
+/** True for it, from wherever it came. */
+export function isNodeDrained(error: unknown): boolean {
+  return (error as { code?: unknown } | undefined)?.code === NODE_DRAINED;
+}
+
 /** A node, as the database knows it. */
 export interface NodeInfo {
   /** Its name: the machine's, and a word that is new with each start. */

@@ -86,6 +86,8 @@ export interface Coordinator {
   readonly node: string;
   /** How many parts a new subscription gets. */
   readonly parts: number;
+  /** It is to give back what it owns, and gets nothing. Who waits in its drivers is told. */
+  readonly draining?: boolean;
   /** Called once for each driver; the owner is called later, and owns nothing yet. */
   share(record: SubscriptionRecord, owner: PartOwner): PartShare;
 }

@@ -170,6 +170,8 @@ export function sendError(reply: Reply, error: unknown): void {
   const known = asEvsError(error);
   if (reply.isBegun) return reply.abort();
   if (known instanceof MethodNotAllowedError) reply.header("allow", known.allowed.join(", "));
+  const after = known.details?.["retryAfterMs"];
+  if (typeof after === "number") reply.header("retry-after", String(Math.ceil(after / 1000)));
   sendJson(reply, known.status, { error: known.toBody() });
 }
 

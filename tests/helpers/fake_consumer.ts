@@ -5,7 +5,13 @@ import type { ConsumerPort, Delivery, Leased } from "../../core/client/consumer/
 import { type HandlerRun, settlementOf } from "../../commands/consumer/exit_code.ts";
 import type { RunningHandler } from "../../commands/consumer/handler.ts";
 import type { LeaseRequest, NackItem, SettleReply } from "../../core/protocol/protocol.ts";
-import { CannotStoreError, ConnectionLostError, NoDaemonError } from "../../core/base/errors.ts";
+import {
+  CannotStoreError,
+  ConnectionLostError,
+  NoDaemonError,
+  RemoteError,
+} from "../../core/base/errors.ts";
+import { NODE_DRAINED } from "../../core/protocol/node.ts";
 
 /** An in-memory subscription that manages leases like the daemon. */
 export class FakeDaemon implements ConsumerPort {
@@ -22,6 +28,8 @@ export class FakeDaemon implements ConsumerPort {
   full = false;
   /** The daemon answers, but cannot reach its database. */
   away = false;
+  /** It stores outcomes, and leases nothing. */
+  drained = false;
   maxRetries = 1;
   attempts = new Map<number, number>();
   #wake = Promise.withResolvers<void>();
@@ -56,6 +64,7 @@ export class FakeDaemon implements ConsumerPort {
     for (;;) {
       await Promise.resolve();
       this.#check();
+      if (this.drained) throw new RemoteError({ code: NODE_DRAINED, message: "drained" }, 503);
       if (serial !== this.#serial) throw new ConnectionLostError("closed");
       const empty = this.pending.length === 0 && this.leases.size === 0;
       const ready = this.pending.length > 0 || this.paused !== undefined || request.waitMs === 0 ||

@@ -16,13 +16,13 @@ import { DEFAULT_LEASE_MS, MOST_DELIVERIES } from "../../event/limits.ts";
 import { missedText } from "../../reading/missed.ts";
 import { BeginAhead } from "../../delivery/begin_ahead.ts";
 import { Changes } from "./changes.ts";
+import { DAEMON_WAIT_MS, DaemonWait } from "./daemon_wait.ts";
 import { demand, mayStart } from "./demand.ts";
 import { InFlight } from "./in_flight.ts";
 import type { ConsumerOptions, ConsumerResult } from "./options.ts";
 import { DeadConnectionError, isEmpty, isFull, isGone, isLast, type Leased } from "./port.ts";
 import { PauseWatch } from "./pause_watch.ts";
 import { Prefetch } from "./prefetch.ts";
-import { DATABASE_RETRY_MS, DatabaseRetry } from "./database_retry.ts";
 import { DISK_FULL_RETRY_MS, DiskFullRetry } from "./disk_full_retry.ts";
 import { type Fate, fateText, giveBack, settle, type Work } from "./work.ts";
 
@@ -43,7 +43,7 @@ export class Consumer {
   readonly #clock: Clock;
   readonly #reserve: Prefetch;
   readonly #room: DiskFullRetry;
-  readonly #database: DatabaseRetry;
+  readonly #daemon: DaemonWait;
   readonly #works = new InFlight();
   readonly #limit: RateLimit | undefined;
   readonly #result: ConsumerResult = { done: 0, retried: 0, dead: 0, lost: 0 };
@@ -72,7 +72,7 @@ export class Consumer {
     this.#clock = options.clock ?? systemClock;
     this.#changes = new Changes(this.#clock);
     this.#room = new DiskFullRetry(options.say);
-    this.#database = new DatabaseRetry(options.say);
+    this.#daemon = new DaemonWait(options.say);
     this.#pauses = new PauseWatch(options);
     this.#reserve = new Prefetch(options.concurrency * (options.batch ?? 1), options.prefetch);
     if (options.rate) this.#limit = new RateLimit(options.rate, this.#clock);
@@ -209,7 +209,7 @@ export class Consumer {
         continue;
       }
       this.#awaitingLeases = false;
-      if (this.#judged().length === 0) this.#database.found();
+      if (this.#judged().length === 0) this.#daemon.found("leased");
       for (const missed of leased.missed ?? []) this.#options.say(missedText(missed));
       const done = this.#works.doneOf(leased.deliveries);
       // They are not begun again; where somebody wants that they come with the next answer.
@@ -383,7 +383,7 @@ export class Consumer {
           nack: () => !this.#halted(),
           tell: (work, fate) => this.#tell(work, fate),
         });
-        this.#database.found();
+        this.#daemon.found("stored");
         if (this.#room.found()) this.#fillSlots();
       } catch (error) {
         await (this.#room.lacks(error)
@@ -454,9 +454,9 @@ export class Consumer {
     }, DEFAULT_LEASE_MS / 3);
   }
 
-  /** Waits until the daemon answers again, or may have its database. Rethrows other errors. */
+  /** Waits until the daemon answers again, or may have what it lacks. Rethrows other errors. */
   #recover(error: unknown): Promise<void> {
-    if (this.#database.lacks(error)) return this.#changes.nextWithin(DATABASE_RETRY_MS);
+    if (this.#daemon.lacks(error)) return this.#changes.nextWithin(DAEMON_WAIT_MS);
     if (!isGone(error)) throw error;
     if (this.#halted()) return Promise.resolve();
     this.#reconnecting ??= this.#reconnect(error).finally(() => this.#reconnecting = undefined);

@@ -55,6 +55,7 @@ export class PostgresShare implements PartShare {
   /** As the database has it; undefined: it is not known. */
   #noted: Membership | undefined = "none";
   #allOwned = false;
+  #wasDraining = false;
   /** A look that began after it wanted some has been acted on. */
   #settled = true;
   #turn: Promise<void> | undefined;
@@ -126,8 +127,10 @@ export class PostgresShare implements PartShare {
   /** The claims of all nodes, as of now. `wasStale`: this node was silent for too long before. */
   see(view: ClaimsView, { wasStale = false } = {}): void {
     const allOwned = areAllOwned(view);
-    const isOther = allOwned !== this.#allOwned;
+    const { draining } = this.#node;
+    const isOther = allOwned !== this.#allOwned || draining !== this.#wasDraining;
     this.#allOwned = allOwned;
+    this.#wasDraining = draining;
     if (isOther) this.#look();
     this.#isStale ||= wasStale;
     this.#lose(lostParts(view, this.#owned));

@@ -298,11 +298,20 @@ export const clientMutants: Mutant[] = [
   {
     name: "consumer: ends when the daemon's database is away",
     promise: "8. A full disk is reported, and the daemon recovers",
-    file: "core/client/consumer/database_retry.ts",
-    from: "if (!isDatabaseAway(error)) return false;",
-    to: "if (!isDatabaseAway(error) || true) return false;",
+    file: "core/client/consumer/daemon_wait.ts",
+    from: 'const what = isDatabaseAway(error) ? "database" :',
+    to: 'const what = false ? "database" :',
     tests: consumer.tests,
     filter: "database is away",
+  },
+  {
+    name: "consumer: ends when its node is drained",
+    promise: "docs/scaling.md: evs consume waits until it, or its successor, delivers again",
+    file: "core/client/consumer/daemon_wait.ts",
+    from: 'isNodeDrained(error) ? "leave" : undefined;',
+    to: "undefined;",
+    tests: consumer.tests,
+    filter: "drained node",
   },
   {
     name: "prefetch: leases ahead before it knows how long a handler takes",

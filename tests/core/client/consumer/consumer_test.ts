@@ -136,6 +136,31 @@ Deno.test("Consumer keeps what is done while the daemon's database is away, and 
   ]);
 });
 
+Deno.test("Consumer waits while the daemon is a drained node, and settles what it has", async () => {
+  const daemon = new FakeDaemon(4);
+  const handlers = new Handlers(() => undefined);
+  const { it, said } = consumer(daemon, handlers, { concurrency: 2, prefetch: 0 });
+  const run = it.run();
+  await until(() => handlers.running.size === 2);
+  daemon.drained = true;
+  for (const end of [...handlers.running.values()]) end(exit(0));
+  await until(() => daemon.acked.length === 2);
+  await until(() => said.length === 1);
+  const leases = () => daemon.calls.filter((call) => call.startsWith("lease")).length;
+  const before = leases();
+  await until(() => leases() > before);
+  daemon.drained = false;
+  while (daemon.acked.length < 4) {
+    for (const end of [...handlers.running.values()]) end(exit(0));
+    await until(() => handlers.running.size > 0 || daemon.acked.length === 4);
+  }
+  assert.deepEqual(await run, { done: 4, retried: 0, dead: 0, lost: 0 });
+  assert.deepEqual(said, [
+    "the daemon is a node that is drained; waiting until it delivers again",
+    "the daemon delivers again; going on",
+  ]);
+});
+
 Deno.test("Consumer stops at once when it is told to while the daemon's database is away", async () => {
   const daemon = new FakeDaemon(3);
   daemon.away = true;
