@@ -1,10 +1,12 @@
 /** `evs doctor`: reports what is wrong in a data dir, how much is intact, and what to type. */
+import type { PostgresOptions } from "../core/postgres/url.ts";
 import type { Diagnosis } from "../core/doctor/checks/diagnosis.ts";
 import type { StatusReply } from "../core/protocol/status.ts";
 import { DataDirError, ExitCode, NoDaemonError, NotAnsweringError } from "../core/base/errors.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { findCutRestore } from "../core/data_dir/cut_restore.ts";
 import { VERSION } from "../core/base/version.ts";
+import { askInTime } from "./check/ask_in_time.ts";
 import { databaseOf } from "./check/database.ts";
 import { roomAt } from "./check/disk.ts";
 import { verb } from "./cli/define.ts";
@@ -53,6 +55,8 @@ export const route = verb<DoctorFlags, []>({
     const { examine } = await load<typeof import("../core/doctor/doctor.ts")>(
       "../core/doctor/doctor.ts",
     );
+    const database = await databaseOf(this.paths);
+    const asked = (path: string) => client.call<unknown>({ method: "GET", path });
     const context = {
       dataDir,
       quick,
@@ -61,11 +65,13 @@ export const route = verb<DoctorFlags, []>({
       socket,
       spool: (await spoolPlace(this)).folders,
       ...(status
-        ? { status, ask: (path: string) => client.call<unknown>({ method: "GET", path }) }
+        ? { status, ask: database ? askInTime(asked, { clock: this.clock }) : asked }
         : {}),
     };
     let damaged = 0;
-    for await (const diagnosis of bothOf(examine(context), await databaseDoctor(this, { quick }))) {
+    for await (
+      const diagnosis of bothOf(examine(context), await databaseDoctor(database, { quick }))
+    ) {
       if (diagnosis.level === "damage") damaged++;
       if (this.forPeople) this.print(forPeople(this, diagnosis));
       else this.printJson(diagnosis);
@@ -78,10 +84,9 @@ export const route = verb<DoctorFlags, []>({
 
 /** What is found in the database of the data dir; nothing if it has its own files. */
 async function databaseDoctor(
-  { paths }: EvsContext,
+  database: PostgresOptions | undefined,
   { quick }: { quick: boolean },
 ): Promise<AsyncIterable<Diagnosis> | undefined> {
-  const database = await databaseOf(paths);
   if (database === undefined) return undefined;
   const { examineDatabase } = await load<typeof import("../core/doctor/postgres/doctor.ts")>(
     "../core/doctor/postgres/doctor.ts",

@@ -22,6 +22,8 @@ export const databaseChecks: readonly DatabaseCheck[] = [
   events,
 ];
 
+/** How long to wait for a server that may be away, ms. */
+const REACH_MS = 3000;
 /** Ten minutes, s. */
 const OLD_SNAPSHOT = 600;
 
@@ -40,6 +42,20 @@ export interface DoctorOptions extends Pick<DatabaseContext, "quick" | "version"
 }
 
 /**
+ * True if it is a database of ours. Rejects soon if the server is away: whoever examines something
+ * wants to know that first.
+ */
+async function isReached(given: string | PostgresOptions): Promise<boolean> {
+  const options = typeof given === "string" ? { url: given } : given;
+  const postgres = lazyPostgres({ connectTimeout: REACH_MS, ...options }, { deadline: REACH_MS });
+  try {
+    return await isOurs(postgres);
+  } finally {
+    await postgres.close();
+  }
+}
+
+/**
  * Runs the checks. If the server cannot be reached, that is the only finding, and if the database is
  * none of ours, its tables are not looked at.
  */
@@ -49,7 +65,7 @@ export async function* examineDatabase(
 ): AsyncGenerator<Diagnosis, void, undefined> {
   const postgres = lazyPostgres(given);
   try {
-    const ours = await isOurs(postgres);
+    const ours = await isReached(given);
     for (const check of databaseChecks) {
       if (!ours && check !== database && !OF_SERVER.has(check)) continue;
       yield* diagnosesOf(check.name, () => check.look({ postgres, oldSnapshot, ...asked }));
