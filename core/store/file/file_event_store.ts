@@ -21,6 +21,7 @@ import { LateSync } from "./late_sync.ts";
 import { type OpenedStore, openStore } from "./open_store.ts";
 import { DamageLog } from "./damage_log.ts";
 import { asOpenError } from "./faults.ts";
+import type { KeptFiles } from "./kept_events.ts";
 import { FileReader } from "./reader.ts";
 import { SegmentCache } from "./segment_cache.ts";
 import type { SegmentLimits, TopicWriter, WriterContext } from "./topic_writer.ts";
@@ -444,6 +445,16 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
 
   getEvents(topic: string, options: EventQuery = {}): Promise<Event[]> {
     return Promise.resolve(this.#reader.getEvents(topic, options).map((stored) => toEvent(stored)));
+  }
+
+  /**
+   * What a backup reads from.
+   * @internal
+   */
+  kept(): KeptFiles {
+    const writer = (topic: string) => this.#topics.writerOf(this.#context, topic);
+    const clocks = { clock: this.#clock, age: this.#age };
+    return { reader: this.#reader, topics: this.#topics, writer, ...clocks };
   }
 
   /** Syncs pending data and releases the folder. After a failure nothing more is written. */

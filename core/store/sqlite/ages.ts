@@ -113,6 +113,11 @@ export class SqliteAges {
     this.#topics.delete(topicId);
   }
 
+  /** What is known of a topic, oldest first. */
+  marks(topicId: number): AgeMark[] {
+    return this.#read(topicId, this.now());
+  }
+
   #known(topic: TopicRow, now: number): Known {
     let known = this.#touched.get(topic.id) ?? this.#topics.get(topic.id);
     if (known) return known;
