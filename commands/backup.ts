@@ -4,19 +4,37 @@ import type { EvsContext } from "./cli/context.ts";
 import { CannotStoreError, InvalidArgumentError } from "../core/base/errors.ts";
 import { plainText, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
+import { databaseAt, databaseOf } from "./check/database.ts";
+import type { PostgresOptions } from "../core/postgres/url.ts";
+import { temporaryFolder } from "./archive/temporary_folder.ts";
+import { eventProgress } from "./archive/event_progress.ts";
 
-export const route = verb<{ force?: boolean }, [string]>({
+interface BackupFlags {
+  force?: boolean;
+  store?: string;
+}
+
+export const route = verb<BackupFlags, [string]>({
   brief: "Back up everything to one file",
   description:
-    "Makes a consistent copy of events, topics, subscriptions, retries, dead letters and schemas, with the daemon running or stopped, and without blocking anybody. The file is a tar archive with a manifest of checksums; evs restore restores it. Making a backup temporarily needs space for a second copy.",
+    "Makes a consistent copy of events, topics, subscriptions, retries, dead letters and schemas, with the daemon running or stopped, and without blocking anybody. The file is a tar archive with a manifest of checksums; evs restore restores it. Making a backup temporarily needs space for a second copy.\n\n" +
+    "If the daemon of this data dir keeps its events in PostgreSQL, or --store names a database, everything in it is backed up as of one moment while its nodes work. The file is the same: evs restore puts it into a data dir of one machine, or into another database.",
   examples: [
     ["backup evs.tar", "Everything, while the daemon is running."],
     ["backup nightly.tar --force", "Replace yesterday's backup."],
     ["backup - | ssh other 'cat > evs.tar'", "To another machine."],
+    ["backup evs.tar --store postgres://evs@db/events", "A PostgreSQL database."],
   ],
   parameters: {
     flags: {
       force: { kind: "boolean", brief: "Replace an existing file", optional: true },
+      store: {
+        kind: "parsed",
+        parse: plainText,
+        brief: "The database, by its URL without a password; default: that of the data dir",
+        placeholder: "URL",
+        optional: true,
+      },
     },
     positional: {
       kind: "tuple",
@@ -28,7 +46,7 @@ export const route = verb<{ force?: boolean }, [string]>({
     },
   },
   needsDaemon: false,
-  async run(this: EvsContext, { force = false }, file): Promise<void> {
+  async run(this: EvsContext, { force = false, store }, file): Promise<void> {
     const { makeBackup } = await load<typeof import("../core/backup/backup.ts")>(
       "../core/backup/backup.ts",
     );
@@ -40,11 +58,14 @@ export const route = verb<{ force?: boolean }, [string]>({
         hint: "evs backup - | ssh other 'cat > evs.tar'",
       });
     }
+    const database =
+      await (store === undefined ? databaseOf(this.paths) : databaseAt(store, this.paths));
     const manifest = await makeBackup({
       dataDir,
       file: toStdout ? { out: standardOutput, folder: temporaryFolder() } : file,
       force,
       now: this.clock.now(),
+      ...database === undefined ? {} : { copy: (folder) => copyOf(this, database, folder) },
     });
     const bytes = manifest.files.reduce((sum, { size }) => sum + size, 0);
     const { topics, events } = manifest;
@@ -61,9 +82,22 @@ export const route = verb<{ force?: boolean }, [string]>({
   },
 });
 
-/** Where temporary files go while a backup is written to standard output. */
-function temporaryFolder(): string {
-  return (Deno.env.get("TMPDIR") || "/tmp").replace(/(.)\/+$/, "$1");
+/** Copies a database into a folder. */
+async function copyOf(
+  context: EvsContext,
+  database: PostgresOptions,
+  folder: string,
+): Promise<string[]> {
+  const { copyDatabaseInto } = await load<
+    typeof import("../core/backup/postgres/backup_database.ts")
+  >("../core/backup/postgres/backup_database.ts");
+  using progress = eventProgress(context, "copied");
+  return await copyDatabaseInto(folder, {
+    database,
+    dataDir: context.paths.dataDir,
+    now: context.clock.now(),
+    told: (events) => progress.add(events),
+  });
 }
 
 /** A reader that goes away does not have a whole backup, so that is an error. */

@@ -42,6 +42,7 @@ const FLOORS = [
   "doctor/postgres",
   "doctor",
   "backup",
+  "backup/postgres",
 ];
 
 /** What each folder at the top may import among our own. */

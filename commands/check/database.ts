@@ -7,9 +7,16 @@ import { environment as env, type Paths } from "../../core/protocol/paths.ts";
 import { configTable } from "../cli/config_table.ts";
 
 /** How it is reached, as its daemon does; undefined: the data dir has its own files. */
-export async function databaseOf({ dataDir, config }: Paths): Promise<PostgresOptions | undefined> {
-  const url = readDatabaseMark(dataDir);
-  if (url === undefined) return undefined;
+export async function databaseOf(paths: Paths): Promise<PostgresOptions | undefined> {
+  const url = readDatabaseMark(paths.dataDir);
+  return url === undefined ? undefined : await databaseAt(url, paths);
+}
+
+/**
+ * How a database is reached by its URL, with the password from where a daemon looks for it. Throws
+ * `InvalidArgumentError` if the URL makes no sense, or has a password in it.
+ */
+export async function databaseAt(url: string, { config }: Paths): Promise<PostgresOptions> {
   const { passwordFor, readPublicUrl } = await import("../../core/postgres/password.ts");
   const { readCertificates } = await import("../../core/postgres/certificates.ts");
   const { postgres } = await configTable(config, { word: "postgres" }) ?? {};

@@ -7,7 +7,7 @@
  * relies on them. The copy is verified before it becomes the backup.
  */
 import { exists, lstat } from "../base/if_there.ts";
-import { CannotStoreError, ConflictError, DataDirError, UnsupportedError } from "../base/errors.ts";
+import { CannotStoreError, ConflictError, DataDirError, InternalError } from "../base/errors.ts";
 import { osReason } from "../base/os_error.ts";
 import { readDatabaseMark } from "../data_dir/database_mark.ts";
 import { settleRestore, syncFolder } from "../data_dir/cut_restore.ts";
@@ -40,6 +40,11 @@ export interface BackupOptions {
   force: boolean;
   /** Unix ms. */
   now: number;
+  /**
+   * Copies what is to be backed up into a folder and returns the paths in it; absent: the files of
+   * the data dir.
+   */
+  copy?: (staging: string) => Promise<string[]>;
 }
 
 /** The copy of a file store that is being written to may have to be repeated. */
@@ -70,10 +75,9 @@ export async function makeBackup(options: BackupOptions): Promise<Manifest> {
 
 async function backUp(
   staging: string,
-  { dataDir, file, now }: BackupOptions,
+  { dataDir, file, now, copy = (staging) => copyAll(dataDir, staging) }: BackupOptions,
 ): Promise<Manifest> {
-  refuseDatabase(dataDir);
-  const paths = await copyAll(dataDir, staging);
+  const paths = await copy(staging);
   if (paths.length === 0) {
     throw new DataDirError("datadir/missing", `there is nothing to back up in ${dataDir}`, {
       hint: "EVS_DATA_DIR names another data dir",
@@ -101,14 +105,11 @@ async function backUp(
   return manifest;
 }
 
-/** Where the events are in a database, that is what has to be backed up. */
+/** Where the events are in a database, the files are not what has to be backed up. */
 function refuseDatabase(dataDir: string): void {
   const database = readDatabaseMark(dataDir);
   if (database === undefined) return;
-  throw new UnsupportedError(
-    `everything of ${dataDir} is in the database ${database}, which evs backup does not copy yet`,
-    { code: "backup/database", hint: `pg_dump --schema evs --file evs.sql ${database}` },
-  );
+  throw new InternalError(`everything of ${dataDir} is in the database ${database}`);
 }
 
 /** What file systems without such a sync answer, and folders that may be written and not read. */
@@ -140,6 +141,7 @@ function asBackupError(error: unknown, place: string): unknown {
 }
 
 async function copyAll(dataDir: string, staging: string): Promise<string[]> {
+  refuseDatabase(dataDir);
   const paths: string[] = [];
   const copy = async (name: string) => {
     if (!exists(`${dataDir}/${name}`) || Deno.statSync(`${dataDir}/${name}`).size === 0) return;
@@ -156,7 +158,7 @@ async function copyAll(dataDir: string, staging: string): Promise<string[]> {
 }
 
 /** What waits, and what was refused. */
-function copySpool(dataDir: string, staging: string): string[] {
+export function copySpool(dataDir: string, staging: string): string[] {
   return [SPOOL_FOLDER, `${SPOOL_FOLDER}/${REFUSED_FOLDER}`].flatMap((folder) =>
     listSpool(`${dataDir}/${folder}`).map(({ name }) => `${folder}/${name}`)
   ).filter((path) => copyIfThere(`${dataDir}/${path}`, `${staging}/${path}`));

@@ -61,7 +61,7 @@ export async function restoreBackup(
     const stagingLock = Deno.openSync(staging, { read: true });
     try {
       stagingLock.tryLockSync(true);
-      const manifest = unpack(file, staging);
+      const manifest = unpackBackup(file, staging);
       const redacted = await redactRestored(staging, taken ? knownRedactions(dataDir) : []);
       syncFolders(staging);
       // A folder with this file is complete; the next start can finish it
@@ -117,7 +117,11 @@ function lockIfThere(dataDir: string): Deno.FsFile | undefined {
   });
 }
 
-function unpack(file: string | ArchiveSource, staging: string): Manifest {
+/**
+ * Unpacks a backup into a folder, verifying every byte by the checksums of its manifest. Throws
+ * `DataDirError` if it is not a whole one.
+ */
+export function unpackBackup(file: string | ArchiveSource, staging: string): Manifest {
   if (typeof file !== "string") return unpackFrom(file, staging);
   using archive = openArchive(file);
   return unpackFrom(archive, staging);

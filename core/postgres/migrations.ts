@@ -23,28 +23,38 @@ const LOCK = 0x657673;
 export const MARK = "env-event-stream";
 
 /** Checks the database, and brings the tables of a part up to date: all of it or nothing. */
-export async function migrate(postgres: Postgres, { part, steps }: Migrations): Promise<void> {
+export async function migrate(postgres: Postgres, migrations: Migrations): Promise<void> {
   await checkServer(postgres);
   await postgres.transaction("state", async (query) => {
-    await query("SELECT pg_advisory_xact_lock($1)", [LOCK]);
+    await holdMigrations(query);
     await makeSchema(query, postgres.place);
-    const [row] = await query<{ format: number }>(
-      "SELECT format FROM evs.meta WHERE part = $1",
-      [part],
-    );
-    const format = row?.format ?? 0;
-    for (const step of steps.slice(format)) await query(step);
-    if (format >= steps.length) return; // a newer node was here; it only added
-    await query(
-      `INSERT INTO evs.meta (part, format) VALUES ($1, $2)
-       ON CONFLICT (part) DO UPDATE SET format = excluded.format`,
-      [part, steps.length],
-    );
+    await migrateIn(query, migrations);
   });
 }
 
+/** Has nodes that start wait until this transaction is over. */
+export async function holdMigrations(query: Query): Promise<void> {
+  await query("SELECT pg_advisory_xact_lock($1)", [LOCK]);
+}
+
+/** Brings the tables of a part up to date, in a transaction that {@link holdMigrations holds} them. */
+export async function migrateIn(query: Query, { part, steps }: Migrations): Promise<void> {
+  const [row] = await query<{ format: number }>(
+    "SELECT format FROM evs.meta WHERE part = $1",
+    [part],
+  );
+  const format = row?.format ?? 0;
+  for (const step of steps.slice(format)) await query(step);
+  if (format >= steps.length) return; // a newer node was here; it only added
+  await query(
+    `INSERT INTO evs.meta (part, format) VALUES ($1, $2)
+     ON CONFLICT (part) DO UPDATE SET format = excluded.format`,
+    [part, steps.length],
+  );
+}
+
 /** Refuses a server that is too old, and a database that cannot keep every text. */
-async function checkServer(postgres: Postgres): Promise<void> {
+export async function checkServer(postgres: Postgres): Promise<void> {
   const [row] = await postgres.query<{ version: number; shown: string; encoding: string }>(
     "read",
     `SELECT current_setting('server_version_num')::int AS version,
@@ -65,8 +75,24 @@ async function checkServer(postgres: Postgres): Promise<void> {
   }
 }
 
+/**
+ * Looks for the schema: true if it is ours. Throws `CannotStoreError` if it is somebody else's; one
+ * that is empty is nobody's.
+ */
+export async function hasSchema(query: Query, place: string): Promise<boolean> {
+  return (await findSchema(query, place)) === "ours";
+}
+
 /** Makes the schema, or refuses one that is not ours. One that is empty becomes ours. */
-async function makeSchema(query: Query, place: string): Promise<void> {
+export async function makeSchema(query: Query, place: string): Promise<void> {
+  const found = await findSchema(query, place);
+  if (found === "ours") return;
+  if (found === "none") await query("CREATE SCHEMA evs");
+  await query(`COMMENT ON SCHEMA evs IS '${MARK}'`);
+  await query("CREATE TABLE evs.meta (part text PRIMARY KEY, format int NOT NULL)");
+}
+
+async function findSchema(query: Query, place: string): Promise<"none" | "empty" | "ours"> {
   const [found] = await query<{ mark: string | null; objects: number }>(
     `SELECT obj_description(oid, 'pg_namespace') AS mark,
        (SELECT count(*) FROM pg_class WHERE relnamespace = n.oid)
@@ -74,14 +100,11 @@ async function makeSchema(query: Query, place: string): Promise<void> {
          + (SELECT count(*) FROM pg_type WHERE typnamespace = n.oid) AS objects
      FROM pg_namespace AS n WHERE nspname = 'evs'`,
   );
-  if (found?.mark === MARK) return;
-  if (found && found.objects > 0) {
-    throw new CannotStoreError(
-      `the schema evs of the database at ${place} has things in it that are not of env-event-stream`,
-      { code: "postgres/foreign-schema", hint: "use a database of its own: createdb NAME" },
-    );
-  }
-  if (!found) await query("CREATE SCHEMA evs");
-  await query(`COMMENT ON SCHEMA evs IS '${MARK}'`);
-  await query("CREATE TABLE evs.meta (part text PRIMARY KEY, format int NOT NULL)");
+  if (!found) return "none";
+  if (found.mark === MARK) return "ours";
+  if (found.objects === 0) return "empty";
+  throw new CannotStoreError(
+    `the schema evs of the database at ${place} has things in it that are not of env-event-stream`,
+    { code: "postgres/foreign-schema", hint: "use a database of its own: createdb NAME" },
+  );
 }

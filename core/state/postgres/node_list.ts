@@ -4,6 +4,7 @@
  */
 import type { NodeInfo, PartOwners } from "../../protocol/node.ts";
 import type { Query } from "../../postgres/connection.ts";
+import { NODE_TTL_MS } from "./node.ts";
 
 /** Milliseconds since a time. */
 const since = (time: string) => `extract(epoch FROM clock_timestamp() - ${time}) * 1000`;
@@ -15,6 +16,9 @@ export interface Silence {
   /** One that has nothing to do, and says so seldom. */
   idleMs: number;
 }
+
+/** After this a node counts as gone: five beats of one that is busy, two of one that is not. */
+export const SILENCE: Silence = { busyMs: NODE_TTL_MS, idleMs: 130_000 };
 
 /** All nodes that are known, the oldest first. */
 export async function readNodes(query: Query, silence: Silence): Promise<NodeInfo[]> {

@@ -35,17 +35,13 @@ import { CATALOG } from "./catalog_watch.ts";
 import type { WakeUps } from "../../postgres/wake_ups.ts";
 import { Commits } from "./commits.ts";
 import { STATE_MIGRATIONS } from "./migrations.ts";
-import { NODE_TTL_MS } from "./node.ts";
-import { readNodes, readOwners, serverFacts, setDraining } from "./node_list.ts";
+import { readNodes, readOwners, serverFacts, setDraining, SILENCE } from "./node_list.ts";
 import { StateReads } from "./reads.ts";
 import { momentOf, type NodeOptions, SharedPostgres } from "./shared_postgres.ts";
 import { readSnapshot } from "./snapshot.ts";
 
 /** How long reads and commits wait for a database that is away, ms. */
 const PATIENCE_MS = 10_000;
-
-/** After this a node counts as gone: five beats of one that is busy, two of one that is not. */
-const SILENCE = { busyMs: NODE_TTL_MS, idleMs: 130_000 };
 
 /** How a {@link PostgresState} is opened. */
 export interface PostgresStateOptions {

@@ -1,0 +1,39 @@
+/**
+ * Writes the state of a backup into the tables of a PostgreSQL database, behind its events. All
+ * within a transaction of the caller.
+ */
+import type { Query } from "../../postgres/connection.ts";
+import { insertion } from "../../state/postgres/row_batch.ts";
+import type { StateTables, TableRow } from "../../state/state_tables.ts";
+import { batchesOf } from "./batches.ts";
+import { positionsInto } from "./positions_into.ts";
+import { STATE_COPIES, type StateCopy } from "./state_copies.ts";
+
+/** Writes it; `now`, Unix ms, becomes the counter of the catalog. */
+export async function stateInto(query: Query, state: StateTables, now: number): Promise<void> {
+  for (const copy of STATE_COPIES) {
+    for (const rows of batchesOf(finished(state.rows(selectOf(copy)), copy))) {
+      const { text, values } = insertion(copy.table, rows);
+      await query(text, values);
+    }
+  }
+  await positionsInto(query, state);
+  for (const name of ["dead_letters", "audit"] as const) {
+    await query("UPDATE evs.counters SET value = $2 WHERE name = $1", [
+      name,
+      state.lastNumber(name),
+    ]);
+  }
+  // Whoever remembers the database from before finds that all of it is another one.
+  await query("UPDATE evs.counters SET rev = $1", [now]);
+}
+
+function* finished(rows: Iterable<TableRow>, { finish }: StateCopy): Generator<TableRow> {
+  for (const row of rows) yield finish ? finish(row) : row;
+}
+
+function selectOf({ table, local = table.name, into = {}, order }: StateCopy): string {
+  const columns = Object.keys(table.columns)
+    .map((column) => `${into[column] ?? `${local}.${column}`} AS ${column}`);
+  return `SELECT ${columns.join(", ")} FROM ${local}${order ? ` ORDER BY ${order.local}` : ""}`;
+}
