@@ -1,6 +1,7 @@
 /**
  * The program as packages have it, on PostgreSQL: the driver is in the daemon's file, with what is
- * built into the runtime, and works with a daemon's permissions.
+ * built into the runtime, and works with a daemon's permissions. So it is in those of `evs backup` and
+ * `evs restore`.
  */
 import assert from "node:assert/strict";
 import { writeTree } from "../../../packaging/tree.ts";
@@ -43,5 +44,11 @@ Deno.test("the bundle's daemon keeps its events in PostgreSQL, by TLS and with a
   await run("publish", "t", "n", "1");
   assert.equal(JSON.parse(await run("replay", "t")).payload, 1);
   assert.match(await run("node", "list"), /"self":true/);
+  const file = `${place.folder}/backup.tar`;
+  await run("backup", file);
   await run("daemon", "stop");
+  const copy = url.replace("/postgres?", "/copy?");
+  await server.database({ name: "copy" });
+  assert.match(await run("restore", file, "--store", copy), /"events":1/);
+  assert.equal((await server.sql("SELECT count(*) FROM evs.events", "copy")).trim(), "1");
 });
