@@ -7,6 +7,7 @@ import { catalogMutants } from "./catalog.ts";
 import { dataDirMutants } from "./data_dir.ts";
 import { fileStoreMutants } from "./file_store.ts";
 import { postgresStateMutants } from "./postgres_state.ts";
+import { databaseBackupMutants } from "./database_backup.ts";
 import { databaseDoctorMutants } from "./database_doctor.ts";
 import { outboxMutants } from "./outbox.ts";
 import { postgresStoreMutants } from "./postgres_store.ts";
@@ -367,6 +368,7 @@ export const storeMutants: Mutant[] = [
   ...postgresStateMutants,
   ...postgresStoreMutants,
   ...outboxMutants,
+  ...databaseBackupMutants,
   ...databaseDoctorMutants,
   ...threadMutants,
 ];
