@@ -19,6 +19,7 @@ async function shell(command: string, cwd: string) {
     cwd,
     env: {
       HOME: cwd,
+      XDG_RUNTIME_DIR: cwd,
       PATH: `${decodeURIComponent(root.pathname)}bin:${Deno.env.get("PATH")}`,
       EVS_DENO: Deno.execPath(),
     },
@@ -27,11 +28,38 @@ async function shell(command: string, cwd: string) {
   return { success, out: decoder.decode(stdout), error: decoder.decode(stderr) };
 }
 
+/** The commands under a heading of the page. */
+async function blocksUnder(heading: string): Promise<string[]> {
+  const page = await Deno.readTextFile(new URL("docs/scaling.md", root));
+  const section = page.split(/^## /m).find((text) => text.startsWith(`${heading}\n`));
+  return [...section!.matchAll(/```sh\n([^]*?)```/g)].map(([, text]) => text!);
+}
+
+Deno.test("docs/scaling.md takes along what a daemon has", async () => {
+  await using server = await startPostgres({ settings: { fsync: "off" } });
+  const url = await server.database({ name: "events" });
+  const [block, ...others] = await blocksUnder("The move");
+  assert.ok(block !== undefined && block.includes(DATABASE), "the page names a database");
+  assert.equal(others.length, 0);
+  const folder = await Deno.makeTempDir({ prefix: "evs-scaling-" });
+  try {
+    const before = "evs daemon start && evs publish orders placed '{\"id\":7}' --key 7";
+    const after = "evs replay orders --data-dir one";
+    for (const script of [before, block.replaceAll(DATABASE, url), after]) {
+      const { success, out, error } = await shell(script, folder);
+      assert.ok(success, `${script}${out}${error}`);
+      if (script === after) assert.match(out, /^\{"seq":1,[^]*"payload":\{"id":7\}\}\n$/);
+    }
+  } finally {
+    await shell("evs daemon stop; evs daemon stop --data-dir one", folder);
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("docs/scaling.md brings up two daemons on one database, and stops them", async () => {
   await using server = await startPostgres();
   const url = await server.database({ name: "events" });
-  const page = await Deno.readTextFile(new URL("docs/scaling.md", root));
-  const blocks = [...page.matchAll(/```sh\n([^]*?)```/g)].map(([, text]) => text!);
+  const blocks = await blocksUnder("Two daemons in five minutes");
   assert.equal(blocks.length, 3);
   assert.ok(blocks[0]!.includes(DATABASE), "the page names a database");
   const folder = await Deno.makeTempDir({ prefix: "evs-scaling-" });
