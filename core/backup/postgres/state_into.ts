@@ -9,6 +9,14 @@ import { batchesOf } from "./batches.ts";
 import { positionsInto } from "./positions_into.ts";
 import { STATE_COPIES, type StateCopy } from "./state_copies.ts";
 
+/**
+ * Nobody owns a part, and whoever takes one has a higher epoch than all owners before: also those of
+ * another database that this one is a copy of.
+ */
+const CLAIMS = `INSERT INTO evs.claims (subscription, part, epoch, rev, claimed_at)
+  SELECT name, part, $1, 0, clock_timestamp()
+  FROM evs.subscriptions, generate_series(0, parts - 1) AS part`;
+
 /** Writes it; `now`, Unix ms, becomes the counter of the catalog. */
 export async function stateInto(query: Query, state: StateTables, now: number): Promise<void> {
   for (const copy of STATE_COPIES) {
@@ -24,6 +32,7 @@ export async function stateInto(query: Query, state: StateTables, now: number): 
       state.lastNumber(name),
     ]);
   }
+  await query(CLAIMS, [Math.floor(now / 1000)]);
   // Whoever remembers the database from before finds that all of it is another one.
   await query("UPDATE evs.counters SET rev = $1", [now]);
 }

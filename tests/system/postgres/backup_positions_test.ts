@@ -43,6 +43,9 @@ Deno.test("evs backup keeps what each part has settled, there and back", async (
 
   await restoreDatabase({ file, database: { url: to }, folder, force: false, now: NOW });
   assertSame(await settledIn(server, "to"), before, `in a database, EVS_SEED=${seed}`);
+  const owned = "SELECT count(*) = (SELECT sum(parts) FROM evs.subscriptions), " +
+    "bool_and(node IS NULL AND epoch > 1000000) FROM evs.claims";
+  assert.equal((await server.sql(owned, "to")).trim(), "t|t", "later owners have higher epochs");
   // What is gone counts as missed once, whoever stood where.
   assert.equal(await missed(server, "to"), missedInFiles(`${staging}/state.db`));
   await Deno.remove(folder, { recursive: true });

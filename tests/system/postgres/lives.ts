@@ -8,7 +8,7 @@ const lines = (events: readonly object[]) =>
 const shell = (script: string) => ["--", "sh", "-c", script];
 
 /**
- * Publishes, consumes, fails, redacts, removes: leaves something of everything. Returns the seqs of
+ * Publishes, schedules, consumes, fails, redacts, removes: leaves something of everything. Returns the seqs of
  * `orders` that `billing` has acknowledged.
  */
 export async function liveThere(place: DaemonPlace): Promise<number[]> {
@@ -33,6 +33,8 @@ export async function liveThere(place: DaemonPlace): Promise<number[]> {
     await place.ok(["topic", "remove", topic, "--yes"]);
   }
   await place.ok(["publish", "again", "n", "--ndjson"], "5.0\n6e1\n");
+  const later = ["--delay", "30d", "--id", "waits", "--key", "customer-1"];
+  await place.ok(["publish", "orders", "placed", '{"n":100}', ...later]);
   await place.ok(["redact", "orders", "8", "--reason", "asked for", "--yes"]);
   const file = `${place.folder}/acknowledged`;
   // Some fail for good, some wait to be retried, and some are done before others.
@@ -79,6 +81,9 @@ export async function answersOf(place: DaemonPlace): Promise<Record<string, unkn
     letters: await json("dlq", "list"),
     groups: await json("dlq", "groups"),
     schemas: await json("schema", "list"),
+    scheduled: (await json("scheduled", "list"))
+      // The wall clock moves it.
+      .map(({ dueAt: _, inMs: __, ...event }) => event),
     audit: await json("audit"),
   };
 }
