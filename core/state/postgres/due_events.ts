@@ -8,7 +8,8 @@
 import { type Clock, setBackgroundTimer } from "../../base/clock.ts";
 import type { NewEvent } from "../../event/event.ts";
 import type { Postgres } from "../../postgres/connection.ts";
-import { isServerAway, refusedBy, TryAgainError } from "../../postgres/errors.ts";
+import { refusedBy, TryAgainError } from "../../postgres/errors.ts";
+import { isDatabaseAway } from "../../protocol/database_url.ts";
 import { repeatable } from "../../postgres/patience.ts";
 import { planAppend } from "../../store/postgres/append_plan.ts";
 import { contentIn } from "../scheduled_row.ts";
@@ -186,7 +187,7 @@ export class DueEvents {
   async #failed(topic: string, error: unknown): Promise<Outcome> {
     const { host } = this.#context;
     if (refusedBy(error) === TAKEN || error instanceof TryAgainError) return "apart";
-    if (isServerAway(error)) throw error;
+    if (isDatabaseAway(error)) throw error;
     if (refusedBy(error) === CHANGED) {
       await host.refresh();
       return "apart";
