@@ -16,7 +16,8 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import type { ActOptions } from "../event/audit.ts";
 import { auditedDeadLetters } from "./audited_act.ts";
 import { StateDeadLetterGroups } from "./groups.ts";
-import { DeadLetterJobs } from "./jobs.ts";
+import { type DeadLetterJobs, LocalDeadLetterJobs } from "./jobs.ts";
+import { SharedDeadLetterJobs } from "./shared_jobs.ts";
 import { copyOf, newestNumber, refuseGone } from "./entries.ts";
 import { moveDeadLetters, removeDeadLetters } from "./move.ts";
 import { countBySubscription, ResumableAction } from "./resumable.ts";
@@ -80,7 +81,9 @@ export class DeadLetters {
     this.#redacted = redacted;
     this.groups = new StateDeadLetterGroups(state, clock);
     const context = { state, subscriptions, clock, onError, shared, deadLetters: this };
-    this.jobs = new DeadLetterJobs(context, snapshot?.jobs ?? []);
+    this.jobs = shared && state.shared
+      ? new SharedDeadLetterJobs(context, state.shared.jobs)
+      : new LocalDeadLetterJobs(context, snapshot?.jobs ?? []);
   }
 
   /** Newest first, unless the oldest are requested. */

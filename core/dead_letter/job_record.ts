@@ -1,6 +1,6 @@
 /** A job as it is stored and as it is shown. Pure. */
 import { defined } from "../base/defined.ts";
-import { NotFoundError } from "../base/errors.ts";
+import { ConflictError, NotFoundError } from "../base/errors.ts";
 import type { Redelivery } from "../delivery/redeliver.ts";
 import type { DeadLetterJobRecord, DeadLetterJobSelection } from "../event/dead_letter_job.ts";
 import type { DeadLetterJob, DeadLetterJobRequest } from "../protocol/dead_letter_jobs.ts";
@@ -49,6 +49,8 @@ export interface JobStep {
   /** One reason for each that it could not do. */
   failed: readonly string[];
   now: number;
+  /** How long the next step has to wait, ms. */
+  paceMs?: number;
 }
 
 /** The job after a step; it is done once it is through its list. */
@@ -58,15 +60,17 @@ export function afterStep(job: DeadLetterJobRecord, step: JobStep): DeadLetterJo
   for (const [name, count] of Object.entries(countBySubscription(step.done))) {
     bySubscription.set(name, (bySubscription.get(name) ?? 0) + count);
   }
+  const { dueAt: _dueAt, ...before } = job;
   const next = {
-    ...job,
+    ...before,
     at,
     done: job.done + step.done.length,
     gone: job.gone + step.through - step.done.length - step.failed.length,
     failed: addReasons(job.failed, step.failed),
     bySubscription: Object.fromEntries(bySubscription),
   };
-  return at < job.total ? next : { ...next, state: "done", endedAt: step.now };
+  if (at >= job.total) return { ...next, state: "done", endedAt: step.now };
+  return step.paceMs === undefined ? next : { ...next, dueAt: step.now + Math.round(step.paceMs) };
 }
 
 function addReasons(
@@ -81,6 +85,12 @@ function addReasons(
   return Array.from(counts, ([reason, count]) => ({ reason, count }));
 }
 
+/** The job as somebody ends it, with what it has done. */
+export function cancelled(job: DeadLetterJobRecord, now: number): DeadLetterJobRecord {
+  const { dueAt: _dueAt, ...rest } = job;
+  return { ...rest, state: "cancelled", endedAt: Math.round(now) };
+}
+
 /** The name of a job. */
 export function jobName({ action, number }: Pick<DeadLetterJobRecord, "action" | "number">) {
   return `${action}-${number}`;
@@ -88,8 +98,19 @@ export function jobName({ action, number }: Pick<DeadLetterJobRecord, "action" |
 
 /** The job as it is shown. */
 export function jobInfo(record: DeadLetterJobRecord, waiting?: string): DeadLetterJob {
-  const { number: _number, bound: _bound, isListed: _isListed, at, ...shown } = record;
+  const { number: _number, bound: _bound, isListed: _isListed, dueAt: _dueAt, at, ...shown } =
+    record;
   return { job: jobName(record), ...shown, left: record.total - at, ...defined({ waiting }) };
+}
+
+/** The job has ended, so that nobody can end it. */
+export function jobEnded(record: DeadLetterJobRecord): ConflictError {
+  const name = jobName(record);
+  return new ConflictError(`the job ${name} has ended: it is ${record.state}`, {
+    code: "dead-letter-job/ended",
+    hint: `evs dlq jobs show ${name}`,
+    details: { job: name, state: record.state },
+  });
 }
 
 /** There is no job of this name. */

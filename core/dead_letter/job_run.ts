@@ -2,47 +2,48 @@
  * Runs one job: step by step through its list, each step with how far the job is in one transaction,
  * so that nothing is done twice or left out, whenever the process ends.
  */
-import type { Clock } from "../base/clock.ts";
-import { defined } from "../base/defined.ts";
 import { InternalError, isDiskFull, NotFoundError } from "../base/errors.ts";
 import { turn } from "../base/in_turns.ts";
 import { paceInChunks, parseRate } from "../base/rate.ts";
 import { thrownText } from "../base/thrown.ts";
-import type { SubscriptionManager } from "../delivery/manager.ts";
-import { type Redelivery, redeliveryOf } from "../delivery/redeliver.ts";
 import type { ActOptions } from "../event/audit.ts";
-import type {
-  DeadLetterJobRecord,
-  DeadLetterName,
-  DeadLetterRecord,
-  State,
-  StateChange,
-} from "../state/state.ts";
-import { auditedDeadLetters, auditedJob } from "./audited_act.ts";
-import { copyOf, readEntries } from "./entries.ts";
-import { afterStep, jobName } from "./job_record.ts";
-import { moveDeadLetters, removeDeadLetters } from "./move.ts";
+import type { ActRows } from "../state/shared_act.ts";
+import type { DeadLetterJobRecord, DeadLetterName } from "../state/state.ts";
+import { auditedJob } from "./audited_act.ts";
+import { cancelled, jobName } from "./job_record.ts";
+import { type StepContext, stepJob } from "./job_step.ts";
 
 /** Entries in one part of a job's list, and the most that one step goes through. */
 export const PART = 1000;
 /** On a full disk, a job tries again after this long, ms. */
 const AGAIN_MS = 5000;
+/** Where several nodes share the jobs, the longest rest between two steps without a rate, ms. */
+const LONGEST_REST_MS = 500;
 
 /** What a job needs. */
-export interface JobContext {
-  state: State;
-  subscriptions: SubscriptionManager;
-  clock: Clock;
-  /** Nothing of its event is left to deliver. */
-  isRedacted(record: DeadLetterRecord): boolean;
+export interface JobContext extends StepContext {
   /** Runs a step; finds room for it if the disk is full. */
   makeRoom<T>(work: () => Promise<T>): Promise<T>;
-  /** What is committed together with the end of the job. */
-  atEnd(record: DeadLetterJobRecord): StateChange[];
   /** The job has ended. */
   ended(record: DeadLetterJobRecord): void;
   onError(error: unknown, context: string): void;
 }
+
+/** What a run needs besides, where several nodes share the jobs. */
+export interface SharedRun {
+  /**
+   * Holds the job in the transaction of a step; returns it as it is stored. Rejects with
+   * {@link JobLostError} if it is not this node's any more, or is not where `job` is.
+   */
+  hold(rows: ActRows, job: DeadLetterJobRecord): Promise<DeadLetterJobRecord>;
+  /** Learns what others have changed. */
+  refresh(): Promise<void>;
+  /** A step was refused: whatever becomes of the job, it is not by this run. */
+  lost(): void;
+}
+
+/** A job is run by another node, or was ended by one: nothing of the step was stored. */
+export class JobLostError extends Error {}
 
 /** One job that runs. */
 export class JobRun {
@@ -51,6 +52,7 @@ export class JobRun {
   /** Why it does not get on. */
   waiting: string | undefined;
   readonly #context: JobContext;
+  readonly #shared: SharedRun | undefined;
   readonly #over = Promise.withResolvers<void>();
   #list: { part: number; entries: readonly DeadLetterName[] } | undefined;
   /** No step begins: it is being cancelled, or its process ends. */
@@ -61,9 +63,10 @@ export class JobRun {
   #running: Promise<void> | undefined;
   #cancelling: Promise<boolean> | undefined;
 
-  constructor(record: DeadLetterJobRecord, context: JobContext) {
+  constructor(record: DeadLetterJobRecord, context: JobContext, shared?: SharedRun) {
     this.record = record;
     this.#context = context;
+    this.#shared = shared;
   }
 
   /** Resolves when it has ended: done or cancelled. */
@@ -100,8 +103,7 @@ export class JobRun {
     await this.#pause();
     if (this.record.state !== "running") return false;
     const { clock, state, makeRoom, atEnd } = this.#context;
-    const endedAt = Math.round(clock.now());
-    const record: DeadLetterJobRecord = { ...this.record, state: "cancelled", endedAt };
+    const record = cancelled(this.record, clock.now());
     try {
       const also = [...auditedJob("job.cancel", record, how), ...atEnd(record)];
       await makeRoom(() => state.commit([{ op: "job.put", record }, ...also]));
@@ -118,29 +120,62 @@ export class JobRun {
 
   async #run(): Promise<void> {
     const { clock, makeRoom } = this.#context;
-    const rate = this.record.rate === undefined ? undefined : parseRate(this.record.rate);
-    const most = rate === undefined ? PART : paceInChunks(rate).size;
-    const eachMs = rate === undefined ? 0 : rate.perMs / rate.count;
+    const { size: most, eachMs } = paceOf(this.record);
     let size = most;
-    let due = clock.monotonic();
+    let due = clock.monotonic() + this.#owedMs(most * eachMs);
     while (await this.#mayStep(due)) {
-      const entries = await this.#next(size);
+      const began = clock.monotonic();
       try {
-        await makeRoom(() => this.step(entries));
+        const entries = await this.#next(size);
+        const dueNext = due + entries.length * eachMs;
+        await makeRoom(() => this.step(entries, { dueNext }));
         this.waiting = undefined;
         size = Math.min(most, size * 2);
-        due = Math.max(due + entries.length * eachMs, clock.monotonic());
+        due = Math.max(dueNext, clock.monotonic() + this.#restMs(began));
       } catch (error) {
-        // A subscription was removed meanwhile: the step finds that out when it begins again.
-        if (error instanceof NotFoundError && error.code === "subscription/not-found") continue;
-        if (!isDiskFull(error)) throw error;
-        if (size > 1) size = Math.max(1, size >> 2);
+        if (!await this.#goesOnAfter(error)) return;
+        if (isGone(error)) continue;
+        if (isDiskFull(error) && size > 1) size = Math.max(1, size >> 2);
         else {
-          this.waiting = "the disk is full";
+          this.waiting = isDiskFull(error) ? "the disk is full" : thrownText(error);
           due = clock.monotonic() + AGAIN_MS;
         }
       }
     }
+  }
+
+  /** How long the first step has to wait for those of an earlier process. */
+  #owedMs(most: number): number {
+    const { dueAt } = this.record;
+    if (dueAt === undefined) return 0;
+    // Whatever the clock says, no more than a step takes by its rate.
+    return Math.max(0, Math.min(most, dueAt - this.#context.clock.now()));
+  }
+
+  /** Whoever owns what a step has changed reads it again, and gets on before the next one. */
+  #restMs(began: number): number {
+    if (!this.#shared) return 0;
+    return Math.min(LONGEST_REST_MS, this.#context.clock.monotonic() - began);
+  }
+
+  /** False if this is no longer run here; throws what a later process has to try again. */
+  async #goesOnAfter(error: unknown): Promise<boolean> {
+    if (error instanceof JobLostError) {
+      this.#stopped = true;
+      this.#shared!.lost();
+      return false;
+    }
+    // A subscription was removed meanwhile: the step finds that out when it begins again.
+    if (isGone(error)) {
+      await this.#shared?.refresh();
+      return true;
+    }
+    if (isDiskFull(error)) return true;
+    // Nothing restarts because of one job; nobody else takes it, either, while this node is there.
+    if (!this.#shared) throw error;
+    const text = thrownText(error);
+    if (this.waiting !== text) this.#context.onError(error, `the job ${jobName(this.record)}`);
+    return true;
   }
 
   /** Waits until the next step is due; false if there is none. */
@@ -165,6 +200,8 @@ export class JobRun {
     const part = Math.floor(at / PART);
     if (this.#list?.part !== part) {
       const entries = await this.#context.state.jobPart(number, part);
+      // Its end takes the list away, which another node may have brought.
+      if (entries === undefined && this.#shared) throw new JobLostError();
       if (entries === undefined) throw new InternalError(`part ${part} of its list is missing`);
       this.#list = { part, entries };
     }
@@ -172,63 +209,16 @@ export class JobRun {
     return this.#list.entries.slice(from, from + size);
   }
 
-  /**
-   * Goes through these, which are next: one transaction. `act`: somebody waits for all of it, so
-   * this is no job for the audit log, but an act.
-   */
-  async step(entries: readonly DeadLetterName[], { act }: ActOptions = {}): Promise<void> {
-    const { state, subscriptions, clock, atEnd } = this.#context;
-    const { action, to, bound } = this.record;
-    const keys = entries.map(([subscription, topic, id]) => ({ subscription, topic, id }));
-    const able: Redelivery[] = [];
-    const failed: string[] = [];
-    for (const record of await readEntries(state, keys, { upTo: bound })) {
-      const why = action === "retry" ? await this.#whyNot(record) : undefined;
-      if (why === undefined) able.push(redeliveryOf(record));
-      else failed.push(why);
-    }
-    let next = this.record;
-    const also = (done: readonly Redelivery[]): StateChange[] => {
-      const now = Math.round(clock.now());
-      next = afterStep(this.record, { through: entries.length, done, failed, now });
-      return [
-        { op: "job.put", record: next },
-        ...next.state === "done" ? [...this.#auditedEnd(next, { act, done }), ...atEnd(next)] : [],
-      ];
-    };
-    const context = { state, subscriptions, upTo: bound, also };
-    const passCopies = this.record.selection.ids === undefined;
-    if (action === "retry") await moveDeadLetters(able, { ...context, to, passCopies });
-    else await removeDeadLetters(able, context);
-    this.#became(next);
-  }
-
-  #auditedEnd(
-    record: DeadLetterJobRecord,
-    { act, done }: ActOptions & { done: readonly Redelivery[] },
-  ): StateChange[] {
-    const { action, selection, to } = record;
-    if (act !== undefined) {
-      const { subscription, topic } = selection;
-      const given = { ...defined({ subscription, topic, to }) };
-      const about = { act, action: given, done, job: jobName(record) };
-      return auditedDeadLetters(`dead-letters.${action}`, about);
-    }
-    // By whoever started it: the daemon ends what it was asked for.
-    const origin = record.way && { way: "daemon" as const, at: record.endedAt!, by: record.by };
-    return auditedJob("job.end", record, { act: origin && defined(origin) });
-  }
-
-  /** Why a dead letter cannot be retried. */
-  async #whyNot(record: DeadLetterRecord): Promise<string | undefined> {
-    const { state, subscriptions, isRedacted } = this.#context;
-    const { to = record.subscription, selection } = this.record;
-    if (!subscriptions.has(to)) return `the subscription ${to} is gone`;
-    if (isRedacted(record)) return "redacted: nothing is left to deliver";
-    if (selection.ids === undefined && await copyOf(state, record) !== undefined) {
-      return "an edited copy of it is on its way";
-    }
-    return undefined;
+  /** Goes through these, which are next: see {@link stepJob}. `dueNext`: when the next step is due. */
+  async step(
+    entries: readonly DeadLetterName[],
+    { act, dueNext }: ActOptions & { dueNext?: number } = {},
+  ): Promise<void> {
+    const { clock } = this.#context;
+    const isPaced = this.record.rate !== undefined && dueNext !== undefined;
+    const paceMs = isPaced ? Math.max(0, dueNext - clock.monotonic()) : undefined;
+    const hold = this.#shared && ((rows: ActRows) => this.#shared!.hold(rows, this.record));
+    this.#became(await stepJob(this.record, { entries, act, paceMs, hold }, this.#context));
   }
 
   #became(record: DeadLetterJobRecord): void {
@@ -238,4 +228,15 @@ export class JobRun {
     this.#over.resolve();
     this.#context.ended(record);
   }
+}
+
+/** How many at a time, and how long each one takes by the rate. */
+function paceOf({ rate: text }: DeadLetterJobRecord): { size: number; eachMs: number } {
+  if (text === undefined) return { size: PART, eachMs: 0 };
+  const rate = parseRate(text);
+  return { size: paceInChunks(rate).size, eachMs: rate.perMs / rate.count };
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof NotFoundError && error.code === "subscription/not-found";
 }

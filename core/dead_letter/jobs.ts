@@ -4,26 +4,20 @@
  * starts. A small one without a rate is done in one transaction, with its start.
  */
 import type { Clock } from "../base/clock.ts";
-import { ConflictError } from "../base/errors.ts";
-import { defined } from "../base/defined.ts";
+import type { MaybePromise } from "../base/maybe_promise.ts";
 import type { ActOptions } from "../event/audit.ts";
 import { auditedJob } from "./audited_act.ts";
 import { setPatientTimer } from "../base/standstill.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
-import type { Redelivery } from "../delivery/redeliver.ts";
 import type { DeadLetterJob, DeadLetterJobRequest } from "../protocol/dead_letter_jobs.ts";
-import { refuseShared } from "../state/refuse_shared.ts";
 import type { CatalogRefresh } from "../state/stale.ts";
 import type { DeadLetterJobRecord, DeadLetterName, State, StateChange } from "../state/state.ts";
 import type { DeadLetters } from "./dead_letters.ts";
-import { jobInfo, jobName, newJob, noSuchJob } from "./job_record.ts";
-import { type JobContext, JobRun, PART } from "./job_run.ts";
-import { newestNumber } from "./entries.ts";
+import { jobEnded, jobInfo, jobName, noSuchJob } from "./job_record.ts";
+import { type JobContext, JobRun } from "./job_run.ts";
+import { KEPT_JOBS, partsOf, startOfJob } from "./job_start.ts";
 
-/** How many jobs that have ended are kept. */
-const KEPT = 100;
-
-/** What {@link DeadLetterJobs} needs. */
+/** What they need. */
 export interface JobsContext {
   state: State;
   subscriptions: SubscriptionManager;
@@ -41,7 +35,33 @@ export interface JobsHost {
 }
 
 /** The jobs: those that run, and the last ones that ended. */
-export class DeadLetterJobs {
+export interface DeadLetterJobs {
+  /** Uses what the process has: called before {@link start}. */
+  host(host: JobsHost): void;
+  /** Goes on with what an earlier process began. */
+  start(): Promise<void>;
+  /** Stops them after the steps that are under way. */
+  close(): Promise<void>;
+  /** All of them, the newest first. */
+  list(): MaybePromise<DeadLetterJob[]>;
+  /** One of them, by its name. Throws or rejects with `NotFoundError`. */
+  show(name: string): MaybePromise<DeadLetterJob>;
+  /**
+   * Starts a job; durable when it resolves. A small one without a rate is done by then. One that
+   * matches nothing is not kept. Rejects with what a retry or a removal of the same would.
+   */
+  begin(request: DeadLetterJobRequest, how?: ActOptions): Promise<DeadLetterJob>;
+  /** Ends one; what it has done stays done. Rejects with `ConflictError` if it has ended. */
+  cancel(name: string, how?: ActOptions): Promise<DeadLetterJob>;
+  /** Waits until it has ended, at most `waitMs`. */
+  ended(
+    name: string,
+    options: { waitMs: number; signal: AbortSignal },
+  ): Promise<DeadLetterJob>;
+}
+
+/** Those of a state that this process has for itself. */
+export class LocalDeadLetterJobs implements DeadLetterJobs {
   readonly #context: JobsContext;
   readonly #runs = new Map<string, JobRun>();
   /** Those whose list was not complete when an earlier process ended: they never began. */
@@ -59,12 +79,10 @@ export class DeadLetterJobs {
     }
   }
 
-  /** Uses what the process has: called before {@link start}. */
   host(host: JobsHost): void {
     this.#host = host;
   }
 
-  /** Goes on with what an earlier process began. */
   async start(): Promise<void> {
     if (this.#unlisted.length > 0) {
       await this.#context.state.commit([{ op: "job.forget", numbers: this.#unlisted }]);
@@ -74,69 +92,45 @@ export class DeadLetterJobs {
     }
   }
 
-  /** Stops them after the steps that are under way. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all(Array.from(this.#runs.values(), (run) => run.stop()));
   }
 
-  /** All of them, the newest first. */
   list(): DeadLetterJob[] {
     return [...this.#runs.values()]
       .map(({ record, waiting }) => jobInfo(record, waiting))
       .reverse();
   }
 
-  /** One of them, by its name. Throws `NotFoundError`. */
   show(name: string): DeadLetterJob {
     const { record, waiting } = this.#require(name);
     return jobInfo(record, waiting);
   }
 
-  /**
-   * Starts a job; durable when it resolves. A small one without a rate is done by then. One that
-   * matches nothing is not kept. Throws what a retry or a removal of the same would throw.
-   */
   async begin(
     request: DeadLetterJobRequest,
     { act }: ActOptions = {},
   ): Promise<DeadLetterJob> {
-    const { state, clock, shared } = this.#context;
-    refuseShared(shared, request.action);
-    const bound = await newestNumber(state);
-    const entries = (await this.#find(request, bound)).map(nameOf);
-    const startedAt = Math.round(clock.now());
-    const about = { bound, total: entries.length, startedAt };
-    if (entries.length === 0) {
-      const none = newJob(request, { ...about, number: 0 });
-      return jobInfo({ ...none, state: "done", endedAt: startedAt });
-    }
-    const origin = act && defined({ way: act.way, by: act.by });
-    const record = newJob(request, { ...about, number: ++this.#last, ...origin });
+    const { record: found, entries, isSmall } = await startOfJob(request, { act }, this.#context);
+    if (entries.length === 0) return jobInfo(found);
+    const record = { ...found, number: ++this.#last };
     const run = new JobRun(record, this.#runContext());
-    if (record.rate === undefined && entries.length <= PART) {
-      await this.#makeRoom(() => run.step(entries, { act }));
-    } else await this.#makeRoom(() => this.#store(record, { entries, act }));
+    await this.#makeRoom(() =>
+      isSmall ? run.step(entries, { act }) : this.#store(record, { entries, act })
+    );
     this.#runs.set(jobName(record), run);
     this.#forgetOld();
     if (run.record.state === "running" && !this.#isClosed) run.begin();
     return jobInfo(run.record);
   }
 
-  /** Ends one; what it has done stays done. Throws `ConflictError` if it has ended. */
   async cancel(name: string, how: ActOptions = {}): Promise<DeadLetterJob> {
     const run = this.#require(name);
-    if (!await run.cancel(how)) {
-      throw new ConflictError(`the job ${name} has ended: it is ${run.record.state}`, {
-        code: "dead-letter-job/ended",
-        hint: `evs dlq jobs show ${name}`,
-        details: { job: name, state: run.record.state },
-      });
-    }
+    if (!await run.cancel(how)) throw jobEnded(run.record);
     return jobInfo(run.record);
   }
 
-  /** Waits until it has ended, at most `waitMs`. */
   async ended(
     name: string,
     { waitMs, signal }: { waitMs: number; signal: AbortSignal },
@@ -152,16 +146,6 @@ export class DeadLetterJobs {
     return jobInfo(run.record, run.waiting);
   }
 
-  #find(
-    { action, rate: _rate, ...selected }: DeadLetterJobRequest,
-    upTo: number,
-  ): Promise<Redelivery[]> {
-    const { deadLetters } = this.#context;
-    return action === "retry"
-      ? deadLetters.toRetry({ ...selected, upTo })
-      : deadLetters.toRemove({ ...selected, upTo });
-  }
-
   /** The list in parts, and then that it is complete. */
   async #store(
     record: DeadLetterJobRecord,
@@ -169,10 +153,9 @@ export class DeadLetterJobs {
   ): Promise<void> {
     const { state } = this.#context;
     const unlisted: StateChange = { op: "job.put", record: { ...record, isListed: false } };
-    for (let at = 0; at < entries.length; at += PART) {
-      const part = { job: record.number, part: at / PART, entries: entries.slice(at, at + PART) };
-      const changes: StateChange[] = [{ op: "job.part", ...part }];
-      await state.commit(at === 0 ? [unlisted, ...changes] : changes, { sync: false });
+    for (const one of partsOf(entries)) {
+      const changes: StateChange[] = [{ op: "job.part", job: record.number, ...one }];
+      await state.commit(one.part === 0 ? [unlisted, ...changes] : changes, { sync: false });
     }
     await state.commit([{ op: "job.put", record }, ...auditedJob("job.start", record, { act })]);
   }
@@ -211,7 +194,7 @@ export class DeadLetterJobs {
       .map(({ record }) => record)
       .filter(({ state, number }) => state !== "running" && number !== ending)
       .map(({ number }) => number);
-    const kept = KEPT - (ending === undefined ? 0 : 1);
+    const kept = KEPT_JOBS - (ending === undefined ? 0 : 1);
     return ended.slice(0, Math.max(0, ended.length - kept));
   }
 
@@ -227,8 +210,4 @@ export class DeadLetterJobs {
     if (run === undefined) throw noSuchJob(name);
     return run;
   }
-}
-
-function nameOf({ subscription, topic, id }: Redelivery): DeadLetterName {
-  return [subscription, topic, id];
 }

@@ -7,6 +7,7 @@ import { planRedeliveryFromState, type Redelivery } from "../delivery/redeliver.
 import type { SubscriptionDriver } from "../delivery/driver.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import type { Plan } from "../delivery/plan.ts";
+import type { ActRows } from "../state/shared_act.ts";
 import type { State, StateChange } from "../state/state.ts";
 import { keyOf, readEntries, removal } from "./entries.ts";
 import { moveShared, removeShared } from "./shared_move.ts";
@@ -23,6 +24,8 @@ export interface MoveContext {
   upTo?: number | undefined;
   /** What is committed together with the act on these. */
   also?: ((done: readonly Redelivery[]) => StateChange[]) | undefined;
+  /** Where several nodes share the state: what the act does first, and rejects with. */
+  first?: ((rows: ActRows) => Promise<void>) | undefined;
 }
 
 /** What moves dead letters. */

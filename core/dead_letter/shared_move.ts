@@ -17,6 +17,8 @@ export interface SharedMoveContext {
   upTo?: number | undefined;
   /** What is committed together with the act on these. */
   also?: ((done: readonly Redelivery[]) => StateChange[]) | undefined;
+  /** What comes before it looks at the entries. */
+  first?: ((rows: ActRows) => Promise<void>) | undefined;
 }
 
 /** A subscription that gets dead letters. */
@@ -31,7 +33,7 @@ export interface MoveTarget {
  */
 export function moveShared(
   entries: readonly Redelivery[],
-  { transact, upTo, also, targetOf, passCopies }: SharedMoveContext & {
+  { transact, upTo, also, first, targetOf, passCopies }: SharedMoveContext & {
     targetOf(entry: Redelivery): MoveTarget;
     passCopies: boolean;
   },
@@ -41,6 +43,7 @@ export function moveShared(
   return transact({
     on: Array.from(byTarget(entries), ([subscription, of]) => ({ subscription, of })),
     async decide(rows) {
+      await first?.(rows);
       const there = await stillHeld(rows, entries, { upTo, passCopies });
       const changes: StateChange[] = [];
       for (const [name, own] of byTarget(there)) {
@@ -58,11 +61,12 @@ export function moveShared(
 /** Removes entries for good. Those that have disappeared are skipped; returns the others. */
 export function removeShared(
   entries: readonly Redelivery[],
-  { transact, upTo, also }: SharedMoveContext,
+  { transact, upTo, also, first }: SharedMoveContext,
 ): Promise<readonly Redelivery[]> {
   return transact({
     on: [],
     async decide(rows) {
+      await first?.(rows);
       const there = (await rows.held(entries, { upTo })).map(({ entry }) => entry);
       return { changes: [...there.map(removal), ...also?.(there) ?? []], result: there };
     },

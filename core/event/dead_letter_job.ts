@@ -45,6 +45,8 @@ export interface DeadLetterJobRecord {
   failed: { reason: string; count: number }[];
   /** Of those that are done, how many of each subscription. */
   bySubscription: Record<string, number>;
+  /** With a rate: when its next step is due, Unix ms, whichever process makes it. */
+  dueAt?: number;
   /** Who started it, and by which way. */
   way?: AuditWay;
   by?: Actor;

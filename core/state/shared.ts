@@ -4,6 +4,7 @@ import type { SharedCatalogSnapshot } from "./catalog_diff.ts";
 import type { Coordinator, PartRows } from "./coordinator.ts";
 import type { SharedCounts } from "./shared_counts.ts";
 import type { ScheduleHost, Scheduler } from "./scheduler.ts";
+import type { SharedJobs } from "./shared_jobs.ts";
 import type { RetriesRequest, StoredRetries } from "./shared_retries.ts";
 
 /** How a process takes part. */
@@ -38,6 +39,8 @@ export interface SharedState {
   coordinator(options: CoordinatorOptions): Coordinator;
   /** The time of the database, as well as it is known here: nodes compare what they write. */
   readonly clock: Clock;
+  /** The jobs on dead letters, and who runs them. */
+  readonly jobs: SharedJobs;
   /** The catalog as it is now, all of one moment. */
   catalog(): Promise<SharedCatalogSnapshot>;
   /** Called when another node may have changed the catalog. Returns how to stop that. */

@@ -7,6 +7,7 @@
 import type { MaybePromise } from "../base/maybe_promise.ts";
 import type { Placed } from "../event/part.ts";
 import type { PartRows } from "./coordinator.ts";
+import type { DeadLetterJobRecord } from "../event/dead_letter_job.ts";
 import type { FailedEvent } from "./dead_letter_name.ts";
 import type { WaitingRetry } from "./records.ts";
 import type { WaitingEvent } from "./scheduler.ts";
@@ -34,6 +35,12 @@ export interface EventPlace {
   isOpen: boolean;
 }
 
+/** Who runs a job: core/state/shared_jobs.ts. */
+export interface JobHolder {
+  node: string;
+  epoch: number;
+}
+
 /** The rows as an act sees them; dead letters that it reads are its own until it ends. */
 export interface ActRows extends Pick<State, "retry" | "deadLetters"> {
   /** How many parts a subscription has that the act is on. */
@@ -58,6 +65,14 @@ export interface ActRows extends Pick<State, "retry" | "deadLetters"> {
   ): Promise<WaitingEvent[]>;
   /** What was answered to a part of an import that is done. */
   importReply(batch: string, part: string): Promise<string | undefined>;
+  /** Those of these numbers that dead letters which are there have. */
+  numbered(numbers: readonly number[]): Promise<number[]>;
+  /** Begins the row of a job that a node runs, with the epoch 1; the act puts it. Its number. */
+  beginJob(node: string): Promise<number>;
+  /** A job, which nobody else changes until the act ends. `by`: if that is who runs it. */
+  job(number: number, by?: JobHolder): Promise<DeadLetterJobRecord | undefined>;
+  /** The numbers of the jobs that have ended, the oldest first. */
+  endedJobs(): Promise<number[]>;
   /** All rows of a subscription that the act is on. */
   queue(subscription: string): Promise<PartRows>;
 }

@@ -55,8 +55,8 @@ export const deadLetterJobRoutes: Route[] = [
   {
     method: "GET",
     path: "/v1/dead-letter-jobs",
-    handle({ services }, reply) {
-      sendJson(reply, 200, { jobs: services.broker.deadLetters.jobs.list() });
+    async handle({ services }, reply) {
+      sendJson(reply, 200, { jobs: await services.broker.deadLetters.jobs.list() });
     },
   },
   {

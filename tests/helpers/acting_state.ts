@@ -9,7 +9,8 @@ import { MemoryState } from "../../core/state/memory.ts";
 import { rowsOfParts } from "../../core/state/part_rows.ts";
 import type { SharedState } from "../../core/state/shared.ts";
 import type { ActOn, ActRows, SharedAct } from "../../core/state/shared_act.ts";
-import type { StateChange } from "../../core/state/state.ts";
+import type { State, StateChange } from "../../core/state/state.ts";
+import { SharedJobRows } from "./shared_job_rows.ts";
 
 /** What the rows of an act are read from. */
 interface ActingOptions {
@@ -21,6 +22,7 @@ interface ActingOptions {
 /** A {@link MemoryState} with acts. */
 export class ActingState extends MemoryState {
   readonly shared: SharedState;
+  readonly jobRows = new SharedJobRows(() => this.load().jobs);
   readonly #lastSeqOf: (topic: string) => number;
   /** What acts were on, and what they came to. */
   readonly acts: { on: readonly ActOn[]; changes: readonly StateChange[] }[] = [];
@@ -40,7 +42,20 @@ export class ActingState extends MemoryState {
       onCatalog: missing,
       loadQueue: missing,
       progress: missing,
+      jobs: this.jobRows.of("a"),
     };
+  }
+
+  /** The same as another node has it. */
+  asNode(node: string): State {
+    const shared = { ...this.shared, jobs: this.jobRows.of(node) };
+    return new Proxy(this as State, {
+      get(target, name) {
+        if (name === "shared") return shared;
+        const value = Reflect.get(target, name, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
   }
 
   readonly transact = async <T>({ on, first = [], decide }: SharedAct<T>): Promise<T> => {
@@ -97,6 +112,11 @@ export class ActingState extends MemoryState {
         return Promise.resolve({ parts: [], ...rows });
       },
       holdWaiting: () => Promise.resolve([]),
+      numbered: async (numbers) => {
+        const keys = await this.deadLetterKeys({ limit: Infinity });
+        return keys.map(({ number }) => number).filter((number) => numbers.includes(number));
+      },
+      ...this.jobRows.acts(),
       importReply: (batch, part) =>
         Promise.resolve(imports.find((row) => row.batch === batch && row.part === part)?.reply),
     };

@@ -27,6 +27,7 @@ import type {
 } from "../../core/store/store.ts";
 import { nextTurn } from "./late_state.ts";
 import { SharedClaims } from "./shared_claims.ts";
+import { SharedJobRows } from "./shared_job_rows.ts";
 
 /** What takes time. */
 export type Step = "commit" | "catalog" | "catalog-answer" | "wake" | "claims" | "retry" | "append";
@@ -36,6 +37,7 @@ export class SharedMemory {
   readonly #memory = new MemoryState();
   readonly #listeners = new Set<() => void>();
   readonly events: SharedEvents = new SharedEvents(this);
+  readonly jobs: SharedJobRows = new SharedJobRows(() => this.#memory.load().jobs);
   /** Who delivers what. */
   readonly claims: SharedClaims = new SharedClaims({
     parts: 16,
@@ -204,6 +206,7 @@ function nodeOf(shared: SharedMemory, memory: MemoryState, name: string): State 
         return shared.claims.load(subscription, parts);
       },
       progress: (request) => Promise.resolve(progressIn(memory.load(), request)),
+      jobs: shared.jobs.of(name),
       onCatalog: (listener) => shared.listen(listener),
       async catalog() {
         await shared.take("catalog");

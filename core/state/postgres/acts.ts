@@ -14,7 +14,9 @@ import type { PartRows } from "../coordinator.ts";
 import type { FailedEvent } from "../dead_letter_name.ts";
 import { linkOf, type Row, waitingOf } from "../rows.ts";
 import type { WaitingRetry } from "../records.ts";
-import type { ActOn, ActRows, EventPlace } from "../shared_act.ts";
+import type { DeadLetterJobRecord } from "../../event/dead_letter_job.ts";
+import type { ActOn, ActRows, EventPlace, JobHolder } from "../shared_act.ts";
+import { beginJob, holdJob, readEndedJobs } from "./job_rows.ts";
 import { readQueue } from "./queue_rows.ts";
 import { StateReads } from "./reads.ts";
 import { listed, lists } from "./table_lists.ts";
@@ -45,6 +47,10 @@ const HELD = `
   SELECT dead_letters.subscription, dead_letters.topic, dead_letters.id, edited_as
   FROM evs.dead_letters JOIN ${listed(NAME, "asked")} USING (subscription, topic, id)
   WHERE number <= $4::bigint ORDER BY number FOR UPDATE OF dead_letters`;
+
+const NUMBERED = `
+  SELECT number FROM evs.dead_letters WHERE number = ANY($1${listType("bigint")})
+  ORDER BY number FOR UPDATE`;
 
 /** Without a cursor of its own, a part has that of all. */
 const PLACES = `
@@ -148,6 +154,22 @@ export class PostgresAct implements ActRows {
     const sql = "SELECT reply FROM evs.imports WHERE batch = $1 AND part = $2";
     const [row] = await this.#all(sql, [batch, part]);
     return row?.["reply"] as string | undefined;
+  }
+
+  async numbered(numbers: readonly number[]): Promise<number[]> {
+    return (await this.#all(NUMBERED, [listText(numbers)])).map((row) => row["number"] as number);
+  }
+
+  beginJob(node: string): Promise<number> {
+    return beginJob(this.#query, node);
+  }
+
+  job(number: number, by?: JobHolder): Promise<DeadLetterJobRecord | undefined> {
+    return holdJob(this.#query, number, by);
+  }
+
+  endedJobs(): Promise<number[]> {
+    return readEndedJobs(this.#query);
   }
 
   queue(subscription: string): Promise<PartRows> {

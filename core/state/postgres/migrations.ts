@@ -403,4 +403,12 @@ export const STATE_MIGRATIONS: readonly string[] = [
   CATALOG_FUNCTIONS,
   // Any node accepts events that are published later, and publishes what is due.
   SCHEDULE_FUNCTIONS,
+  // Which node runs which job: see core/state/postgres/job_claims.ts. "epoch" ascends with each.
+  `
+  ALTER TABLE evs.jobs
+    ADD COLUMN node text,                      -- NULL: anybody may take it
+    ADD COLUMN epoch bigint NOT NULL DEFAULT 0,
+    ADD COLUMN claimed_at timestamptz NOT NULL DEFAULT '-infinity',
+    ADD COLUMN waiting text;                   -- why it does not get on
+  `,
 ];

@@ -14,6 +14,7 @@ import type {
 } from "../shared.ts";
 import { CatalogWatch } from "./catalog_watch.ts";
 import { DatabaseClock } from "./database_clock.ts";
+import { JobClaims } from "./job_claims.ts";
 import { NODE_TTL_MS, PostgresNode } from "./node.ts";
 import type { SharedCounts } from "../shared_counts.ts";
 import type { ScheduleHost } from "../scheduler.ts";
@@ -41,10 +42,13 @@ export class SharedPostgres implements SharedState {
   /** The connection for wake-ups is another's, too. */
   readonly #isGuest: boolean;
   readonly #watch: CatalogWatch;
+  readonly jobs: JobClaims;
   /** Told of the node that this process is. */
   readonly #named: (node: string) => void;
   readonly #options: Omit<NodeOptions, "wakeUps">;
   #node: PostgresNode | undefined;
+  /** For failures that no caller waits for. */
+  #onError: CoordinatorOptions["onError"] = () => {};
   /** The last read of counts, and when it began. */
   #counts: { at: number; counts: Promise<ReadonlyMap<string, SharedCounts>> } | undefined;
 
@@ -68,6 +72,19 @@ export class SharedPostgres implements SharedState {
       wakeUps: this.#wakeUps,
       read: () => this.#read(readSharedCatalog),
       count: async () => (await postgres.query<{ rev: number }>("read", COUNT))[0]!.rev,
+    });
+    this.jobs = this.#jobClaims();
+  }
+
+  #jobClaims(): JobClaims {
+    return new JobClaims({
+      postgres: this.#postgres,
+      read: (read) => this.#read(read),
+      wakeUps: this.#wakeUps,
+      clock: this.#waiting.clock,
+      ttlMs: this.#options.ttlMs ?? NODE_TTL_MS,
+      node: () => this.#node?.node,
+      onError: (error, context) => this.#onError(error, context),
     });
   }
 
@@ -94,6 +111,7 @@ export class SharedPostgres implements SharedState {
       time: this.#time,
       load: (subscription, parts) => this.loadQueue(subscription, parts),
     });
+    this.#onError = options.onError;
     this.#named(this.#node.node);
     return this.#node;
   }
@@ -153,6 +171,7 @@ export class SharedPostgres implements SharedState {
   /** Gives all back; before the connections are closed. */
   async close(): Promise<void> {
     await this.#watch.close();
+    await this.jobs.close();
     await this.#node?.close();
     await this.#wakeUps.close();
   }

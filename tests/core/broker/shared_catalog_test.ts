@@ -184,11 +184,6 @@ Deno.test("a schema that one broker registers is checked by the other", async ()
 Deno.test("a broker that shares its state refuses what nodes cannot do together yet", async () => {
   await using test = await nodes();
   const { a } = test;
-  for (const action of ["retry", "remove"] as const) {
-    const hint = `name them, a hundred at a time: evs dlq ${action} ID...`;
-    const job = a.deadLetters.jobs.begin({ action, all: true });
-    await assert.rejects(job, { code: "state/not-shared", hint });
-  }
   assert.equal(await codeOf(a.topics.create("e", { persistent: false })), "topic/local-only");
   await a.topics.create("u");
   const update = a.topics.update("u", { persistent: false });

@@ -42,11 +42,11 @@ async function advance(
   { clock, job, left }: { clock: FakeClock; job: string; left: number },
 ): Promise<DeadLetterJob> {
   await until(async () => {
-    if (broker.deadLetters.jobs.show(job).left <= left) return true;
+    if ((await broker.deadLetters.jobs.show(job)).left <= left) return true;
     await clock.pass(100);
     return false;
   });
-  return broker.deadLetters.jobs.show(job);
+  return await broker.deadLetters.jobs.show(job);
 }
 
 Deno.test("a small job is done in one transaction, together with its start", async () => {
@@ -62,7 +62,7 @@ Deno.test("a small job is done in one transaction, together with its start", asy
   assert.equal(job.job, "retry-1");
   assert.deepEqual([job.state, job.total, job.done, job.left], ["done", 3, 3, 0]);
   assert.deepEqual([job.bySubscription, job.selection], [{ s: 3 }, { all: true }]);
-  assert.deepEqual(broker.deadLetters.jobs.show("retry-1"), job);
+  assert.deepEqual(await broker.deadLetters.jobs.show("retry-1"), job);
   assert.equal(await dead(broker, "s"), 0);
 });
 
@@ -85,7 +85,7 @@ Deno.test("a job that matches nothing is not kept, and one of a wrong selection 
   state.commits = [];
   const none = await jobs.begin({ action: "remove", subscription: "s" });
   assert.deepEqual([none.state, none.total, state.commits], ["done", 0, []]);
-  assert.deepEqual(jobs.list(), []);
+  assert.deepEqual(await jobs.list(), []);
   await assert.rejects(jobs.begin({ action: "remove", subscription: "r" }), NotFoundError);
   await assert.rejects(jobs.begin({ action: "retry" }), InvalidArgumentError);
   assert.throws(() => jobs.show("retry-1"), NotFoundError);
@@ -149,12 +149,38 @@ Deno.test("a job goes on in the next process from the step that was last committ
   const before = state.load().jobs[0]!;
   assert.equal(before.state, "running");
   await using broker = new EventBroker({ state, clock });
-  assert.equal(broker.deadLetters.jobs.show(name).done, before.done);
+  assert.equal((await broker.deadLetters.jobs.show(name)).done, before.done);
   const over = await advance(broker, { clock, job: name, left: 0 });
   assert.deepEqual([over.state, over.done, over.gone, await dead(broker, "s")], ["done", 6, 0, 0]);
   assert.equal(state.jobPart(1, 0), undefined, "its list is deleted");
   const next = await broker.deadLetters.jobs.begin({ action: "remove", all: true });
   assert.equal(next.total, 0);
+});
+
+Deno.test("a job keeps to its rate over a restart", async () => {
+  const clock = new FakeClock();
+  const state = new WatchedState();
+  let name: string;
+  const open = () => new EventBroker({ state, clock });
+  {
+    await using broker = open();
+    await kill(broker, "s", 4);
+    name = (await broker.deadLetters.jobs.begin({ action: "remove", all: true, rate: "1/m" })).job;
+    await advance(broker, { clock, job: name, left: 3 });
+  }
+  for (let n = 0; n < 5; n++) {
+    await using broker = open();
+    await broker.ready;
+    await clock.pass(1000);
+    for (let turns = 0; turns < 10; turns++) await turn();
+    assert.equal((await broker.deadLetters.jobs.show(name)).left, 3, `start ${n}`);
+  }
+  // The clock is set back by a day: it waits for as long as a step takes, and no longer.
+  clock.jump(-24 * 3_600_000);
+  await using broker = open();
+  const began = clock.monotonic();
+  await advance(broker, { clock, job: name, left: 2 });
+  assert.ok(clock.monotonic() - began <= 61_000);
 });
 
 Deno.test("a job whose list was not complete when the process ended never begins", async () => {
@@ -176,7 +202,7 @@ Deno.test("a job whose list was not complete when the process ended never begins
   await using broker = new EventBroker({ state });
   await until(() => state.load().jobs.length === 0);
   assert.equal(state.jobPart(7, 0), undefined);
-  assert.deepEqual([broker.deadLetters.jobs.list(), await dead(broker, "s")], [[], 1]);
+  assert.deepEqual([await broker.deadLetters.jobs.list(), await dead(broker, "s")], [[], 1]);
 });
 
 Deno.test("a job never begins when the process ends while its list is being stored", async () => {
@@ -199,7 +225,7 @@ Deno.test("a job never begins when the process ends while its list is being stor
   }
   await using broker = new EventBroker({ state });
   await until(() => state.load().jobs.length === 0);
-  assert.deepEqual([broker.deadLetters.jobs.list(), await dead(broker, "s")], [[], 1001]);
+  assert.deepEqual([await broker.deadLetters.jobs.list(), await dead(broker, "s")], [[], 1001]);
 });
 
 Deno.test("a job waits while the disk is full, says so, and goes on by itself", async () => {
@@ -213,9 +239,9 @@ Deno.test("a job waits while the disk is full, says so, and goes on by itself", 
   state.refuses = true;
   await until(async () => {
     await clock.pass(100);
-    return jobs.show(job).waiting !== undefined;
+    return (await jobs.show(job)).waiting !== undefined;
   });
-  assert.equal(jobs.show(job).waiting, "the disk is full");
+  assert.equal((await jobs.show(job)).waiting, "the disk is full");
   await assert.rejects(jobs.cancel(job), { code: "store/unavailable" });
   state.refuses = false;
   const over = await advance(broker, { clock, job, left: 0 });
@@ -276,7 +302,7 @@ Deno.test("a job rests when its cancelling fails while the jobs are closed, and 
       await clock.pass(1000);
       await turn(); // as a step begins
     }
-    assert.deepEqual([state.commits, jobs.show(name).left], [[], left]);
+    assert.deepEqual([state.commits, (await jobs.show(name)).left], [[], left]);
   }
   await using broker = new EventBroker({ state, clock });
   const over = await advance(broker, { clock, job: name, left: 0 });
@@ -290,7 +316,7 @@ Deno.test("the last hundred jobs that ended are kept", async () => {
     await kill(broker, "s", 1);
     await broker.deadLetters.jobs.begin({ action: "remove", all: true });
   }
-  const names = broker.deadLetters.jobs.list().map(({ job }) => job);
+  const names = (await broker.deadLetters.jobs.list()).map(({ job }) => job);
   assert.deepEqual([names.length, names[0], names.at(-1)], [100, "remove-103", "remove-4"]);
   assert.equal(state.load().jobs.length, 100);
 });

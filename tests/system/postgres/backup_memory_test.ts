@@ -10,7 +10,7 @@ import { newEvent } from "../../../testing/new_event.ts";
 
 /** Each of some 4 KiB, so that all of them are more than a process may grow by. */
 const [FEW, MANY] = [1000, 40_000];
-const PAYLOAD = new TextEncoder().encode(JSON.stringify("x".repeat(4000)));
+const PAYLOAD = JSON.stringify("x".repeat(4000));
 
 const project = new URL("../../..", import.meta.url).pathname;
 /** Copies a database into another one by way of a file, and says how much memory that took, KiB. */
