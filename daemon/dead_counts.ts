@@ -11,9 +11,14 @@ export interface DeadCounts {
 }
 
 /** Counts them: at once, unless the state is elsewhere. */
-export function deadCountsOf({ deadLetters }: EventBroker): MaybePromise<DeadCounts> {
-  const counted = allReady([deadLetters.counts(), deadLetters.groups.openCounts()]);
-  return whenReady(counted, ([of, open]) => ({ of: of!, total: sum(of!), open: sum(open!) }));
+export function deadCountsOf(
+  { deadLetters, deadLetterLimits }: EventBroker,
+): MaybePromise<DeadCounts> {
+  // One after the other: where one is refused, nobody waits for the others.
+  return whenReady(deadLetterLimits.refresh(), () => {
+    const counted = allReady([deadLetters.counts(), deadLetters.groups.openCounts()]);
+    return whenReady(counted, ([of, open]) => ({ of: of!, total: sum(of!), open: sum(open!) }));
+  });
 }
 
 function sum(counts: ReadonlyMap<string, number>): number {

@@ -103,6 +103,7 @@ import "../core/dead_letter/order.ts";
 import "../core/dead_letter/queue.ts";
 import "../core/dead_letter/resumable.ts";
 import "../core/dead_letter/shared_jobs.ts";
+import "../core/dead_letter/shared_limits.ts";
 import "../core/dead_letter/shared_move.ts";
 import "../core/dead_letter/small_transactions.ts";
 import "../core/delivery/begin_ahead.ts";

@@ -5,6 +5,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { turn } from "../base/in_turns.ts";
+import type { MaybePromise } from "../base/maybe_promise.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { AgeClock } from "../store/age_clock.ts";
 import type {
@@ -20,6 +21,7 @@ import type {
 import type { DeadLetterQueue } from "./queue.ts";
 import { holdingAll } from "./move.ts";
 import { newestNumber } from "./entries.ts";
+import { removalsOf, type RemoveBeyond, removeBeyond } from "./shared_limits.ts";
 import { MarkEstimate, markSeen, thereSince } from "./expiry_rule.ts";
 
 /** Most entries removed in one transaction. */
@@ -47,6 +49,8 @@ export class DeadLetterLimits {
   readonly #context: DeadLetterLimitsContext;
   readonly #removed = new Map<string, RemovedDeadLetters>();
   readonly #listeners = new Set<(removals: readonly DeadLetterRemoval[]) => void>();
+  /** Since the pass began that is under way. */
+  readonly #passed = new Map<string, DeadLetterRemoval>();
   #ages: DeadLetterAges;
   #clock: AgeClock | undefined;
   #running: Promise<unknown> = Promise.resolve();
@@ -59,7 +63,16 @@ export class DeadLetterLimits {
     }
   }
 
-  /** What was removed so far, by subscription and topic. */
+  /** Learns what other nodes have removed. */
+  refresh(): MaybePromise<void> {
+    const { shared, transact } = this.#context.state;
+    if (!transact || !shared) return;
+    return shared.removedDeadLetters().then((records) => {
+      for (const record of records) this.#removed.set(keyOf(record), record);
+    });
+  }
+
+  /** What was removed so far, by subscription and topic; by other nodes, as of the last refresh. */
   removed(): RemovedDeadLetters[] {
     return [...this.#removed.values()].sort((a, b) => keyOf(a) < keyOf(b) ? -1 : 1);
   }
@@ -78,15 +91,15 @@ export class DeadLetterLimits {
 
   async #pass(): Promise<DeadLetterRemoval[]> {
     const topics = this.#context.topics.list();
-    const before = new Map(this.#removed);
+    this.#passed.clear();
     try {
       if (this.#context.queue) await this.#trim(topics, this.#context.queue);
       else await this.#apply(topics);
     } finally {
-      const removals = this.#since(before);
+      const removals = this.#removals();
       if (removals.length > 0) { for (const listener of this.#listeners) listener(removals); }
     }
-    return this.#since(before);
+    return this.#removals();
   }
 
   async #apply(topics: readonly TopicRecord[]): Promise<void> {
@@ -115,24 +128,38 @@ export class DeadLetterLimits {
   }
 
   async #count(removal: DeadLetterRemoval): Promise<void> {
-    const before = this.#removed.get(keyOf(removal));
-    const record = {
-      ...removal,
-      expired: removal.expired + (before?.expired ?? 0),
-      capped: removal.capped + (before?.capped ?? 0),
-      lastAt: Math.round(this.#context.clock.now()),
-    };
+    const lastAt = Math.round(this.#context.clock.now());
+    const record = this.#added({ ...removal, lastAt });
     await this.#context.state.commit([{ op: "dead.removed", record }]);
-    this.#removed.set(keyOf(record), record);
+    this.#note([{ ...removal, lastAt }]);
   }
 
-  #since(before: ReadonlyMap<string, RemovedDeadLetters>): DeadLetterRemoval[] {
-    return this.removed().flatMap(({ lastAt: _lastAt, ...record }) => {
-      const earlier = before.get(keyOf(record));
-      const expired = record.expired - (earlier?.expired ?? 0);
-      const capped = record.capped - (earlier?.capped ?? 0);
-      return expired + capped > 0 ? [{ ...record, expired, capped }] : [];
-    });
+  /** What was removed in all, with these. */
+  #added({ expired, capped, ...of }: RemovedDeadLetters): RemovedDeadLetters {
+    const before = this.#removed.get(keyOf(of));
+    return {
+      ...of,
+      expired: expired + (before?.expired ?? 0),
+      capped: capped + (before?.capped ?? 0),
+    };
+  }
+
+  /** So many more were removed. */
+  #note(removals: readonly RemovedDeadLetters[]): void {
+    for (const removal of removals) {
+      const key = keyOf(removal);
+      this.#removed.set(key, this.#added(removal));
+      const { lastAt: _lastAt, ...one } = removal;
+      const { expired, capped } = this.#passed.get(key) ?? { expired: 0, capped: 0 };
+      const sum = { expired: one.expired + expired, capped: one.capped + capped };
+      this.#passed.set(key, { ...one, ...sum });
+    }
+  }
+
+  /** By subscription and topic, as {@link removed}. */
+  #removals(): DeadLetterRemoval[] {
+    return [...this.#passed.values()].filter(({ expired, capped }) => expired + capped > 0)
+      .sort((a, b) => keyOf(a) < keyOf(b) ? -1 : 1);
   }
 
   async #expire(records: readonly TopicRecord[]): Promise<void> {
@@ -145,7 +172,7 @@ export class DeadLetterLimits {
         const names = new Set(keys.map(({ subscription }) => subscription));
         await this.#remove(
           names,
-          "expired",
+          { why: "expired" },
           async () => (await find()).filter(({ subscription }) => names.has(subscription)),
         );
       }
@@ -203,7 +230,7 @@ export class DeadLetterLimits {
     for (const subscription of subscriptions) {
       const over = async () => await state.countDeadLetters({ topic, subscription }) - deadMax;
       while (await over() > 0) {
-        await this.#remove([subscription], "capped", async () => {
+        await this.#remove([subscription], { why: "capped", max: deadMax }, async () => {
           // First the oldest, then how many there are: whatever is added or removed in between, no
           // more are taken than are too many, and they are the oldest.
           const keys = await state.deadLetterKeys({ topic, subscription, limit: STEP });
@@ -219,31 +246,31 @@ export class DeadLetterLimits {
    */
   #remove(
     subscriptions: Iterable<string>,
-    why: "expired" | "capped",
+    about: Pick<RemoveBeyond, "why" | "max">,
     find: () => Promise<readonly DeadLetterKey[]>,
   ): Promise<void> {
-    return holdingAll(
-      subscriptions,
-      this.#context.subscriptions,
-      async () => this.#commit(await find(), why),
-    );
+    const remove = async () => this.#commit(await find(), about);
+    // An act looks for itself at what is still there.
+    return this.#context.state.transact
+      ? remove()
+      : holdingAll(subscriptions, this.#context.subscriptions, remove);
   }
 
-  async #commit(keys: readonly DeadLetterKey[], why: "expired" | "capped"): Promise<void> {
+  async #commit(
+    keys: readonly DeadLetterKey[],
+    { why, max }: Pick<RemoveBeyond, "why" | "max">,
+  ): Promise<void> {
     if (keys.length === 0) return;
-    const lastAt = Math.round(this.#context.clock.now());
-    const records = new Map<string, RemovedDeadLetters>();
-    for (const key of keys) {
-      const { subscription, topic } = key;
-      const before = records.get(keyOf(key)) ?? this.#removed.get(keyOf(key)) ??
-        { subscription, topic, expired: 0, capped: 0, lastAt };
-      records.set(keyOf(key), { ...before, [why]: before[why] + 1, lastAt });
-    }
-    await this.#context.state.commit([
+    const { state, clock } = this.#context;
+    const lastAt = Math.round(clock.now());
+    const { transact } = state;
+    if (transact) return this.#note(await removeBeyond(keys, { transact, why, max, lastAt }));
+    const removals = removalsOf(keys, { why, lastAt });
+    await state.commit([
       ...keys.map((key): StateChange => ({ op: "dead.expire", key })),
-      ...Array.from(records.values(), (record): StateChange => ({ op: "dead.removed", record })),
+      ...removals.map((one): StateChange => ({ op: "dead.removed", record: this.#added(one) })),
     ]);
-    for (const [name, record] of records) this.#removed.set(name, record);
+    this.#note(removals);
   }
 }
 

@@ -1,5 +1,6 @@
 /** What a state offers that several processes share, beside its rows. */
 import type { Clock } from "../base/clock.ts";
+import type { RemovedDeadLetters } from "../event/removed_dead_letters.ts";
 import type { SharedCatalogSnapshot } from "./catalog_diff.ts";
 import type { Coordinator, PartRows } from "./coordinator.ts";
 import type { SharedCounts } from "./shared_counts.ts";
@@ -47,6 +48,8 @@ export interface SharedState {
   onCatalog(listener: () => void): () => void;
   /** The rows of these parts, all of one moment; absent: of all parts. */
   loadQueue(subscription: string, parts?: readonly number[]): Promise<PartRows>;
+  /** What the limits on dead letters have removed, on all nodes. */
+  removedDeadLetters(): Promise<RemovedDeadLetters[]>;
   /** How far these subscriptions have durably got, all of one moment. */
   progress(request: ProgressRequest): Promise<SharedProgress[]>;
   /** The scheduled events, whichever nodes have accepted them. Absent: nobody shares them. */

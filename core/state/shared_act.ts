@@ -42,7 +42,7 @@ export interface JobHolder {
 }
 
 /** The rows as an act sees them; dead letters that it reads are its own until it ends. */
-export interface ActRows extends Pick<State, "retry" | "deadLetters"> {
+export interface ActRows extends Pick<State, "retry" | "deadLetters" | "countDeadLetters"> {
   /** How many parts a subscription has that the act is on. */
   parts(subscription: string): number;
   /** Those of these dead letters that are there, in their order. `upTo`: and had come by then. */

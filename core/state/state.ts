@@ -236,7 +236,8 @@ export type StateChange =
   | { op: "dead.remove"; subscription: string; topic: string; id: string }
   /** Removes one, unless it left the list meanwhile. */
   | { op: "dead.expire"; key: DeadLetterKey }
-  | { op: "dead.removed"; record: RemovedDeadLetters }
+  /** `add`: to what is stored, in a state that several processes share. */
+  | { op: "dead.removed"; record: RemovedDeadLetters; add?: true }
   | { op: "dead.ages"; ages: DeadLetterAges }
   | { op: "group.act" } & GroupActChange
   | { op: "group.note"; group: string; note: DeadLetterGroupNote }

@@ -43,6 +43,7 @@ export class ActingState extends MemoryState {
       loadQueue: missing,
       progress: missing,
       jobs: this.jobRows.of("a"),
+      removedDeadLetters: () => Promise.resolve(this.load().removedDeadLetters),
     };
   }
 
@@ -64,10 +65,22 @@ export class ActingState extends MemoryState {
     await before?.();
     const decision = await decide(this.#rows());
     const changes = [...first, ...decision.changes];
-    await this.commit(changes);
+    await this.commit(changes.map((change) => this.#summed(change)));
     this.acts.push({ on, changes });
     return decision.result;
   };
+
+  /** What adds to a count has the sum. */
+  #summed(change: StateChange): StateChange {
+    if (change.op !== "dead.removed" || !change.add) return change;
+    const { record } = change;
+    const before = this.load().removedDeadLetters.find(({ subscription, topic }) =>
+      subscription === record.subscription && topic === record.topic
+    );
+    const expired = record.expired + (before?.expired ?? 0);
+    const capped = record.capped + (before?.capped ?? 0);
+    return { op: "dead.removed", record: { ...record, expired, capped } };
+  }
 
   #rows(): ActRows {
     const { cursors, done, retries, subscriptions, imports } = this.load();
@@ -77,6 +90,7 @@ export class ActingState extends MemoryState {
       parts,
       retry: (...name) => this.retry(...name),
       deadLetters: (...asked) => this.deadLetters(...asked),
+      countDeadLetters: (filter) => this.countDeadLetters(filter),
       held: async (entries, { upTo } = {}) => {
         const found = [];
         for (const entry of entries) {

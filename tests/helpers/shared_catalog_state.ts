@@ -207,6 +207,7 @@ function nodeOf(shared: SharedMemory, memory: MemoryState, name: string): State 
       },
       progress: (request) => Promise.resolve(progressIn(memory.load(), request)),
       jobs: shared.jobs.of(name),
+      removedDeadLetters: () => Promise.resolve(memory.load().removedDeadLetters),
       onCatalog: (listener) => shared.listen(listener),
       async catalog() {
         await shared.take("catalog");

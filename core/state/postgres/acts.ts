@@ -110,6 +110,8 @@ export class PostgresAct implements ActRows {
 
   deadLetters: ActRows["deadLetters"] = (...asked) => this.#reads.deadLetters(...asked);
 
+  countDeadLetters: ActRows["countDeadLetters"] = (filter) => this.#reads.countDeadLetters(filter);
+
   async held<E extends Pick<FailedEvent, "subscription" | "topic" | "id">>(
     entries: readonly E[],
     { upTo = Number.MAX_SAFE_INTEGER }: { upTo?: number | undefined } = {},

@@ -128,14 +128,20 @@ const ACTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>, to: Target) => v
     batches.remove(table.NUMBERED_DEAD_LETTERS, { ...eventKey(key), number: key.number });
     plan?.removed(key, key.number);
   },
-  "dead.removed": ({ record: { subscription, topic, expired, capped, lastAt } }, { batches }) =>
-    batches.put(table.REMOVED_DEAD_LETTERS, {
+  "dead.removed": (
+    { record: { subscription, topic, expired, capped, lastAt }, add },
+    { batches },
+  ) => {
+    const row = { subscription, topic, expired, capped, last_at: lastAt };
+    if (!add) return batches.put(table.REMOVED_DEAD_LETTERS, row);
+    batches.run([table.REMOVED_DEAD_LETTERS], ADD_REMOVED, [
       subscription,
       topic,
       expired,
       capped,
-      last_at: lastAt,
-    }),
+      String(lastAt),
+    ]);
+  },
   "dead.ages": ({ ages }, { batches }) =>
     batches.put(table.DEAD_LETTER_AGES, { single: 1, ages: JSON.stringify(ages) }),
   "group.act": (change, { plan }) => plan!.act(change),
@@ -254,6 +260,12 @@ const OF_SUBSCRIPTION = [
   table.UNANSWERED,
   table.BEGUN,
 ];
+
+const ADD_REMOVED = `
+  INSERT INTO evs.removed_dead_letters AS one (subscription, topic, expired, capped, last_at)
+  VALUES ($1, $2, $3, $4, $5::text::double precision)
+  ON CONFLICT (subscription, topic) DO UPDATE SET expired = one.expired + excluded.expired,
+    capped = one.capped + excluded.capped, last_at = greatest(one.last_at, excluded.last_at)`;
 
 /** In SQL only, so that neither events nor attempts pass through the process. */
 const MOVE = `

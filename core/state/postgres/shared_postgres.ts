@@ -4,6 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Postgres, Query } from "../../postgres/connection.ts";
 import { type Patience, patiently } from "../../postgres/patience.ts";
 import { WakeUps } from "../../postgres/wake_ups.ts";
+import type { RemovedDeadLetters } from "../../event/removed_dead_letters.ts";
 import type { SharedCatalogSnapshot } from "../catalog_diff.ts";
 import type { PartRows } from "../coordinator.ts";
 import type {
@@ -25,7 +26,7 @@ import type { RetriesRequest, StoredRetries } from "../shared_retries.ts";
 import { readRetries } from "./retry_pages.ts";
 import { readQueue } from "./queue_rows.ts";
 import { PostgresSchedule } from "./schedule.ts";
-import { readSharedCatalog } from "./snapshot.ts";
+import { readRemoved, readSharedCatalog } from "./snapshot.ts";
 
 /** What is said of this node when the state is opened. */
 export type NodeOptions = Pick<CoordinatorOptions, "host" | "ttlMs"> & {
@@ -126,6 +127,10 @@ export class SharedPostgres implements SharedState {
 
   loadQueue(subscription: string, parts?: readonly number[]): Promise<PartRows> {
     return this.#read((query) => readQueue(query, { subscription, parts }));
+  }
+
+  removedDeadLetters(): Promise<RemovedDeadLetters[]> {
+    return this.#read(readRemoved);
   }
 
   progress(request: ProgressRequest): Promise<SharedProgress[]> {

@@ -18,6 +18,7 @@ import {
 } from "../rows.ts";
 import type { CatalogSnapshot, SharedCatalogSnapshot } from "../catalog_diff.ts";
 import type { StateSnapshot } from "../state.ts";
+import type { RemovedDeadLetters } from "../../event/removed_dead_letters.ts";
 import type { Query } from "../../postgres/connection.ts";
 import { plainRow } from "./values.ts";
 
@@ -86,10 +87,17 @@ export async function readSnapshot(query: Query): Promise<StateSnapshot> {
       .map((row) => ({ topic: row["topic"] as string, lastSeq: row["last_seq"] as number })),
     imports: await as("SELECT batch, part, at, reply FROM evs.imports"),
     deadLetterAges: agesOf((await all("SELECT ages FROM evs.dead_letter_ages"))[0]),
-    removedDeadLetters: await as(`SELECT subscription, topic, expired, capped, last_at AS "lastAt"
-      FROM evs.removed_dead_letters`),
+    removedDeadLetters: await readRemoved(query),
     jobs: (await all("SELECT record FROM evs.jobs ORDER BY number"))
       .map((row) => JSON.parse(row["record"] as string)),
     generation: ((await all("SELECT value FROM evs.generation"))[0]?.["value"] ?? 0) as number,
   };
+}
+
+/** What the limits on dead letters have removed. */
+export async function readRemoved(query: Query): Promise<RemovedDeadLetters[]> {
+  const rows = await query(
+    `SELECT subscription, topic, expired, capped, last_at AS "lastAt" FROM evs.removed_dead_letters`,
+  );
+  return rows.map(plainRow) as unknown as RemovedDeadLetters[];
 }
