@@ -25,6 +25,7 @@ import {
   redactedEvent,
   redactedKey,
   redactedMetadata,
+  storedRedactionOf,
   wantedEvent,
 } from "../event/redaction.ts";
 import { REDACT_OPTIONS, type RedactOptions, type RedactReply } from "../protocol/redaction.ts";
@@ -257,15 +258,17 @@ export class Redactor {
     let counts = { deadLetters: 0, undelivered: 0 };
     let content: RedactedContent = { metadata: redactedMetadata(record) };
     let redacted: StoredEvent | undefined;
+    let of: readonly Placed[] | undefined;
     if (found) {
       const { event, content: replaced } = await redactedBy(record, found);
       [redacted, content] = [event, replaced];
-      counts = await this.#redactState(event, { isStored, key: found.key });
+      of = placesOf(found);
+      counts = await this.#redactState(event, { isStored, of });
     }
     // Also where retention has deleted it: then its files may still have its bytes.
     if (canRedact(store, topic)) await store.redact!(topic, { seq, id, ...content });
     // Until then another node may have read it again as it was.
-    if (redacted && state.transact) await this.#commitOn(redacted, [{ seq, key: found?.key }]);
+    if (redacted && state.transact) await this.#commitOn(redacted, of);
     await state.scrub?.();
     return counts;
   }
@@ -276,11 +279,11 @@ export class Redactor {
    */
   async #redactState(
     event: StoredEvent,
-    { isStored, key: before }: { isStored: boolean; key: string | undefined },
+    { isStored, of }: { isStored: boolean; of: readonly Placed[] | undefined },
   ): Promise<{ deadLetters: number; undelivered: number }> {
     const { state, subscriptions } = this.#context;
-    const { topic, seq, id } = event;
-    await this.#commitOn(event, [{ seq, key: before }]);
+    const { topic, id } = event;
+    await this.#commitOn(event, of);
     let undelivered = 0;
     for (const driver of subscriptions.of(topic)) {
       if (driver.closed) continue;
@@ -290,7 +293,7 @@ export class Redactor {
       });
       if (isPending) undelivered++;
     }
-    await this.#commitOn(event, [{ seq, key: before }]);
+    await this.#commitOn(event, of);
     await this.#redactQueue(event);
     return { deadLetters: await state.countDeadLetters({ ids: [id], topic }), undelivered };
   }
@@ -298,9 +301,9 @@ export class Redactor {
   /**
    * Replaces what dead letters and retries say. Where other nodes deliver the topic, too, the part
    * of the event is taken from its owners: what they have leased or read of it is no row that could
-   * be replaced, and would be stored again as it was when it fails.
+   * be replaced, and would be stored again as it was when it fails. Without `of`, all parts are.
    */
-  async #commitOn(event: StoredEvent, of: readonly Placed[]): Promise<void> {
+  async #commitOn(event: StoredEvent, of: readonly Placed[] | undefined): Promise<void> {
     const { state, subscriptions } = this.#context;
     const { topic, seq, id, key } = event;
     const line = toWireLine(event);
@@ -308,7 +311,11 @@ export class Redactor {
     const { transact } = state;
     if (!transact) return await state.commit([change]);
     const on = subscriptions.of(topic).filter(({ ledger }) => ledger.lasts)
-      .map(({ record: { name } }): ActOn => ({ subscription: name, of, seize: true }));
+      .map(({ record: { name } }): ActOn => ({
+        subscription: name,
+        ...defined({ of }),
+        seize: true,
+      }));
     await transact({ on, decide: () => ({ changes: [change], result: undefined }) });
   }
 
@@ -388,6 +395,15 @@ function replyOf(
     & Partial<RedactReply>,
 ): RedactReply {
   return { topic, seq, id, at, ...defined({ by, reason }), created, deadLetters, undelivered };
+}
+
+/**
+ * What the part of an event follows from; undefined if nobody knows: an earlier process has replaced
+ * the key, and it keeps the part that it had.
+ */
+function placesOf(found: StoredEvent): readonly Placed[] | undefined {
+  const { seq, key } = found;
+  return key !== undefined && storedRedactionOf(found) ? undefined : [{ seq, ...defined({ key }) }];
 }
 
 /** The event as the redaction leaves it, and what replaces its content. */

@@ -4,6 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../mod.ts";
+import { CannotStoreError } from "../../../core/base/errors.ts";
+import { partOf } from "../../../core/event/part.ts";
+import { redactedKey } from "../../../core/event/redaction.ts";
 import { lazyPostgres } from "../../../core/postgres/connection.ts";
 import { PostgresState } from "../../../core/state/postgres/postgres_state.ts";
 import { PostgresEventStore } from "../../../core/store/postgres/postgres_event_store.ts";
@@ -73,4 +76,47 @@ Deno.test("a redaction reaches what another node has leased, and what that has r
   }
   await postgres.close();
   await giveBack(url);
+});
+
+Deno.test("a redaction that was interrupted takes the part that its event had when it goes on", async () => {
+  const url = await emptyDatabase();
+  const KEY = "k";
+  const raw = lazyPostgres(url);
+  const state = await PostgresState.open(url);
+  let left = Infinity;
+  const { transact } = state;
+  Object.assign(state, {
+    transact: (act: Parameters<typeof transact>[0]) =>
+      left-- > 0 ? transact(act) : Promise.reject(new CannotStoreError("interrupted")),
+  });
+  const eventStore = await PostgresEventStore.open(url);
+  const broker = new EventBroker({ state, eventStore });
+  try {
+    await broker.subscriptions.put("s", { topic: "t" });
+    const { seq } = await broker.publish("t", "x", { of: SECRET }, { key: KEY });
+    const parts = broker.subscriptions.require("s").record.parts!;
+    const part = partOf({ seq: seq!, key: KEY }, parts);
+    assert.notEqual(part, partOf({ seq: seq!, key: await redactedKey("t", KEY) }, parts));
+    const epoch = async () => {
+      const sql = "SELECT epoch FROM evs.claims WHERE subscription = 's' AND part = $1";
+      return Number((await raw.query<{ epoch: number }>("read", sql, [part]))[0]?.epoch ?? 0);
+    };
+    // The last step, after the store has replaced the event with its key.
+    left = 2;
+    await assert.rejects(broker.redact("t", seq!), /interrupted/);
+    const { events: [stored] } = await eventStore.readPage("t", {
+      from: seq!,
+      to: seq!,
+      limit: 1,
+    });
+    assert.equal(stored!.key, await redactedKey("t", KEY));
+    const before = await epoch();
+    left = Infinity;
+    await broker.redact("t", seq!);
+    assert.ok(await epoch() > before, "what another node had read of it is void");
+  } finally {
+    await broker.close();
+    await raw.close();
+    await giveBack(url);
+  }
 });
