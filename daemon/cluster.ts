@@ -1,6 +1,9 @@
 /** The nodes that share the daemon's database, for the routes. */
 import { NotFoundError, UnsupportedError } from "../core/base/errors.ts";
 import type { ClusterInfo, DrainRequest, NodeInfo, PartOwners } from "../core/protocol/node.ts";
+import type { SubscriptionDriver } from "../core/delivery/driver.ts";
+import type { SharedCounts } from "../core/state/shared_counts.ts";
+import type { Exposition } from "./metrics.ts";
 
 /** What is asked of the database. */
 export interface ClusterSource {
@@ -14,6 +17,18 @@ export interface ClusterSource {
   next(of: { topic: string; from: number; subscription: string }): Promise<number>;
   /** The database and its server. */
   facts(): Promise<Omit<ClusterInfo, "node" | "nodes">>;
+  /** What all nodes have to do, by subscription. */
+  counts(): Promise<ReadonlyMap<string, SharedCounts>>;
+  /** Writes the series that only nodes have. */
+  writeMetrics(out: Exposition, subscriptions: SharedSubscriptions): void;
+}
+
+/** Subscriptions that nodes share. */
+export interface SharedSubscriptions {
+  /** Those that have series of their own. */
+  labelled: readonly SubscriptionDriver[];
+  /** What all nodes have of them, as far as that is known. */
+  counts: ReadonlyMap<string, SharedCounts> | undefined;
 }
 
 /** The nodes, with this one among them. */
@@ -51,6 +66,16 @@ export class Cluster {
   /** The first seq that a subscription has not finished; what was there before counts as that. */
   next(of: { topic: string; from: number; subscription: string }): Promise<number> {
     return this.#source.next(of);
+  }
+
+  /** What all nodes have to do, by subscription. */
+  counts(): Promise<ReadonlyMap<string, SharedCounts>> {
+    return this.#source.counts();
+  }
+
+  /** Adds the series that only nodes have. */
+  writeMetrics(out: Exposition, subscriptions: SharedSubscriptions): void {
+    this.#source.writeMetrics(out, subscriptions);
   }
 
   /** Who owns what of a subscription. */

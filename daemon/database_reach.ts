@@ -5,7 +5,7 @@
 import type { Clock } from "../core/base/clock.ts";
 import { EvsError } from "../core/base/errors.ts";
 import type { ClusterInfo } from "../core/protocol/node.ts";
-import type { DeadCounts } from "./dead_counts.ts";
+import type { Counted } from "./dead_counts.ts";
 
 /** How long to wait for it, ms. */
 const PATIENCE_MS = 2000;
@@ -17,28 +17,64 @@ export interface DatabaseReachOptions {
   place: string;
   /** Asks it something; rejects if it does not answer. */
   ask(): Promise<void>;
-  /** Counts the dead letters in it. */
-  count(): PromiseLike<DeadCounts> | DeadCounts;
+  /** Counts what is in it. */
+  count(): Promise<Counted>;
   /** The nodes that share it. */
   cluster(): Promise<ClusterInfo>;
+}
+
+/** True of a standby that commits wait for. */
+export function isSynchronous({ state }: ClusterInfo["standbys"][number]): boolean {
+  return state === "sync" || state === "quorum";
 }
 
 /** The connection to the database, as seen by the last who asked. */
 export class DatabaseReach {
   /** Why it cannot be used; undefined: it can. */
-  problem: string | undefined;
+  #away: string | undefined;
   /** The nodes that share it, as of the last answer. */
   cluster: ClusterInfo | undefined;
+  /** What a commit was good for since this daemon began, at best. */
+  readonly #best = { durable: false, standby: false };
   readonly #options: DatabaseReachOptions;
-  #counts: DeadCounts = { of: new Map(), total: 0, open: 0 };
+  #counts: Counted = { of: new Map(), total: 0, open: 0 };
   #looking: Promise<void> | undefined;
 
   constructor(options: DatabaseReachOptions) {
     this.#options = options;
   }
 
+  /** True if it answered when it was last asked. */
+  get isThere(): boolean {
+    return this.#away === undefined;
+  }
+
+  /** What is wrong with it: it is away, or promises less than before; undefined: nothing. */
+  get problem(): string | undefined {
+    return this.#away ?? this.#less;
+  }
+
+  /** What a commit is not good for any more. */
+  get #less(): string | undefined {
+    const { cluster, isThere } = this;
+    if (!isThere || cluster === undefined) return undefined;
+    const where = `PostgreSQL at ${this.#options.place}`;
+    if (this.#best.durable && !cluster.durable) {
+      return `${where} keeps what is acknowledged through no power cut any more: fsync, ` +
+        "full_page_writes or synchronous_commit is off";
+    }
+    if (!this.#best.standby || cluster.standbys.some(isSynchronous)) return undefined;
+    return `${where} has no synchronous standby any more: what is published waits for one, or is ` +
+      "lost with the machine";
+  }
+
+  #note({ durable, standbys }: ClusterInfo): void {
+    this.#best.durable ||= durable;
+    this.#best.standby ||= standbys.some(isSynchronous);
+  }
+
   /** Looks whether it answers; returns what is in it, or was. */
-  async look(): Promise<DeadCounts> {
+  async look(): Promise<Counted> {
     await this.#inTime(this.#looking ??= this.#look());
     return this.#counts;
   }
@@ -50,10 +86,11 @@ export class DatabaseReach {
         this.#options.count(),
         this.#options.cluster(),
       ]);
-      this.problem = undefined;
+      this.#note(this.cluster);
+      this.#away = undefined;
     } catch (error) {
       if (!(error instanceof EvsError)) throw error;
-      this.problem = error.message;
+      this.#away = error.message;
     } finally {
       this.#looking = undefined;
     }
@@ -64,7 +101,7 @@ export class DatabaseReach {
     const { clock, place } = this.#options;
     const late = Promise.withResolvers<void>();
     const cancel = clock.setTimer(() => {
-      this.problem ??= `PostgreSQL at ${place} does not answer`;
+      this.#away ??= `PostgreSQL at ${place} does not answer`;
       late.resolve();
     }, PATIENCE_MS);
     try {

@@ -16,7 +16,7 @@ import {
 } from "../core/history/layout.ts";
 import { coverage, gridColumns, gridOf, placed, type Steps } from "../core/history/points.ts";
 import type { DaemonHistory, HistoryColumn, HistoryReply } from "../core/protocol/history.ts";
-import type { HistorySource, Measured } from "./history_source.ts";
+import type { CountedBefore, HistorySource, Measured } from "./history_source.ts";
 
 const MINUTE = 60_000;
 const FIELDS: Record<NamedKind, readonly RowField[]> = {
@@ -34,7 +34,7 @@ export interface HistoryRequest extends Steps {
 export interface HistoryOptions {
   /** Absent: nothing is kept. */
   file: HistoryFile | undefined;
-  source: Pick<HistorySource, "names" | "dead" | "measure">;
+  source: Pick<HistorySource, "names" | "count" | "measure">;
   clock: Clock;
   /** True while the disk is full. */
   isFull(): boolean;
@@ -103,14 +103,17 @@ export class HistoryKeeper {
 
   /** The points of a chart; the last row is what is there now. */
   read(request: HistoryRequest): MaybePromise<HistoryReply> {
-    return whenReady(this.#options.source.dead(), (dead) => this.#read(request, dead));
+    return whenReady(this.#options.source.count(), (counted) => this.#read(request, counted));
   }
 
-  #read({ names, ...steps }: HistoryRequest, dead: ReadonlyMap<string, number>): HistoryReply {
+  #read({ names, ...steps }: HistoryRequest, counted: CountedBefore): HistoryReply {
     const { file, source, clock } = this.#options;
     const now = clock.now();
     const of = (kind: NamedKind) => names.filter((one) => one.kind === kind).map((one) => one.name);
-    const live = source.measure({ topics: of("topics"), subscriptions: of("subscriptions") }, dead);
+    const live = source.measure(
+      { topics: of("topics"), subscriptions: of("subscriptions") },
+      counted,
+    );
     // The current millisecond is in the current step.
     const end = now + 1;
     const stamp = { ...this.#stamp(), at: end, through: 0 };
@@ -177,9 +180,9 @@ export class HistoryKeeper {
     const { file, source, isFull } = this.#options;
     if (file === undefined || isFull()) return;
     try {
-      const dead = source.dead();
-      if (!isPromise(dead)) return this.#append(file, { always, dead });
-      return dead.then((dead) => this.#append(file, { always, dead }))
+      const counted = source.count();
+      if (!isPromise(counted)) return this.#append(file, { always, counted });
+      return counted.then((counted) => this.#append(file, { always, counted }))
         .catch((error) => this.#notStored(error));
     } catch (error) {
       this.#notStored(error);
@@ -188,10 +191,10 @@ export class HistoryKeeper {
 
   #append(
     file: HistoryFile,
-    { always, dead }: { always: boolean; dead: ReadonlyMap<string, number> },
+    { always, counted }: { always: boolean; counted: CountedBefore },
   ): void {
     const { source, log } = this.#options;
-    const measured = source.measure(this.#select()!, dead);
+    const measured = source.measure(this.#select()!, counted);
     const gauges = gaugesOf(measured);
     if (!always && !this.#isFirst && !counts(measured) && isSame(gauges, this.#gauges)) {
       this.#changed = undefined;

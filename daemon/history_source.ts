@@ -1,12 +1,14 @@
 /** What a row of the history says about now; names and meanings are in core/history/layout.ts. */
 import type { Clock } from "../core/base/clock.ts";
 import { quantile } from "../core/base/histogram.ts";
-import type { MaybePromise } from "../core/base/maybe_promise.ts";
+import { type MaybePromise, whenReady } from "../core/base/maybe_promise.ts";
 import type { EventBroker } from "../core/broker/event_broker.ts";
 import type { SubscriptionDriver } from "../core/delivery/driver.ts";
 import { oldestPending } from "../core/delivery/subscription_info.ts";
 import type { NamedKind } from "../core/history/history_file.ts";
 import type { Values } from "../core/history/layout.ts";
+import type { SharedCounts } from "../core/state/shared_counts.ts";
+import { type Load, loadOf } from "./dead_counts.ts";
 import { spaceOf } from "./disk_space.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -17,6 +19,15 @@ export interface HistoryContext {
   dataDir: string;
   clock: Clock;
   connections(): number;
+  /** What all nodes have to do, by subscription; absent: there is this one alone. */
+  nodes?: (() => Promise<ReadonlyMap<string, SharedCounts>>) | undefined;
+}
+
+/** What is counted before it is measured. */
+export interface CountedBefore {
+  /** Dead letters, by subscription. */
+  dead: ReadonlyMap<string, number>;
+  nodes?: ReadonlyMap<string, SharedCounts>;
 }
 
 /** Numbers of now. What is counted is counted since the last call of `accept`. */
@@ -53,13 +64,16 @@ export class HistorySource {
     };
   }
 
-  /** How many dead letters there are of each subscription, for {@link measure}. */
-  dead(): MaybePromise<ReadonlyMap<string, number>> {
-    return this.#context.broker.deadLetters.counts();
+  /** What {@link measure} needs of elsewhere. */
+  count(): MaybePromise<CountedBefore> {
+    const { broker, nodes } = this.#context;
+    const counted = broker.deadLetters.counts();
+    if (nodes === undefined) return whenReady(counted, (dead) => ({ dead }));
+    return Promise.all([counted, nodes()]).then(([dead, nodes]) => ({ dead, nodes }));
   }
 
-  /** The numbers of now, with those of dead letters, which were counted before. */
-  measure(names: MeasuredNames, dead: ReadonlyMap<string, number>): Measured {
+  /** The numbers of now, with what was counted before. */
+  measure(names: MeasuredNames, counted: CountedBefore): Measured {
     const { broker } = this.#context;
     const taken = new Map<object, readonly number[]>();
     const since = (counter: object, counts: readonly number[]) => {
@@ -68,7 +82,7 @@ export class HistorySource {
       return before === undefined ? [...counts] : counts.map((count, i) => count - before[i]!);
     };
     const drivers = new Map(broker.subscriptions.all().map((one) => [one.record.name, one]));
-    const daemon = this.#daemon(drivers, dead, since);
+    const daemon = this.#daemon(drivers, counted, since);
     const topics = new Map<string, Values>();
     const there = new Set(broker.topics.names());
     for (const name of names.topics) {
@@ -77,7 +91,7 @@ export class HistorySource {
     const subscriptions = new Map<string, Values>();
     for (const name of names.subscriptions) {
       const driver = drivers.get(name);
-      if (driver) subscriptions.set(name, this.#subscription(driver, dead.get(name) ?? 0, since));
+      if (driver) subscriptions.set(name, this.#subscription(driver, counted, since));
     }
     const accept = () => taken.forEach((counts, counter) => this.#counted.set(counter, counts));
     return { daemon, topics, subscriptions, accept };
@@ -85,7 +99,7 @@ export class HistorySource {
 
   #daemon(
     drivers: ReadonlyMap<string, SubscriptionDriver>,
-    dead: ReadonlyMap<string, number>,
+    { dead, nodes }: CountedBefore,
     since: Since,
   ): Values {
     const { broker, metrics, dataDir, connections } = this.#context;
@@ -93,11 +107,12 @@ export class HistorySource {
     const [published, refused] = since(metrics, counts);
     const settled = [0, 0, 0];
     let [pending, leased, scheduled, deadLetters, events, bytes] = [0, 0, 0, 0, 0, 0];
-    for (const { queue } of drivers.values()) {
-      settledSince(queue.counts.tally, since).forEach((count, i) => settled[i]! += count);
-      pending += queue.pending;
-      leased += queue.leased;
-      scheduled += queue.scheduled;
+    for (const driver of drivers.values()) {
+      settledSince(driver.queue.counts.tally, since).forEach((count, i) => settled[i]! += count);
+      const load = loadOf(broker, driver, nodes);
+      pending += load.pending;
+      leased += load.leased;
+      scheduled += load.scheduled;
     }
     for (const count of dead.values()) deadLetters += count;
     for (const name of broker.topics.names()) {
@@ -121,17 +136,21 @@ export class HistorySource {
     return [published!, Math.max(0, lastSeq - firstSeq + 1), bytes, lastSeq];
   }
 
-  #subscription(driver: SubscriptionDriver, dead: number, since: Since): Values {
+  #subscription(
+    driver: SubscriptionDriver,
+    { dead, nodes }: CountedBefore,
+    since: Since,
+  ): Values {
     driver.look();
-    const { queue } = driver;
-    const { pending, leased, scheduled, counts } = queue;
-    const settled = settledSince(counts.tally, since);
-    return [...settled, pending, leased, scheduled, dead, this.#ageOf(driver)];
+    const { pending, leased, scheduled, positions } = loadOf(this.#context.broker, driver, nodes);
+    const settled = settledSince(driver.queue.counts.tally, since);
+    const letters = dead.get(driver.record.name) ?? 0;
+    return [...settled, pending, leased, scheduled, letters, this.#ageOf(driver, positions)];
   }
 
   /** Of its oldest event, ms; 0 without one, NaN if it is not known. */
-  #ageOf(driver: SubscriptionDriver): number {
-    const oldest = oldestPending(driver, this.#context.broker.meters);
+  #ageOf(driver: SubscriptionDriver, positions: Load["positions"]): number {
+    const oldest = oldestPending(driver, this.#context.broker.meters, positions);
     if (oldest === "unknown") return NaN;
     return oldest === undefined ? 0 : Math.max(1, this.#context.clock.now() - oldest);
   }

@@ -27,6 +27,7 @@ import type { Config } from "./config.ts";
 import { DatabaseReach } from "./database_reach.ts";
 import { deadCountsOf } from "./dead_counts.ts";
 import { type DataDir, prepareFiles } from "./data_dir.ts";
+import { writeNodeSeries } from "./node_series.ts";
 import type { OpenHooks } from "./open_local.ts";
 import type { OpenedBroker, ServicesOptions, WholeData } from "./services.ts";
 
@@ -132,23 +133,24 @@ export class Database {
       },
       close: () => broker.close(),
     };
-    const cluster = this.#clusterOf(state);
-    const reach = new DatabaseReach({
+    const cluster = this.#clusterOf(state, () => reach);
+    const reach: DatabaseReach = new DatabaseReach({
       clock: systemClock,
       place: placeOf(this.#target),
       ask: () => this.#store.look(),
-      count: () => deadCountsOf(broker),
+      count: async () => ({ ...await deadCountsOf(broker), nodes: await state.shared.counts() }),
       cluster: () => cluster.info(),
     });
     return { broker, state, whole, reach, cluster };
   }
 
-  #clusterOf(state: PostgresState): Cluster {
-    const { durable } = this.#store;
+  #clusterOf(state: PostgresState, reach: () => DatabaseReach): Cluster {
+    const store = this.#store;
     return new Cluster({
       node: () => state.node ?? "",
       nodes: () => state.nodes(),
       drain: (node, draining) => state.drainNode(node, draining),
+      counts: () => state.shared.counts(),
       owners: (subscription) => state.owners(subscription),
       next: async ({ topic, from, subscription }) => {
         const subscriptions = [subscription];
@@ -157,9 +159,17 @@ export class Database {
       },
       facts: async () => ({
         database: placeOf(this.#target),
-        durable,
+        durable: store.durable,
         ...await state.serverFacts(),
       }),
+      writeMetrics: (out, subscriptions) =>
+        writeNodeSeries(out, {
+          ...subscriptions,
+          node: state.node ?? "",
+          facts: state.shared.facts(),
+          connections: store.connections,
+          reach: reach(),
+        }),
     });
   }
 

@@ -18,7 +18,7 @@ import type { Cluster } from "./cluster.ts";
 import type { Config } from "./config.ts";
 import type { DataDir } from "./data_dir.ts";
 import type { DatabaseReach } from "./database_reach.ts";
-import { type DeadCounts, deadCountsOf } from "./dead_counts.ts";
+import { type Counted, deadCountsOf } from "./dead_counts.ts";
 import { DiskSpace } from "./disk_space.ts";
 import { HistoryFile } from "../core/history/history_file.ts";
 import { HeldBackLog } from "./held_back_log.ts";
@@ -228,7 +228,10 @@ export class Services {
     const connections = () => this.connections();
     const history = new HistoryKeeper({
       file: config.history ? historyFileOf(dataDir, logger) : undefined,
-      source: new HistorySource({ broker, metrics, dataDir: dataDir.path, clock, connections }),
+      source: new HistorySource({
+        ...{ broker, metrics, dataDir: dataDir.path, clock, connections },
+        nodes: this.cluster && (() => this.cluster!.counts()),
+      }),
       clock,
       isFull: () => this.disk.full,
       log: historyLog(logger),
@@ -310,10 +313,10 @@ export class Services {
   }
 
   /**
-   * Counts the dead letters, and brings up to date what other processes may have changed: before
-   * anything is told of the daemon as a whole.
+   * Counts the dead letters and what other nodes have to do, and brings up to date what other
+   * processes may have changed: before anything is told of the daemon as a whole.
    */
-  look(): MaybePromise<DeadCounts> {
+  look(): MaybePromise<Counted> {
     return this.#reach?.look() ?? deadCountsOf(this.broker);
   }
 

@@ -32,7 +32,7 @@ interface Span {
 
 /** What is published to one topic. */
 export class TopicMeter {
-  /** Events published since the start. */
+  /** Events that this process has published since the start. */
   published = 0;
   /** When the newest one was, monotonic ms. */
   newest = 0;
@@ -48,9 +48,12 @@ export class TopicMeter {
     this.#at = mono;
   }
 
-  /** Counts events; `firstSeq` is 0 if they are not stored. */
-  note({ count, firstSeq }: { count: number; firstSeq: number }, mono: number): void {
-    this.published += count;
+  /** Counts events; `firstSeq` is 0 if they are not stored, `own`: this process published them. */
+  note(
+    { count, firstSeq, own }: { count: number; firstSeq: number; own: boolean },
+    mono: number,
+  ): void {
+    if (own) this.published += count;
     this.newest = mono;
     if (mono - this.#at >= STEP_MS) this.#decay(mono);
     this.#uncounted += count;
@@ -139,18 +142,26 @@ export class TopicMeters {
     context.topics.onRemove((name) => this.#meters.delete(name));
   }
 
-  /** Counts what others have stored, as far as it has not been counted. */
+  /** Counts what others have stored, as far as it has not been counted: for the rates of the topic. */
   noteAppended({ topic, firstSeq, lastSeq }: Appended): void {
     const from = Math.max(firstSeq, (this.#meters.get(topic)?.lastSeq ?? 0) + 1);
-    if (from <= lastSeq) this.note({ topic, firstSeq: from, lastSeq });
+    if (from <= lastSeq) this.#note({ topic, firstSeq: from, lastSeq }, { own: false });
   }
 
-  /** Counts what was stored, or passed on. */
-  note({ topic, firstSeq, lastSeq, events, ephemeral }: Commit): void {
+  /** Counts what this process stored, or passed on. */
+  note(commit: Commit): void {
+    this.#note(commit, { own: true });
+  }
+
+  #note(
+    { topic, firstSeq, lastSeq, events, ephemeral }: Commit,
+    { own }: { own: boolean },
+  ): void {
     const mono = this.#context.clock.monotonic();
     let meter = this.#meters.get(topic);
     if (!meter) this.#meters.set(topic, meter = new TopicMeter(mono));
-    meter.note({ count: ephemeral ? events!.length : lastSeq - firstSeq + 1, firstSeq }, mono);
+    const count = ephemeral ? events!.length : lastSeq - firstSeq + 1;
+    meter.note({ count, firstSeq, own }, mono);
   }
 
   /** The meter of a topic; undefined if nothing was published to it since the start. */

@@ -27,6 +27,8 @@ export interface Postgres {
   /** Where it is, for messages. */
   readonly place: string;
   readonly target: DatabaseTarget;
+  /** How many connections there are now. */
+  readonly connected: number;
   /** One statement. */
   query<Row = Record<string, unknown>>(
     role: Role,
@@ -108,6 +110,10 @@ class Connections implements Postgres {
     };
   }
 
+  get connected(): number {
+    return Object.values(this.#lanes).flat().filter((lane) => lane.isConnected).length;
+  }
+
   query<Row>(role: Role, text: string, values?: readonly unknown[]): Promise<Row[]> {
     return this.#lane(role).run((session) => session.query<Row>(text, values));
   }
@@ -167,6 +173,10 @@ class Lane {
   constructor(target: DatabaseTarget, options: LaneOptions) {
     this.#target = target;
     this.#options = options;
+  }
+
+  get isConnected(): boolean {
+    return this.#session?.isLost === false;
   }
 
   /** Runs `work` alone on the connection, after those who came before. */

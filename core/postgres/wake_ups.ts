@@ -86,6 +86,35 @@ export class WakeUps {
     if (!this.#cancelSend) this.#sendNow();
   }
 
+  /** True while there is a connection that listens. */
+  get isConnected(): boolean {
+    return this.#client !== undefined;
+  }
+
+  /**
+   * How long a wake-up takes from here to here, ms; undefined: there is no connection, or none has
+   * come back in time.
+   */
+  async delay(): Promise<number | undefined> {
+    const client = this.#client;
+    if (!client) return undefined;
+    const nonce = crypto.randomUUID();
+    const { promise: back, resolve } = Promise.withResolvers<number | undefined>();
+    const began = this.#clock.monotonic();
+    const remove = this.on(PROBE, (items) => {
+      if (items?.includes(nonce)) resolve(this.#clock.monotonic() - began);
+    });
+    const cancel = this.#clock.setTimer(() => resolve(undefined), this.#probeTimeout);
+    const text = `SELECT pg_notify('${CHANNEL}', $1)`;
+    client.query({ text, values: [`${PROBE} ${nonce}`] }).catch(() => resolve(undefined));
+    try {
+      return await back;
+    } finally {
+      cancel();
+      remove();
+    }
+  }
+
   /** One more uses it, and is to close it. */
   share(): this {
     this.#users++;

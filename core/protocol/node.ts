@@ -49,6 +49,11 @@ export interface ClusterInfo {
   durable: boolean;
   /** The server's standbys, and whether a commit waits for them. */
   standbys: { name: string; state: string }[];
+  /**
+   * For how long the oldest transaction has been open that keeps dead rows from being cleared away,
+   * ms; 0 without one.
+   */
+  oldestSnapshotMs: number;
   nodes: NodeInfo[];
 }
 

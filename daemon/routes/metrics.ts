@@ -17,7 +17,7 @@ import {
   METRICS_TYPES,
 } from "../metrics.ts";
 import type { Services } from "../services.ts";
-import type { DeadCounts } from "../dead_counts.ts";
+import { type Counted, loadOf } from "../dead_counts.ts";
 import { type Route, sendBytes } from "../http/router.ts";
 import { healthOf, sumOf, type Totals, totalsOf } from "./status.ts";
 
@@ -26,12 +26,13 @@ export const metricsRoutes: Route[] = [{
   method: "GET",
   path: "/metrics",
   async handle({ services, raw }, reply) {
-    const dead = await services.look();
+    const counted = await services.look();
     const format = formatFor(raw.header("accept"));
     const out = new Exposition(format, services.metrics.textBytes);
-    writeDaemon(out, services, dead);
+    writeDaemon(out, services, counted);
     writeTopics(out, services);
-    writeSubscriptions(out, services, dead);
+    const labelled = writeSubscriptions(out, services, counted);
+    services.cluster?.writeMetrics(out, { labelled, counts: counted.nodes });
     const bytes = out.end();
     services.metrics.textBytes = bytes.length;
     reply.header("vary", "accept");
@@ -85,12 +86,12 @@ function countersOf({ broker, metrics, disk }: Services): Line[] {
 /** What is there now. */
 function gaugesOf(
   services: Services,
-  { totals, dead }: { totals: Totals; dead: DeadCounts },
+  { totals, counted }: { totals: Totals; counted: Counted },
 ): Line[] {
   const { broker, metrics, disk } = services;
   const spool = services.spool?.counts() ?? [];
   const inSpool = (part: "waiting" | "refused") => spool.reduce((sum, one) => sum + one[part], 0);
-  const { health, alerts } = healthOf(services, dead);
+  const { health, alerts } = healthOf(services, counted);
   const held = broker.retention.allHeldBack().reduce((sum, { count }) => sum + count, 0);
   return [
     ["disk_full", "1 while the disk is full.", disk.full ? 1 : 0],
@@ -115,13 +116,13 @@ function gaugesOf(
 
 const HEALTH = { ok: 0, degraded: 1, draining: 2 } as const;
 
-function writeDaemon(out: Exposition, services: Services, dead: DeadCounts): void {
+function writeDaemon(out: Exposition, services: Services, counted: Counted): void {
   const { broker, metrics, startedAt, dataDir } = services;
-  const totals = totalsOf(services, dead);
+  const totals = totalsOf(services, counted);
   for (const [name, help, value] of countersOf(services)) {
     out.family({ name: `evs_${name}`, help, type: "counter" }).sample(value);
   }
-  for (const [name, help, value] of gaugesOf(services, { totals, dead })) {
+  for (const [name, help, value] of gaugesOf(services, { totals, counted })) {
     out.family({ name: `evs_${name}`, help, type: "gauge" }).sample(value);
   }
   const disk = spaceOf(dataDir);
@@ -256,7 +257,12 @@ const SUBSCRIPTION_SUMS: readonly How[] = [
   "none",
 ];
 
-function writeSubscriptions(out: Exposition, services: Services, dead: DeadCounts): void {
+/** Returns those that have series of their own. */
+function writeSubscriptions(
+  out: Exposition,
+  services: Services,
+  counted: Counted,
+): SubscriptionDriver[] {
   const { broker: { subscriptions }, metrics } = services;
   const all = subscriptions.all().map((driver) => ({
     name: driver.record.name,
@@ -264,8 +270,8 @@ function writeSubscriptions(out: Exposition, services: Services, dead: DeadCount
     driver,
   }));
   const { own, others } = metrics.subscriptions.divide(all);
-  const valuesOf = ({ name, driver }: { name: string; driver: SubscriptionDriver }) =>
-    subscriptionValues(services, driver, dead.of.get(name) ?? 0);
+  const valuesOf = ({ driver }: { driver: SubscriptionDriver }) =>
+    subscriptionValues(services, driver, counted);
   const rows: Row[] = own.map((one) => ({
     labels: label("subscription", one.name),
     values: valuesOf(one),
@@ -292,24 +298,26 @@ function writeSubscriptions(out: Exposition, services: Services, dead: DeadCount
   });
   out.family(gauge("subscriptions_summed", `Subscriptions that are summed up as ${OTHERS}.`))
     .sample(others.length);
+  return own.map(({ driver }) => driver);
 }
 
 function subscriptionValues(
-  { broker: { meters } }: Services,
+  { broker }: Services,
   driver: SubscriptionDriver,
-  dead: number,
+  { of, nodes }: Counted,
 ): Row["values"] {
   driver.look();
   const { queue, record } = driver;
   const { acknowledged, failed, dead: died } = queue.counts.tally;
-  const oldest = oldestPending(driver, meters);
+  const { pending, leased, scheduled, positions } = loadOf(broker, driver, nodes);
+  const oldest = oldestPending(driver, broker.meters, positions);
   let missed = 0;
-  for (const lane of queue.lanes) missed += lane.missed?.count ?? 0;
+  for (const one of positions ?? queue.lanes) missed += one.missed?.count ?? 0;
   return [
-    queue.pending,
-    queue.leased,
-    queue.scheduled,
-    dead,
+    pending,
+    leased,
+    scheduled,
+    of.get(record.name) ?? 0,
     record.paused ? 1 : 0,
     ageOf(oldest),
     acknowledged,

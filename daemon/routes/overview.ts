@@ -13,24 +13,31 @@ import type {
   OverviewSort,
   SubscriptionOverview,
 } from "../../core/protocol/overview.ts";
-import type { DeadCounts } from "../dead_counts.ts";
+import { type Counted, type Load, loadOf } from "../dead_counts.ts";
 import { spaceOf } from "../disk_space.ts";
 import { type Route, sendJson } from "../http/router.ts";
 import { choice, text, valueIn, whole } from "../http/shape.ts";
 import type { Services } from "../services.ts";
 import { statusOf } from "./status.ts";
 
-type Key = (driver: SubscriptionDriver, services: Services, dead: DeadCounts) => number;
+/** A subscription, and what there is to do in it. */
+interface Row {
+  driver: SubscriptionDriver;
+  load: Load;
+}
+
+type Key = (row: Row, services: Services, counted: Counted) => number;
 
 /** What a subscription is sorted by, the largest first; undefined: by its name. */
 const KEYS: Record<OverviewSort, Key | undefined> = {
   name: undefined,
-  lag: ({ queue }) => queue.pending + queue.leased + queue.scheduled,
-  age: (driver, { broker }) => -(oldestPendingAt(driver, broker.meters) ?? Infinity),
-  leased: ({ queue }) => queue.leased,
-  retries: ({ queue }) => queue.scheduled,
-  dead: ({ record }, _services, dead) => dead.of.get(record.name) ?? 0,
-  failed: ({ queue }) => queue.counts.tally.failed,
+  lag: ({ load }) => load.pending + load.leased + load.scheduled,
+  age: ({ driver, load }, { broker }) =>
+    -(oldestPendingAt(driver, broker.meters, load.positions) ?? Infinity),
+  leased: ({ load }) => load.leased,
+  retries: ({ load }) => load.scheduled,
+  dead: ({ driver }, _services, { of }) => of.get(driver.record.name) ?? 0,
+  failed: ({ driver }) => driver.queue.counts.tally.failed,
 };
 
 const MOST = 10_000;
@@ -46,7 +53,7 @@ export const overviewRoutes: Route[] = [{
   query: { limit, sort, filter: text },
   async handle({ services, query }, reply) {
     const { broker, dataDir } = services;
-    const dead = await services.look();
+    const counted = await services.look();
     const filter = valueIn(query, { name: "filter", shape: text })?.toLowerCase();
     const drivers = broker.subscriptions.all().filter(({ record }) =>
       filter === undefined || record.name.toLowerCase().includes(filter) ||
@@ -56,13 +63,13 @@ export const overviewRoutes: Route[] = [{
     const most = valueIn(query, { name: "limit", shape: limit }) ?? DEFAULT;
     const body: OverviewReply = {
       at: Date.now(),
-      status: statusOf(services, dead),
+      status: statusOf(services, counted),
       ...defined({ disk: spaceOf(dataDir) }),
       stored: broker.journals.events,
       settled: settledOf(services),
       total: drivers.length,
-      subscriptions: sorted(drivers, { services, dead, key: KEYS[order] }).slice(0, most)
-        .map((driver) => rowOf(services, driver, dead)),
+      subscriptions: sorted(drivers, { services, counted, key: KEYS[order] }).slice(0, most)
+        .map((row) => rowOf(services, row, counted)),
     };
     sendJson(reply, 200, body);
   },
@@ -82,19 +89,19 @@ function settledOf({ broker }: Services): OverviewReply["settled"] {
 /** Each key is worked out once. Subscriptions with the same are in the order of their names. */
 function sorted(
   drivers: readonly SubscriptionDriver[],
-  { services, dead, key }: { services: Services; dead: DeadCounts; key: Key | undefined },
-): SubscriptionDriver[] {
+  { services, counted, key }: { services: Services; counted: Counted; key: Key | undefined },
+): Row[] {
   return drivers.map((driver) => {
-    if (key !== undefined) driver.look();
-    return { driver, name: driver.record.name, value: key?.(driver, services, dead) ?? 0 };
-  }).sort((a, b) => a.value === b.value ? (a.name < b.name ? -1 : 1) : b.value - a.value)
-    .map(({ driver }) => driver);
+    if (key !== undefined || counted.nodes !== undefined) driver.look();
+    const row = { driver, load: loadOf(services.broker, driver, counted.nodes) };
+    return { ...row, name: driver.record.name, value: key?.(row, services, counted) ?? 0 };
+  }).sort((a, b) => a.value === b.value ? (a.name < b.name ? -1 : 1) : b.value - a.value);
 }
 
 function rowOf(
   { broker: { meters, subscriptions } }: Services,
-  driver: SubscriptionDriver,
-  counts: DeadCounts,
+  { driver, load }: Row,
+  { of }: Counted,
 ): SubscriptionOverview {
   driver.look();
   const { queue, record } = driver;
@@ -104,11 +111,11 @@ function rowOf(
     topic: record.topic,
     paused: record.paused,
     ...pauseOf(record),
-    pending: queue.pending,
-    leased: queue.leased,
-    scheduled: queue.scheduled,
-    dead: counts.of.get(record.name) ?? 0,
-    ...defined({ oldestPendingAt: oldestPendingAt(driver, meters) }),
+    pending: load.pending,
+    leased: load.leased,
+    scheduled: load.scheduled,
+    dead: of.get(record.name) ?? 0,
+    ...defined({ oldestPendingAt: oldestPendingAt(driver, meters, load.positions) }),
     settled: { acknowledged, failed, dead },
     ...nextInFlight(driver, subscriptions.consumers),
   };

@@ -6,7 +6,7 @@ import type { RemovedDeadLetters } from "../../core/event/removed_dead_letters.t
 import { VERSION } from "../../core/base/version.ts";
 import { oldestPendingAt } from "../../core/delivery/subscription_info.ts";
 import { alertsOf, type SubscriptionLoad } from "../alerts.ts";
-import type { DeadCounts } from "../dead_counts.ts";
+import { type Counted, loadOf } from "../dead_counts.ts";
 import { spaceOf } from "../disk_space.ts";
 import type { Services } from "../services.ts";
 import { type Route, sendJson } from "../http/router.ts";
@@ -40,13 +40,13 @@ export const statusRoutes: Route[] = [
 ];
 
 /** Whether it works, and what needs a look. */
-export function healthOf(services: Services, dead: DeadCounts): HealthReply {
+export function healthOf(services: Services, counted: Counted): HealthReply {
   const problems = services.problems();
   const refused = services.metrics.refusedLately();
   return {
     health: services.draining ? "draining" : problems.length > 0 ? "degraded" : "ok",
     problems,
-    alerts: alertsNow(services, dead),
+    alerts: alertsNow(services, counted),
     ...(refused.length === 0 ? {} : { refused }),
   };
 }
@@ -66,13 +66,13 @@ export interface Totals {
 }
 
 /** What is there now. */
-export function totalsOf({ broker }: Services, dead: DeadCounts): Totals {
+export function totalsOf({ broker }: Services, { total, open, nodes }: Counted): Totals {
   const totals: Totals = {
     topics: 0,
     events: 0,
     bytes: 0,
-    deadLetters: dead.total,
-    deadLettersOpen: dead.open,
+    deadLetters: total,
+    deadLettersOpen: open,
     subscriptions: 0,
     paused: 0,
     scheduled: 0,
@@ -84,17 +84,18 @@ export function totalsOf({ broker }: Services, dead: DeadCounts): Totals {
     totals.events += head.lastSeq - head.firstSeq + 1;
     totals.bytes += head.bytes;
   }
-  for (const { record, queue } of broker.subscriptions.all()) {
+  for (const driver of broker.subscriptions.all()) {
+    const { scheduled, leased } = loadOf(broker, driver, nodes);
     totals.subscriptions++;
-    if (record.paused) totals.paused++;
-    totals.scheduled += queue.scheduled;
-    totals.leased += queue.leased;
+    if (driver.record.paused) totals.paused++;
+    totals.scheduled += scheduled;
+    totals.leased += leased;
   }
   return totals;
 }
 
 /** The limits of `[alert]` that are reached. */
-function alertsNow({ broker, config, dataDir }: Services, { open }: DeadCounts): Alert[] {
+function alertsNow({ broker, config, dataDir }: Services, { open, nodes }: Counted): Alert[] {
   const { alertLag, alertAge } = config;
   // Without a limit on these only what consumers hold can be too much.
   const isAnyWatched = alertLag + alertAge > 0;
@@ -102,14 +103,14 @@ function alertsNow({ broker, config, dataDir }: Services, { open }: DeadCounts):
     .filter(({ queue }) => isAnyWatched || queue.leased > 0);
   const subscriptions = drivers.map((driver): SubscriptionLoad => {
     const { record: { name }, queue } = driver;
-    const { pending, leased, scheduled } = queue;
+    const { pending, leased, scheduled, positions } = loadOf(broker, driver, nodes);
     const grant = queue.ready.leases.oldest?.grant;
     return {
       name,
       pending,
       leased,
       scheduled,
-      oldestAt: alertAge > 0 ? oldestPendingAt(driver, broker.meters) : undefined,
+      oldestAt: alertAge > 0 ? oldestPendingAt(driver, broker.meters, positions) : undefined,
       lease: grant && { since: grant.startedAt, leaseMs: grant.leaseMs },
     };
   });
@@ -118,11 +119,11 @@ function alertsNow({ broker, config, dataDir }: Services, { open }: DeadCounts):
 }
 
 /** What the daemon tells about itself. */
-export function statusOf(services: Services, dead: DeadCounts): StatusReply {
+export function statusOf(services: Services, counted: Counted): StatusReply {
   const { broker, config, metrics } = services;
   const { topics, events, bytes, deadLetters, deadLettersOpen, ...totals } = totalsOf(
     services,
-    dead,
+    counted,
   );
   const heldBack = broker.retention.allHeldBack();
   const deadLettersRemoved = broker.deadLetterLimits.removed();
@@ -137,7 +138,7 @@ export function statusOf(services: Services, dead: DeadCounts): StatusReply {
     socket: services.socket,
     store: config.store,
     durability: durabilityOf(services),
-    ...healthOf(services, dead),
+    ...healthOf(services, counted),
     topics,
     events,
     bytes,

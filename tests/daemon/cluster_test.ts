@@ -26,7 +26,12 @@ function source(): ClusterSource & { drained: unknown[] } {
     owners: () => Promise.resolve([]),
     next: ({ from }) => Promise.resolve(from),
     facts: () =>
-      Promise.resolve({ database: "h:1/d", server: "16.1", durable: true, standbys: [] }),
+      Promise.resolve({
+        ...{ database: "h:1/d", server: "16.1", durable: true, standbys: [] },
+        oldestSnapshotMs: 0,
+      }),
+    counts: () => Promise.resolve(new Map()),
+    writeMetrics: () => {},
   };
 }
 

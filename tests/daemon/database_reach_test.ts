@@ -11,6 +11,7 @@ const INFO: ClusterInfo = {
   server: "16.1",
   durable: true,
   standbys: [],
+  oldestSnapshotMs: 0,
   nodes: [],
 };
 
@@ -19,12 +20,13 @@ function database() {
   const clock = new FakeClock();
   let ask = () => Promise.resolve();
   let total = 0;
+  let changed: Partial<ClusterInfo> = {};
   const reach = new DatabaseReach({
     clock,
     place: "h:1/d",
     ask: () => ask(),
-    count: () => ({ of: new Map(), total, open: total }),
-    cluster: () => Promise.resolve(INFO),
+    count: () => Promise.resolve({ of: new Map(), total, open: total }),
+    cluster: () => Promise.resolve({ ...INFO, ...changed }),
   });
   return {
     clock,
@@ -33,6 +35,7 @@ function database() {
       total = dead;
       ask = () => Promise.resolve();
     },
+    says: (info: Partial<ClusterInfo>) => void (changed = info),
     fails: () => ask = () => Promise.reject(new CannotStoreError("it is away")),
     isSilent: () => {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -72,4 +75,26 @@ Deno.test("DatabaseReach.look waits no longer than 2 s, and asks one question at
   answer();
   await reach.look();
   assert.equal(reach.problem, undefined);
+});
+
+Deno.test("DatabaseReach.problem says what a commit is not good for any more, and nothing of what it never was", async () => {
+  const standbys = [{ name: "b", state: "sync" }];
+  const never = database();
+  never.says({ durable: false, standbys: [{ name: "b", state: "async" }] });
+  await never.reach.look();
+  assert.equal(never.reach.problem, undefined, "it began so");
+  const { reach, says, fails } = database();
+  says({ standbys });
+  await reach.look();
+  assert.equal(reach.problem, undefined);
+  says({ durable: false, standbys });
+  await reach.look();
+  assert.match(reach.problem ?? "", /^PostgreSQL at h:1\/d keeps .* through no power cut any more/);
+  says({ standbys: [{ name: "b", state: "async" }] });
+  await reach.look();
+  assert.match(reach.problem ?? "", /has no synchronous standby any more/);
+  fails();
+  await reach.look();
+  assert.equal(reach.problem, "it is away", "that comes first");
+  assert.equal(reach.isThere, false);
 });

@@ -110,3 +110,78 @@ Deno.test("the recipe of docs/monitoring.md leaves a whole file for the node exp
   const left = Array.from(Deno.readDirSync(at.folder), ({ name }) => name);
   assert.deepEqual(left.filter((name) => name.startsWith("evs.prom")), ["evs.prom"]);
 });
+
+/** Series of three nodes; a list is of one node each, a number of all. */
+function seriesOf(values: Record<string, string | string[]>): unknown[] {
+  return Object.entries(values).flatMap(([name, of]) =>
+    [0, 1, 2].map((n) => ({
+      series: name.replace("{", `{job="evs-nodes",instance="web${n}",`),
+      values: Array.isArray(of) ? of[n] : of,
+    }))
+  );
+}
+
+Deno.test("promtool finds each condition of several nodes once with the rules of docs/monitoring.md, and those of a node for it", async () => {
+  needTools("promtool");
+  await using at = await startDaemon();
+  const rules = `${at.folder}/nodes.yml`;
+  await Deno.writeTextFile(rules, blockOf("yaml", "  - name: evs-nodes"));
+  await promtool(["check", "rules", rules]);
+  const ofS = '{subscription="s"}';
+  const input = seriesOf({
+    // Told by each of them about the whole, or counted by each for itself.
+    [`evs_subscription_oldest_pending_seconds${ofS}`]: "400x30",
+    [`evs_subscription_dead_total${ofS}`]: ["0x30", "0+1x30", "0+2x30"],
+    [`evs_subscription_missed_total${ofS}`]: "0+3x30",
+    [`evs_subscription_parts_unowned${ofS}`]: "4x30",
+    [`evs_subscription_pending${ofS}`]: "10x30",
+    "evs_database_oldest_snapshot_seconds{}": "700x30",
+    "evs_database_durable{}": "0x30",
+    "evs_database_up{}": ["1x30", "1x30", "0x30"],
+    "evs_health{}": ["0x30", "1x30", "1x30"],
+    "up{}": ["0x30", "1x30", "1x30"],
+  });
+  const whole = { job: "evs-nodes" };
+  const expected: [alert: string, of: Record<string, string>[]][] = [
+    ["EvsBehind", [{ ...whole, subscription: "s" }]],
+    ["EvsDeadLetters", [{ ...whole, subscription: "s" }]],
+    ["EvsMissed", [{ ...whole, subscription: "s" }]],
+    ["EvsPartsUnowned", [{ ...whole, subscription: "s" }]],
+    ["EvsOldSnapshot", [whole]],
+    ["EvsNotDurable", [whole]],
+    ["EvsDatabaseAway", [whole]],
+    ["EvsNodeDown", [{ ...whole, instance: "web0" }]],
+    // That of the node without a database is told by another rule.
+    ["EvsNodeUnhealthy", [{ ...whole, instance: "web1" }]],
+    ["EvsPaused", []],
+  ];
+  const tests = {
+    rule_files: [rules],
+    evaluation_interval: "1m",
+    tests: [{
+      interval: "1m",
+      input_series: input,
+      alert_rule_test: expected.map(([alertname, of]) => ({
+        eval_time: "20m",
+        alertname,
+        exp_alerts: of.map((exp_labels) => ({
+          exp_labels,
+          exp_annotations: summaryOf(rules, alertname, exp_labels),
+        })),
+      })),
+    }],
+  };
+  await Deno.writeTextFile(`${at.folder}/tests.yml`, JSON.stringify(tests));
+  await promtool(["test", "rules", `${at.folder}/tests.yml`]);
+});
+
+/** What a rule says, with the names filled in. */
+function summaryOf(path: string, alert: string, labels: Record<string, string>) {
+  const text = Deno.readTextFileSync(path);
+  const [, summary = ""] = new RegExp(`alert: ${alert}\n[^]*?summary: (.*)`).exec(text) ?? [];
+  assert.ok(summary, alert);
+  const bare = summary.replace(/^"(.*)"$/, "$1");
+  return {
+    summary: bare.replaceAll(/\{\{ \$labels\.(\w+) \}\}/g, (_, name) => labels[name]!),
+  };
+}

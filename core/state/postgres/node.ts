@@ -30,7 +30,7 @@ import {
   type SeenMember,
 } from "./claims.ts";
 import type { DatabaseClock } from "./database_clock.ts";
-import { PostgresShare, type ShareNode } from "./node_share.ts";
+import { type NodeTally, PostgresShare, type ShareNode } from "./node_share.ts";
 import type { ClaimsView } from "./share_steps.ts";
 
 /** How long a node may be silent before others take over, ms. */
@@ -66,6 +66,7 @@ export class PostgresNode implements Coordinator, ShareNode {
   readonly parts = PARTS;
   readonly clock: Clock;
   readonly leaveMs: number;
+  readonly tally: NodeTally = { claimed: 0, takenOver: 0, lost: 0, fenced: 0 };
   readonly #context: NodeContext;
   readonly #host: string;
   readonly #ttlMs: number;
@@ -113,6 +114,17 @@ export class PostgresNode implements Coordinator, ShareNode {
 
   get draining(): boolean {
     return this.#draining;
+  }
+
+  /** How many parts it owns, of all subscriptions. */
+  get owned(): number {
+    return [...this.#shares.values()].reduce((sum, share) => sum + share.owned, 0);
+  }
+
+  /** How long ago the last beat began that succeeded, ms; undefined: none has yet. */
+  get beatAge(): number | undefined {
+    const age = this.clock.monotonic() - this.#beatAt;
+    return Number.isFinite(age) ? age : undefined;
   }
 
   share(record: SubscriptionRecord, owner: PartOwner): PartShare {

@@ -2,26 +2,21 @@
  * What the tables say of all nodes, for people: who is there, who owns what, and what the server
  * promises. Nothing is decided by it.
  */
-import type { NodeInfo, PartOwners } from "../../protocol/node.ts";
+import type { ClusterInfo, NodeInfo, PartOwners } from "../../protocol/node.ts";
 import type { Query } from "../../postgres/connection.ts";
 import { NODE_TTL_MS } from "./node.ts";
 
 /** Milliseconds since a time. */
 const since = (time: string) => `extract(epoch FROM clock_timestamp() - ${time}) * 1000`;
 
-/** How long a node may be silent, ms. */
-export interface Silence {
-  /** One that has to do with subscriptions. */
-  busyMs: number;
-  /** One that has nothing to do, and says so seldom. */
-  idleMs: number;
-}
+/** After this a node counts as gone: five beats of one that is busy, two of one that is not, ms. */
+const SILENCE = { busy: NODE_TTL_MS, idle: 130_000 };
 
 /** After this a node counts as gone: five beats of one that is busy, two of one that is not. */
 export const SILENCE: Silence = { busyMs: NODE_TTL_MS, idleMs: 130_000 };
 
 /** All nodes that are known, the oldest first. */
-export async function readNodes(query: Query, silence: Silence): Promise<NodeInfo[]> {
+export async function readNodes(query: Query): Promise<NodeInfo[]> {
   const rows = await query(
     `SELECT node, version, draining, ${since("seen")}::double precision AS silent,
        extract(epoch FROM at)::double precision * 1000 AS started,
@@ -40,7 +35,7 @@ export async function readNodes(query: Query, silence: Silence): Promise<NodeInf
       version: String(version),
       startedAt: Math.round(Number(started)),
       seenMs,
-      alive: seenMs <= (busy === true ? silence.busyMs : silence.idleMs),
+      alive: seenMs <= (busy === true ? SILENCE.busy : SILENCE.idle),
       draining: draining === true,
       parts: Number(parts),
     };
@@ -80,16 +75,24 @@ export async function readOwners(query: Query, subscription: string): Promise<Pa
   });
 }
 
+/** The oldest transaction of a session, or one that was prepared. */
+const OLDEST = `SELECT extract(epoch FROM clock_timestamp() - min(since)) * 1000 FROM (
+    SELECT coalesce(xact_start, query_start) AS since FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+      AND backend_type <> 'autovacuum worker' AND coalesce(backend_xmin, backend_xid) IS NOT NULL
+    UNION ALL SELECT prepared FROM pg_prepared_xacts WHERE database = current_database()) AS open`;
+
 /** What the server says of itself. */
 export async function serverFacts(
   query: Query,
-): Promise<{ server: string; standbys: { name: string; state: string }[] }> {
-  const [row] = await query<{ server: string }>(
-    "SELECT current_setting('server_version') AS server",
+): Promise<Pick<ClusterInfo, "server" | "standbys" | "oldestSnapshotMs">> {
+  const [row] = await query<{ server: string; oldest: number | null }>(
+    `SELECT current_setting('server_version') AS server, (${OLDEST})::double precision AS oldest`,
   );
   const standbys = await query<{ name: string; state: string }>(
     `SELECT coalesce(application_name, '') AS name, coalesce(sync_state, 'unknown') AS state
      FROM pg_stat_replication ORDER BY 1`,
   );
-  return { server: row!.server.split(" ")[0]!, standbys };
+  const oldestSnapshotMs = Math.max(0, Math.round(row!.oldest ?? 0));
+  return { server: row!.server.split(" ")[0]!, standbys, oldestSnapshotMs };
 }

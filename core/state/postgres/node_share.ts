@@ -12,9 +12,22 @@ import type { OwnedPart, PartOwner, PartRows, PartShare } from "../coordinator.t
 import type { Fence, FencedError } from "../fences.ts";
 import { areAllOwned, type ClaimsView, lostParts, shareSteps } from "./share_steps.ts";
 
+/** What became of the parts of a node since it began, for people. */
+export interface NodeTally {
+  /** Parts that it has claimed. */
+  claimed: number;
+  /** Of these, the ones of nodes that were gone. */
+  takenOver: number;
+  /** Parts that others have taken over from it. */
+  lost: number;
+  /** Commits that were refused because others had a part by then, or had changed its rows. */
+  fenced: number;
+}
+
 /** The node that a share belongs to. */
 export interface ShareNode {
   readonly name: string;
+  readonly tally: NodeTally;
   readonly clock: Clock;
   /** How long leases of parts that are to be given back may take, ms. */
   readonly leaveMs: number;
@@ -103,6 +116,11 @@ export class PostgresShare implements PartShare {
     return this.#owned.size > 0;
   }
 
+  /** How many parts it owns. */
+  get owned(): number {
+    return this.#owned.size;
+  }
+
   get #wants(): boolean {
     return this.#wanted && !this.#ended && !this.#node.draining;
   }
@@ -133,7 +151,9 @@ export class PostgresShare implements PartShare {
     this.#wasDraining = draining;
     if (isOther) this.#look();
     this.#isStale ||= wasStale;
-    this.#lose(lostParts(view, this.#owned));
+    const lost = lostParts(view, this.#owned);
+    this.#node.tally.lost += lost.length;
+    this.#lose(lost);
     if (this.#turn) {
       this.#again = true;
       return;
@@ -169,6 +189,7 @@ export class PostgresShare implements PartShare {
       const claimed = steps.claim.length > 0
         ? await this.#node.claim(this.subscription, steps.claim, this.#madeAt)
         : [];
+      this.#count(view, claimed);
       // What others have meanwhile, too.
       if (claimed.length > 0) this.#node.look();
       await this.#gain([...steps.found, ...claimed]);
@@ -180,6 +201,14 @@ export class PostgresShare implements PartShare {
       this.#settle();
       throw error;
     }
+  }
+
+  #count({ claims }: ClaimsView, claimed: readonly OwnedPart[]): void {
+    const { tally, name } = this.#node;
+    const gone = claims.filter(({ node }) => node !== undefined && node !== name);
+    const parts = new Set(gone.map(({ part }) => part));
+    tally.claimed += claimed.length;
+    tally.takenOver += claimed.filter(({ part }) => parts.has(part)).length;
   }
 
   /** It is known what this node gets: who waits for that is told. */
@@ -299,6 +328,7 @@ export class PostgresShare implements PartShare {
   }
 
   async refused({ fences, changed }: FencedError): Promise<void> {
+    this.#node.tally.fenced++;
     const own = (all: readonly Fence[]) =>
       all.filter(({ subscription }) => subscription === this.subscription).map(({ part }) => part);
     await this.#lose(own(fences));

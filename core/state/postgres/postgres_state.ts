@@ -238,7 +238,7 @@ export class PostgresState implements State {
    * @internal
    */
   nodes(): Promise<NodeInfo[]> {
-    return readNodes((text, values) => this.#postgres.query("read", text, values), SILENCE);
+    return readNodes((text, values) => this.#postgres.query("read", text, values));
   }
 
   /**

@@ -21,6 +21,7 @@ import type { SharedCounts } from "../shared_counts.ts";
 import type { ScheduleHost } from "../scheduler.ts";
 import { readCounts } from "./counts.ts";
 import { isProcessedUpTo } from "./processed.ts";
+import type { NodeTally } from "./node_share.ts";
 import { readProgress } from "./progress.ts";
 import type { RetriesRequest, StoredRetries } from "../shared_retries.ts";
 import { readRetries } from "./retry_pages.ts";
@@ -33,6 +34,19 @@ export type NodeOptions = Pick<CoordinatorOptions, "host" | "ttlMs"> & {
   /** Those that this process has already. */
   wakeUps?: WakeUps;
 };
+
+/** A node as it knows itself. */
+export interface NodeFacts {
+  /** Parts of subscriptions that it owns. */
+  owned: number;
+  /** How long ago it said last that it is there, ms; undefined: it has not yet. */
+  beatAge: number | undefined;
+  tally: Readonly<NodeTally>;
+  /** To the database, of the state alone. */
+  connections: number;
+  /** How long a wake-up took when that was measured last, ms; undefined: none came back. */
+  wakeUpDelay: number | undefined;
+}
 
 /** The shared half of a state in PostgreSQL. */
 export class SharedPostgres implements SharedState {
@@ -50,6 +64,8 @@ export class SharedPostgres implements SharedState {
   #node: PostgresNode | undefined;
   /** For failures that no caller waits for. */
   #onError: CoordinatorOptions["onError"] = () => {};
+  /** How long a wake-up took, ms, and when that was measured. */
+  readonly #delay: { at: number; ms: number | undefined } = { at: -Infinity, ms: undefined };
   /** The last read of counts, and when it began. */
   #counts: { at: number; counts: Promise<ReadonlyMap<string, SharedCounts>> } | undefined;
 
@@ -164,6 +180,25 @@ export class SharedPostgres implements SharedState {
     return this.#read((query) => readRetries(query, request));
   }
 
+  /** What this process is as a node, for metrics; undefined: it is none. */
+  facts(): NodeFacts | undefined {
+    const node = this.#node;
+    if (node === undefined) return undefined;
+    this.#measureDelay();
+    const listens = !this.#isGuest && this.#wakeUps.isConnected;
+    const connections = this.#postgres.connected + (listens ? 1 : 0);
+    const { owned, beatAge, tally } = node;
+    return { owned, beatAge, tally, connections, wakeUpDelay: this.#delay.ms };
+  }
+
+  /** Nobody waits for it: who asks next is told. */
+  #measureDelay(): void {
+    const now = this.#waiting.clock.monotonic();
+    if (now - this.#delay.at < DELAY_MS) return;
+    this.#delay.at = now;
+    void this.#wakeUps.delay().then((ms) => this.#delay.ms = ms);
+  }
+
   /** Sends a wake-up to all nodes, if this process is one. */
   wake(kind: string, item: string): void {
     if (this.#node) this.#wakeUps.send(kind, item);
@@ -185,6 +220,8 @@ export class SharedPostgres implements SharedState {
 const COUNT = "SELECT rev FROM evs.counters WHERE name = 'catalog'";
 /** How long counts are as good as new, ms. */
 const COUNTED_MS = 1000;
+/** How long the delay of a wake-up is. */
+const DELAY_MS = 10_000;
 const TIME = "SELECT extract(epoch FROM clock_timestamp())::double precision * 1000 AS now";
 
 /** What is there at one moment. */

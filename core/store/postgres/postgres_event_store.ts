@@ -173,7 +173,8 @@ export class PostgresEventStore implements JournalStore {
 
   /**
    * True if an append that resolved survives a power cut of the server: its settings `fsync`,
-   * `full_page_writes` and `synchronous_commit` say so. False until the store has connected.
+   * `full_page_writes` and `synchronous_commit` say so: as of the last two seconds where somebody
+   * follows its topics, else as of the opening. False until the store has connected.
    */
   get durable(): boolean {
     return this.#durable;
@@ -306,7 +307,7 @@ export class PostgresEventStore implements JournalStore {
       this.#inBackground(async () => {
         try {
           if (this.#heads.hasListeners) {
-            await this.#reader.refresh();
+            await this.look();
             this.#heads.tellAll();
           }
         } finally {
@@ -329,12 +330,23 @@ export class PostgresEventStore implements JournalStore {
   }
 
   /**
-   * The same, but does not wait for a server that is away: rejects with `CannotStoreError`.
+   * The same, and whether it is {@link durable} still; but does not wait for a server that is away:
+   * rejects with `CannotStoreError`.
    * @internal
    */
   async look(): Promise<void> {
     await this.#opened();
     await this.#reader.refresh();
+    const [row] = await this.#postgres.query<{ durable: boolean }>("read", DURABILITY);
+    this.#durable = row!.durable;
+  }
+
+  /**
+   * How many connections it has.
+   * @internal
+   */
+  get connections(): number {
+    return this.#postgres.connected + (this.wakeUps.isConnected ? 1 : 0);
   }
 
   readPage(topic: string, query: PageQuery): Promise<Page> {

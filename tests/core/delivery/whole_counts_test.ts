@@ -57,6 +57,10 @@ Deno.test("wholeCounts knows all of a subscription of which this node has nothin
   const at = [{ topic: "t", part: -1, next: 101 }];
   const done = wholeCounts(queue, { counts: { ...none, cursors: at }, topics: TOPICS });
   assert.deepEqual([done.pending, done.positions[0]!.next], [0, 101]);
+  // The last event is of one of four parts; which one is not known.
+  const almost = [...at, { topic: "t", part: 2, next: 100 }];
+  const left = wholeCounts(queue, { counts: { ...none, cursors: almost }, topics: TOPICS });
+  assert.equal(left.pending, 1, "something may wait");
 });
 
 Deno.test("wholeCounts is what a node knows by itself that has all of it", () => {
