@@ -30,6 +30,7 @@ export const route = verb<DrainFlags, [string?]>({
   async run(this: EvsContext, { off = false }: DrainFlags, node?: string): Promise<void> {
     const client = await this.client();
     const nodes = await drainNode(client, { ...(node && { node }), draining: !off });
-    await this.printRows(nodes, nodeRow);
+    await this.printRows(nodes, (node) => nodeRow(node, this.clock.now()));
+    if (!off) this.say("once evs node list calls it drained, it owns nothing and may be stopped");
   },
 });

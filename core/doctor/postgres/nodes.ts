@@ -1,36 +1,25 @@
 /** Who works on the database: nodes and their versions, what waits for one, and a pooler between. */
 import { WakeUps } from "../../postgres/wake_ups.ts";
+import { readNodes } from "../../state/postgres/node_list.ts";
 import type { Finding } from "../checks/check.ts";
 import { levelOfFailure } from "../checks/diagnosis.ts";
 import { counted } from "../checks/counted.ts";
 import { agoText, type DatabaseCheck } from "./check.ts";
 
-/** A node that says nothing for so long is gone, s; one that is idle says something once a minute. */
-const GONE = 180;
+/** By then, somebody who consumes has taken over what a node had that is gone, s. */
+const LEFT = 180;
 /** What is committed is appended within a second, if there is a node, s. */
 const LATE = 60;
-
-interface NodeRow {
-  node: string;
-  version: string;
-  draining: boolean;
-  silent: number;
-  parts: number;
-}
 
 export const nodes: DatabaseCheck = {
   name: "nodes",
   async *look({ postgres, version }): AsyncGenerator<Finding> {
-    const rows = await postgres.query<NodeRow>(
-      "read",
-      `SELECT node, version, draining,
-         extract(epoch FROM clock_timestamp() - seen)::float8 AS silent,
-         (SELECT count(*) FROM evs.claims WHERE claims.node = nodes.node)::int AS parts
-       FROM evs.nodes ORDER BY at, node`,
-    );
-    const there = rows.filter(({ silent }) => silent <= GONE);
-    for (const { node, silent, parts } of rows) {
-      if (silent <= GONE || parts === 0) continue;
+    const rows = await readNodes((text, values) => postgres.query("read", text, values));
+    const there = rows.filter(({ alive }) => alive);
+    const gone = rows.filter(({ alive }) => !alive);
+    for (const { node, seenMs, parts } of gone) {
+      const silent = seenMs / 1000;
+      if (silent <= LEFT || parts === 0) continue;
       yield {
         level: "warning",
         where: node,
@@ -49,11 +38,13 @@ export const nodes: DatabaseCheck = {
         yield { level: "warning", where: node, what, hint: `evs node drain ${node} --off` };
       }
     }
-    const what = `${counted(there.length, "node")}: ${there.map(({ node }) => node).join(", ")}`;
+    const named = (some: typeof rows) => some.map(({ node }) => node).join(", ");
+    const without = gone.length === 0 ? "" : `; gone: ${named(gone)}`;
+    const what = `${counted(there.length, "node")}: ${named(there)}${without}`;
     yield {
       level: "ok",
       where: "nodes",
-      what: there.length === 0 ? "no node is at work" : what,
+      what: there.length === 0 ? `no node is at work${without}` : what,
       details: { nodes: rows.map((row) => ({ ...row })) },
     };
   },
