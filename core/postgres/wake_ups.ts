@@ -106,7 +106,7 @@ export class WakeUps {
     });
     const cancel = this.#clock.setTimer(() => resolve(undefined), this.#probeTimeout);
     const text = `SELECT pg_notify('${CHANNEL}', $1)`;
-    client.query({ text, values: [`${PROBE} ${nonce}`] }).catch(() => resolve(undefined));
+    this.#ask(client, { text, values: [`${PROBE} ${nonce}`] }).catch(() => resolve(undefined));
     try {
       return await back;
     } finally {
