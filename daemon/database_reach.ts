@@ -3,12 +3,15 @@
  * while the database is away, what it said last.
  */
 import type { Clock } from "../core/base/clock.ts";
-import { EvsError } from "../core/base/errors.ts";
+import { CannotStoreError, EvsError } from "../core/base/errors.ts";
+import { DATABASE_AWAY } from "../core/protocol/database_url.ts";
 import type { ClusterInfo } from "../core/protocol/node.ts";
 import type { Counted } from "./dead_counts.ts";
 
 /** How long to wait for it, ms. */
 const PATIENCE_MS = 2000;
+/** The same for what cannot be told without it, ms. */
+const LONGEST_MS = 10_000;
 
 /** What {@link DatabaseReach} needs. */
 export interface DatabaseReachOptions {
@@ -49,6 +52,19 @@ export class DatabaseReach {
     return this.#away === undefined;
   }
 
+  /**
+   * Looks, and rejects if it does not answer: at once where nobody takes the connection. Whoever asks
+   * for what is only there is told that it is away, and need not wait for it.
+   */
+  async require(): Promise<void> {
+    await this.#inTime(this.#looking ??= this.#look(), LONGEST_MS);
+    if (this.#away === undefined) return;
+    throw new CannotStoreError(this.#away, {
+      code: DATABASE_AWAY,
+      hint: "start the server, or check the host and port; it goes on by itself",
+    });
+  }
+
   /** What is wrong with it: it is away, or promises less than before; undefined: nothing. */
   get problem(): string | undefined {
     return this.#away ?? this.#less;
@@ -75,7 +91,7 @@ export class DatabaseReach {
 
   /** Looks whether it answers; returns what is in it, or was. */
   async look(): Promise<Counted> {
-    await this.#inTime(this.#looking ??= this.#look());
+    await this.#inTime(this.#looking ??= this.#look(), PATIENCE_MS);
     return this.#counts;
   }
 
@@ -97,13 +113,13 @@ export class DatabaseReach {
   }
 
   /** Waits, but not for long. */
-  async #inTime(looking: Promise<void>): Promise<void> {
+  async #inTime(looking: Promise<void>, patience: number): Promise<void> {
     const { clock, place } = this.#options;
     const late = Promise.withResolvers<void>();
     const cancel = clock.setTimer(() => {
       this.#away ??= `PostgreSQL at ${place} does not answer`;
       late.resolve();
-    }, PATIENCE_MS);
+    }, patience);
     try {
       await Promise.race([looking, late.promise]);
     } finally {

@@ -320,6 +320,11 @@ export class Services {
     return this.#reach?.look() ?? deadCountsOf(this.broker);
   }
 
+  /** Brings topics up to date with what others stored; rejects soon while a database is away. */
+  refresh(topics?: readonly string[]): MaybePromise<void> {
+    return this.#reach?.require() ?? this.broker.store.refresh?.(topics);
+  }
+
   /** What the last look at the database has shown; undefined: there is none. */
   clusterInfo(): ClusterInfo | undefined {
     return this.#reach?.cluster;

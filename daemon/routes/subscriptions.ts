@@ -28,8 +28,8 @@ export const subscriptionRoutes: Route[] = [
     method: "GET",
     path: "/v1/subscriptions",
     async handle({ services }, reply) {
-      const { store, subscriptions } = services.broker;
-      if (store.refresh) await store.refresh();
+      const { subscriptions } = services.broker;
+      await services.refresh();
       sendJson(reply, 200, { subscriptions: await subscriptions.list() });
     },
   },
@@ -37,9 +37,9 @@ export const subscriptionRoutes: Route[] = [
     method: "GET",
     path: "/v1/subscriptions/{name}",
     async handle({ services, params }, reply) {
-      const { store, subscriptions, topics } = services.broker;
+      const { subscriptions, topics } = services.broker;
       const { record } = subscriptions.require(params["name"]!);
-      if (store.refresh) await store.refresh(topics.match(record.topic));
+      await services.refresh(topics.match(record.topic));
       const [info, owners] = await Promise.all([
         subscriptions.info(record.name),
         services.cluster?.owners(record.name),

@@ -34,8 +34,9 @@ const topicOptions = object({
 });
 
 /** A topic as it is shown. */
-async function infoOf({ broker }: Services, name: string): Promise<TopicInfo> {
-  if (broker.store.refresh) await broker.store.refresh([name]);
+async function infoOf(services: Services, name: string): Promise<TopicInfo> {
+  const { broker } = services;
+  await services.refresh([name]);
   const info = topicInfoOf(broker, name, { exact: true });
   const { reading } = broker.meters;
   if (info.newestAt !== undefined || !reading) return info;
@@ -49,8 +50,7 @@ export const topicRoutes: Route[] = [
     method: "GET",
     path: "/v1/topics",
     async handle({ services }, reply) {
-      const { store } = services.broker;
-      if (store.refresh) await store.refresh();
+      await services.refresh();
       const topics = services.broker.topics.list();
       const infos = topics.map(({ name }) => topicInfoOf(services.broker, name));
       sendJson(reply, 200, { topics: infos });

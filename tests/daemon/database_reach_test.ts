@@ -98,3 +98,19 @@ Deno.test("DatabaseReach.problem says what a commit is not good for any more, an
   assert.equal(reach.problem, "it is away", "that comes first");
   assert.equal(reach.isThere, false);
 });
+
+Deno.test("DatabaseReach.require rejects at once while nobody takes the connection, and waits for one that is slow", async () => {
+  const { reach, clock, fails, isSilent, answers } = database();
+  fails();
+  await assert.rejects(reach.require(), { code: "postgres/unavailable", message: "it is away" });
+  const answer = isSilent();
+  const slow = reach.require();
+  await clock.pass(9_000);
+  answer();
+  await slow;
+  isSilent();
+  const silent = assert.rejects(reach.require(), /PostgreSQL at h:1\/d does not answer/);
+  await clock.pass(10_000);
+  await silent;
+  answers(0);
+});

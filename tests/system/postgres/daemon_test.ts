@@ -202,6 +202,12 @@ async function survives(server: PostgresServer): Promise<void> {
   assert.equal(status.events, 1, "what it knows is still told");
   const read = await place.run(["dlq", "list"]);
   assert.equal(read.code, 7, read.stderr);
+  // Nobody takes the connection: what cannot be told is refused long before publishing is.
+  for (const what of ["topic", "subscription"]) {
+    const listed = await Promise.race([place.run([what, "list"]), waiting]);
+    assert.equal(listed.code, 7, "and the publish waits still");
+    assert.match(listed.stderr, /cannot be used now/);
+  }
   await server.start();
   assert.equal((await waiting).code, 0, "it has waited, and was stored");
   await until(async () => (await place.json(["status", "--json"]))[0].health === "ok");
