@@ -12,6 +12,7 @@ import {
   fit,
   type Style,
 } from "../terminal/cells.ts";
+import type { ClusterInfo } from "../../core/protocol/node.ts";
 import { formatLocalTime } from "../terminal/local_time.ts";
 import { groupRows } from "./group_rows.ts";
 import { perSecond, shortAge, shortCount, withNoun } from "./numbers.ts";
@@ -99,11 +100,13 @@ function headRows(state: TopState): CellRow[] {
     line([withNoun(status.scheduled, "retry", "retries")]),
     line([withNoun(status.events, "event")]),
   ];
+  const { cluster } = status;
   const free = disk && Math.floor(100 * disk.free / disk.size);
   const machine = [
     disk
       ? line([`disk ${formatBytes(disk.free)} free (${free}%)`, free! < 10 ? "red" : "plain"])
       : [],
+    cluster && cluster.nodes.length > 1 ? nodesLine(cluster) : [],
     line([`memory ${formatBytes(status.memory.rss)}`]),
     line([withNoun(status.connections, "connection")]),
     line([withNoun(status.topics, "topic")]),
@@ -116,6 +119,14 @@ function headRows(state: TopState): CellRow[] {
     asManyAsFit(machine, columns),
     troubleRow(state),
   ];
+}
+
+/** How many nodes share the database, and how many of them are not there. */
+function nodesLine({ nodes }: ClusterInfo): CellRow {
+  const alive = nodes.filter((one) => one.alive).length;
+  return alive === nodes.length
+    ? line([withNoun(alive, "node")])
+    : line([`${alive} of ${nodes.length} nodes`, "red"]);
 }
 
 /** Parts side by side, the most important first; those that do not fit are left out. */

@@ -143,7 +143,7 @@ function flightCells(
   { reading: { overview }, wide }: { reading: TopReading; wide: boolean },
 ): Cell[] {
   const { oldestLease, leased } = one;
-  if (oldestLease === undefined) return one.paused ? pausedCells(one) : cellsOf("-");
+  if (oldestLease === undefined) return one.paused ? pausedCells(one) : ownerCells(one);
   const { topic, seq, attempt, since, expiresAt, consumer } = oldestLease;
   const late: Style = expiresAt !== undefined && expiresAt <= overview.at ? "red" : "plain";
   const pid = consumer?.pid === undefined ? [] : [wide ? `pid ${consumer.pid}` : consumer.pid];
@@ -161,6 +161,13 @@ function flightCells(
     ...cellsOf(` #${attempt}`, attempt > 1 ? "yellow" : "plain"),
     ...cellsOf(` ${rest.join(" ")}`),
   ];
+}
+
+/** Nothing is in flight here: which nodes have it. */
+function ownerCells({ owners = [], pending, leased }: SubscriptionOverview): Cell[] {
+  const named = owners.flatMap(({ node, parts }) => node === undefined ? [] : [`${node} ${parts}`]);
+  if (named.length > 0) return cellsOf(`on ${named.join(", ")}`);
+  return owners.length > 0 && pending + leased > 0 ? cellsOf("on no node", "yellow") : cellsOf("-");
 }
 
 function pausedCells({ pauseReason, pausedBy, pausedUntil }: SubscriptionOverview): Cell[] {

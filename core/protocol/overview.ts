@@ -33,7 +33,12 @@ export interface SubscriptionOverview extends
     | "oldestPendingAt"
     | "settled"
   > {
-  /** The lease that was made first; absent if there is none. */
+  /**
+   * How many parts each node owns, the most first, where nodes share the subscription; without a
+   * node: what nobody owns.
+   */
+  owners?: { node?: string; parts: number }[];
+  /** The lease that was made first; absent if there is none, or another node has it. */
   oldestLease?: InFlightInfo;
   /** The retry that becomes due next, without its reason; absent if none waits for its time. */
   nextRetry?: RetryInfo;

@@ -98,10 +98,28 @@ function sorted(
   }).sort((a, b) => a.value === b.value ? (a.name < b.name ? -1 : 1) : b.value - a.value);
 }
 
+/** Who has the parts of a subscription; undefined: this daemon shares it with nobody. */
+function ownersOf(
+  { record: { name }, queue }: SubscriptionDriver,
+  { nodes }: Counted,
+): SubscriptionOverview["owners"] {
+  if (nodes === undefined) return undefined;
+  const counts = new Map<string, number>();
+  let free = queue.lanes.count;
+  for (const { node } of nodes.get(name)?.parts ?? []) {
+    if (node === undefined) continue;
+    counts.set(node, (counts.get(node) ?? 0) + 1);
+    free--;
+  }
+  const owners = Array.from(counts, ([node, parts]) => ({ node, parts }))
+    .sort((a, b) => b.parts - a.parts);
+  return free > 0 ? [...owners, { parts: free }] : owners;
+}
+
 function rowOf(
   { broker: { meters, subscriptions } }: Services,
   { driver, load }: Row,
-  { of }: Counted,
+  counted: Counted,
 ): SubscriptionOverview {
   driver.look();
   const { queue, record } = driver;
@@ -114,8 +132,11 @@ function rowOf(
     pending: load.pending,
     leased: load.leased,
     scheduled: load.scheduled,
-    dead: of.get(record.name) ?? 0,
-    ...defined({ oldestPendingAt: oldestPendingAt(driver, meters, load.positions) }),
+    dead: counted.of.get(record.name) ?? 0,
+    ...defined({
+      oldestPendingAt: oldestPendingAt(driver, meters, load.positions),
+      owners: ownersOf(driver, counted),
+    }),
     settled: { acknowledged, failed, dead },
     ...nextInFlight(driver, subscriptions.consumers),
   };

@@ -80,6 +80,7 @@ function StatusFacts({ status }: { status: StatusReply }) {
         "Memory": formatBytes(status.memory.rss),
         "Connections": `${countText(status.connections)}, ${countText(status.tails)} followers`,
         "Store": `${status.store}, durability ${status.durability}`,
+        ...clusterFacts(status),
         "Events": `${countText(status.events)} (${formatBytes(status.bytes)})`,
         "Published later": countText(status.scheduledEvents),
         "Expired": countText(status.expiredEvents),
@@ -88,6 +89,17 @@ function StatusFacts({ status }: { status: StatusReply }) {
       }}
     />
   );
+}
+
+/** The database, and the nodes that share it; nothing for a daemon with files of its own. */
+function clusterFacts({ cluster }: StatusReply): Record<string, string> {
+  if (cluster === undefined) return {};
+  const { database, server, nodes } = cluster;
+  const alive = nodes.filter((node) => node.alive).length;
+  return {
+    "Database": `PostgreSQL ${server} at ${escapeText(database)}`,
+    "Nodes": `${alive} of ${nodes.length} alive`,
+  };
 }
 
 function HeldBackEvents({ status: { heldBack = [] } }: { status: StatusReply }) {

@@ -62,6 +62,9 @@ const subscription: fc.Arbitrary<SubscriptionOverview> = fc.record({
   dead: count,
   oldestPendingAt: optional(time),
   settled: fc.record({ acknowledged: count, failed: count, dead: count }),
+  owners: optional(
+    fc.array(fc.record({ node: optional(anyName), parts: count }), { maxLength: 4 }),
+  ),
   oldestLease: optional(lease),
   nextRetry: optional(
     fc.record({
@@ -108,6 +111,9 @@ const status = fc.record({
   connections: count,
   tails: count,
   memory: fc.record({ rss: count }),
+  cluster: optional(
+    fc.record({ nodes: fc.array(fc.record({ alive: fc.boolean() }), { maxLength: 9 }) }),
+  ),
 }) as unknown as fc.Arbitrary<StatusReply>;
 
 const disk = fc.record({ free: count, used: count, size: fc.integer({ min: 1 }) });

@@ -35,7 +35,7 @@ import { CATALOG } from "./catalog_watch.ts";
 import type { WakeUps } from "../../postgres/wake_ups.ts";
 import { Commits } from "./commits.ts";
 import { STATE_MIGRATIONS } from "./migrations.ts";
-import { readNodes, readOwners, serverFacts, setDraining, SILENCE } from "./node_list.ts";
+import { readNodes, readOwners, serverFacts, setDraining } from "./node_list.ts";
 import { StateReads } from "./reads.ts";
 import { momentOf, type NodeOptions, SharedPostgres } from "./shared_postgres.ts";
 import { readSnapshot } from "./snapshot.ts";

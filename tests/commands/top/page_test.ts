@@ -100,10 +100,35 @@ const READING = {
 /** Times of day depend on where the test runs. */
 const fold = (text: string) => text.replace(/\b\d\d:\d\d:\d\d\b/g, "HH:MM:SS");
 
-Deno.test("docs/monitoring.md shows the screen of evs top", async () => {
+/** The rows of a terminal of 80 by 24. */
+function rowsOf(reading: TopReading): string[] {
   const flags = { size: { columns: 80, rows: 24 }, everyMs: 2000, place: [], filter: "" };
-  const state = received(initialState({ ...flags, sort: "lag" }), READING);
-  const rows = screen(state).map((row) => row.map(({ text }) => text).join("").trimEnd());
+  const state = received(initialState({ ...flags, sort: "lag" }), reading);
+  return screen(state).map((row) => row.map(({ text }) => text).join("").trimEnd());
+}
+
+Deno.test("screen names nodes and owners when several share a database, and one says nothing of it", () => {
+  const { overview } = READING;
+  const [billing, mailer, search, audit] = overview.subscriptions;
+  const nodes = [{ alive: true }, { alive: true }, { alive: false }];
+  const reading = (owners: unknown, some = nodes): TopReading => ({
+    ...READING,
+    overview: {
+      ...overview,
+      status: { ...overview.status, cluster: { nodes: some } },
+      subscriptions: [billing, mailer, search, { ...audit, pending: 3, owners }],
+    } as unknown as TopReading["overview"],
+  });
+  const shared = rowsOf(reading([{ node: "web1-3f9a02c1", parts: 10 }, { parts: 6 }]));
+  assert.match(shared[2]!, /2 of 3 nodes/);
+  assert.ok(shared.some((row) => /^audit .* on web1-3f9a02c1 10 /.test(row)), shared.join("\n"));
+  assert.ok(rowsOf(reading([{ parts: 16 }])).some((row) => /^audit .* on no node /.test(row)));
+  const alone = rowsOf(reading(undefined, [{ alive: true }]));
+  assert.doesNotMatch(alone.join("\n"), /node|on web/);
+});
+
+Deno.test("docs/monitoring.md shows the screen of evs top", async () => {
+  const rows = rowsOf(READING);
   const shown = `${rows.join("\n")}\n`;
   const page = await Deno.readTextFile(PAGE);
   if (Deno.env.get("EVS_WRITE_SCREENS") === "1") {

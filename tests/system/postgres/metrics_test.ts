@@ -64,6 +64,9 @@ async function tellWhole(places: readonly DaemonPlace[]): Promise<void> {
     const all = await scrape();
     assert.equal(all[2]!.get(`evs_subscription_parts${OF_S}`), 0);
     assert.equal(sum(all, `evs_subscription_parts${OF_S}`), 16);
+    const [{ subscriptions: [{ owners }] }] = await three.json(["top", "--json"]);
+    const parts = owners.map((one: { parts: number }) => one.parts);
+    assert.equal(parts.reduce((all: number, one: number) => all + one, 0), 16, "of each once");
     assert.ok(sum(all, "evs_node_parts_claimed_total") >= 16);
     assert.equal(sum(all, "evs_node_takeovers_total"), 0, "nobody was gone");
     for (const samples of all) {
