@@ -173,6 +173,31 @@ Deno.test("examine tells of a log of which SQLite would drop the end in silence"
     flipBit(`${dir}/state.db-wal`, { byte: 32 + 24 + 4096 + 24 + 100, bit: 2 });
   }, ["write-ahead-logs damage"]));
 
+/** The state database as a kill leaves it, with a log of several commits and its index. */
+function killed(dir: string): void {
+  const files = ["state.db", "state.db-wal", "state.db-shm"];
+  const database = new DatabaseSync(`${dir}/state.db`);
+  // It ends as it was.
+  for (const n of [1, -1, 1, -1]) database.exec(`UPDATE generation SET value = value + ${n}`);
+  for (const file of files) Deno.copyFileSync(`${dir}/${file}`, `${dir}.${file}`);
+  database.close();
+  for (const file of files) Deno.renameSync(`${dir}.${file}`, `${dir}/${file}`);
+}
+
+Deno.test("examine tells of a log that was cut or removed after a kill, and of none that is whole", async () => {
+  await on((dir) => killed(dir), []);
+  for (const length of [32 + 2 * (24 + 4096), 32, 0]) {
+    await on((dir) => {
+      killed(dir);
+      Deno.truncateSync(`${dir}/state.db-wal`, length);
+    }, ["write-ahead-logs warning"]);
+  }
+  await on((dir) => {
+    killed(dir);
+    Deno.removeSync(`${dir}/state.db-wal`);
+  }, ["write-ahead-logs warning"]);
+});
+
 Deno.test("examine tells of a file of the spool that is damaged", () => {
   const request = { at: NOW, topic: "t", query: { type: "a" } };
   const bytes = encodeSpooled({ request, body: new TextEncoder().encode("1\n") });
