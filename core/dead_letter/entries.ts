@@ -93,6 +93,7 @@ export function refuseGone(
 ): void {
   const gone = names.filter((name) => !subscriptions.has(name));
   if (gone.length === 0) return;
+  subscriptions.refuseClosed();
   const one = gone.length === 1;
   throw new ConflictError(
     `the subscription${one ? "" : "s"} ${gone.slice(0, NAMED).join(", ")} ${

@@ -1,5 +1,5 @@
 /** The drivers of all subscriptions, by name and by topic. */
-import { NotFoundError } from "../base/errors.ts";
+import { closedBroker, NotFoundError } from "../base/errors.ts";
 import { didYouMean } from "../base/suggest.ts";
 import { assertSubscriptionName, compilePattern } from "../event/topic_options.ts";
 import type { SubscriptionDriver } from "./driver.ts";
@@ -10,6 +10,7 @@ export class DriverDirectory {
   readonly #matchers = new Map<string, (topic: string) => boolean>();
   readonly #byTopic = new Map<string, SubscriptionDriver[]>();
   #sorted: readonly SubscriptionDriver[] | undefined;
+  #isClosed = false;
 
   get size(): number {
     return this.#drivers.size;
@@ -40,6 +41,7 @@ export class DriverDirectory {
   require(name: string): SubscriptionDriver {
     const driver = this.#drivers.get(assertSubscriptionName(name));
     if (driver) return driver;
+    this.refuseClosed();
     throw new NotFoundError("subscription", `there is no subscription ${name}`, {
       hint: didYouMean(name, this.#drivers.keys()) ?? "evs subscription list shows them",
       details: { subscription: name },
@@ -63,8 +65,14 @@ export class DriverDirectory {
     return drivers;
   }
 
-  /** Removes all drivers and returns them. */
-  clear(): readonly SubscriptionDriver[] {
+  /** Throws once they are closed: what is not there then may be there all the same. */
+  refuseClosed(): void {
+    if (this.#isClosed) throw closedBroker();
+  }
+
+  /** Removes all drivers for good and returns them. */
+  close(): readonly SubscriptionDriver[] {
+    this.#isClosed = true;
     const drivers = this.all();
     this.#drivers.clear();
     this.#matchers.clear();

@@ -120,6 +120,11 @@ export class SubscriptionManager extends LeaseRequests {
     return this.#drivers.require(name);
   }
 
+  /** Throws if the broker is closed: then no subscription is here, and none is gone. */
+  refuseClosed(): void {
+    this.#drivers.refuseClosed();
+  }
+
   has(name: string): boolean {
     return this.find(name) !== undefined;
   }
@@ -493,7 +498,7 @@ export class SubscriptionManager extends LeaseRequests {
   /** Writes pending commits; waiting callers get an error. */
   async close(): Promise<void> {
     this.#timedPauses.close();
-    const closing = this.#drivers.clear().map((driver) => driver.close());
+    const closing = this.#drivers.close().map((driver) => driver.close());
     const failed = (await Promise.allSettled(closing)).find(({ status }) => status === "rejected");
     if (failed) this.#context.onError((failed as PromiseRejectedResult).reason, "closing");
   }

@@ -116,6 +116,17 @@ Deno.test("DeadLetters.retry that is refused leaves an event where a seek had br
   assert.deepEqual(await payloads(broker, "s"), [1, 2]);
 });
 
+Deno.test("DeadLetters tell that the broker is closed, and not that a subscription is gone", async () => {
+  const broker = new EventBroker();
+  const [id] = await kill(broker, "s", [1]);
+  await broker.close();
+  const closed = { code: "broker/closed" };
+  await assert.rejects(broker.deadLetters.retry({ ids: [`s:${id}`] }), closed);
+  await assert.rejects(broker.deadLetters.retry({ subscription: "s", all: true }), closed);
+  await assert.rejects(broker.subscriptions.ack("s", []), closed);
+  await assert.rejects(broker.subscriptions.pause("s"), closed);
+});
+
 Deno.test("DeadLetters.retry sends an entry once when two ask for it at the same time", async () => {
   await using broker = new EventBroker();
   await kill(broker, "a", [1, 2]);
