@@ -12,7 +12,9 @@ import type {
 } from "../protocol/protocol.ts";
 import { NODE_DRAINED } from "../protocol/node.ts";
 import type { Coordinator } from "../state/coordinator.ts";
+import type { CatalogRefresh } from "../state/stale.ts";
 import type { DriverDirectory } from "./directory.ts";
+import type { SubscriptionDriver } from "./driver.ts";
 import { leaseLimits, MAX_ANSWER_BYTES } from "./lease_limits.ts";
 import type { Lease } from "./leases.ts";
 import { pauseOf } from "./pause.ts";
@@ -26,22 +28,37 @@ export type LeaseResult = Omit<LeaseReply, "deliveries"> & { deliveries: Lease[]
 export class LeaseRequests {
   readonly #drivers: DriverDirectory;
   readonly #clock: Clock;
+  readonly #shared: CatalogRefresh | undefined;
   readonly #loads: ProcessLoads;
   readonly #coordinator: Pick<Coordinator, "draining"> | undefined;
   /** The consumer of each connection. */
   readonly consumers: Map<string, ConsumerFacts> = new Map<string, ConsumerFacts>();
 
-  constructor({ drivers, clock, coordinator }: {
+  constructor({ drivers, clock, coordinator, shared }: {
     drivers: DriverDirectory;
     clock: Clock;
     coordinator?: Pick<Coordinator, "draining"> | undefined;
+    /** Absent: nobody else makes subscriptions. */
+    shared?: CatalogRefresh | undefined;
   }) {
     this.#coordinator = coordinator;
     this.#drivers = drivers;
     this.#clock = clock;
+    this.#shared = shared;
     this.#loads = new ProcessLoads(() => {
       for (const driver of drivers.all()) driver.serve();
     });
+  }
+
+  /** Throws if the broker is closed: then no subscription is here, and none is gone. */
+  refuseClosed(): void {
+    this.#drivers.refuseClosed();
+  }
+
+  /** The driver of a subscription, also of one that another node has just made or changed. */
+  protected async found(name: string): Promise<SubscriptionDriver> {
+    await this.#shared?.refresh();
+    return this.#drivers.require(name);
   }
 
   /**
@@ -53,7 +70,7 @@ export class LeaseRequests {
     request: LeaseRequest,
     context: { consumer: string; signal?: AbortSignal },
   ): Promise<LeaseResult> {
-    const driver = this.#drivers.require(name);
+    const driver = this.#drivers.get(name) ?? await this.found(name);
     const { leaseMs, waitMs, max } = leaseLimits(request);
     const { untilEmpty = false } = request;
     if (this.#coordinator?.draining && !untilEmpty) throw drained();

@@ -55,7 +55,7 @@ export class SubscriptionManager extends LeaseRequests {
 
   constructor(context: ManagerContext, snapshot: StateSnapshot) {
     const drivers = new DriverDirectory();
-    super({ drivers, clock: context.clock, coordinator: context.coordinator });
+    super({ ...context, drivers });
     this.#drivers = drivers;
     this.#context = context;
     this.#timedPauses = new TimedPauses(context.clock, (name) => this.#endPause(name));
@@ -118,11 +118,6 @@ export class SubscriptionManager extends LeaseRequests {
   /** The driver of an existing subscription, or `NotFoundError` that suggests the closest name. */
   require(name: string): SubscriptionDriver {
     return this.#drivers.require(name);
-  }
-
-  /** Throws if the broker is closed: then no subscription is here, and none is gone. */
-  refuseClosed(): void {
-    this.#drivers.refuseClosed();
   }
 
   has(name: string): boolean {
@@ -331,6 +326,9 @@ export class SubscriptionManager extends LeaseRequests {
   }
 
   info(name: string): MaybePromise<SubscriptionInfo> {
+    if (!this.has(name) && this.#context.shared) {
+      return this.found(name).then(() => this.info(name));
+    }
     const driver = this.require(name);
     const counted = this.#context.state.countDeadLetters({ subscription: name });
     return whenReady(counted, (dead) =>
@@ -351,7 +349,7 @@ export class SubscriptionManager extends LeaseRequests {
 
   /** Removes a subscription with its cursors and retries; its dead letters stay. */
   async remove(name: string, options: ActOptions = {}): Promise<void> {
-    const driver = this.require(name);
+    const driver = this.find(name) ?? await this.found(name);
     const remove = () => this.#remove(this.#now(driver), options);
     await this.#closeRemoved(await decideAgain(this.#context.shared, remove));
   }
@@ -386,7 +384,7 @@ export class SubscriptionManager extends LeaseRequests {
     { reason, by = "person", forMs }: PauseRequest = {},
     { act }: ActOptions = {},
   ): Promise<SubscriptionInfo> {
-    const driver = this.require(name);
+    const driver = this.find(name) ?? await this.found(name);
     const told = by === "person" ? reason : undefined; // others quote failures
     const details = { by, forMs, reason: told && pauseReasonOf(told) };
     await this.#change(driver, (before) => {
@@ -406,12 +404,9 @@ export class SubscriptionManager extends LeaseRequests {
   }
 
   async resume(name: string, options: ActOptions = {}): Promise<SubscriptionInfo> {
-    let driver = this.require(name);
-    if (!driver.record.paused && this.#context.shared) {
-      // Another node may have paused it just now.
-      await this.#context.shared.refresh();
-      driver = this.require(name);
-    }
+    let driver = this.find(name);
+    // Another node may have paused it just now.
+    if (!driver?.record.paused) driver = await this.found(name);
     if (driver.record.paused) await this.#resume(driver, options);
     return this.info(name);
   }
@@ -441,7 +436,7 @@ export class SubscriptionManager extends LeaseRequests {
     request: SeekRequest,
     { act }: ActOptions = {},
   ): Promise<SeekReply> {
-    const driver = this.require(name);
+    const driver = this.find(name) ?? await this.found(name);
     const { record, ledger: { transact } } = driver;
     const { store, state: { shared }, topics } = this.#context;
     const offset = offsetFor(record.topic, request.to);

@@ -12,9 +12,6 @@ const since = (time: string) => `extract(epoch FROM clock_timestamp() - ${time})
 /** After this a node counts as gone: five beats of one that is busy, two of one that is not, ms. */
 const SILENCE = { busy: NODE_TTL_MS, idle: 130_000 };
 
-/** After this a node counts as gone: five beats of one that is busy, two of one that is not. */
-export const SILENCE: Silence = { busyMs: NODE_TTL_MS, idleMs: 130_000 };
-
 /** All nodes that are known, the oldest first. */
 export async function readNodes(query: Query): Promise<NodeInfo[]> {
   const rows = await query(

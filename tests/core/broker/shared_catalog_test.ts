@@ -132,6 +132,29 @@ Deno.test("a subscription of one broker is paused, changed and removed by the ot
   go();
 });
 
+Deno.test("a subscription can be used on a broker that has not heard of it yet", async () => {
+  await using test = await nodes();
+  const { a, b, shared } = test;
+  await a.topics.create("t");
+  const go = shared.hold("wake");
+  const acts: ((broker: EventBroker, name: string) => unknown)[] = [
+    ({ subscriptions }, name) => subscriptions.lease(name, {}, { consumer: "c" }),
+    ({ subscriptions }, name) => subscriptions.pause(name),
+    ({ subscriptions }, name) => subscriptions.resume(name),
+    ({ subscriptions }, name) => subscriptions.seek(name, { to: "start" }),
+    ({ subscriptions }, name) => subscriptions.info(name),
+    ({ subscriptions }, name) => subscriptions.remove(name),
+  ];
+  for (const [n, act] of acts.entries()) {
+    await a.subscriptions.put(`s${n}`, { topic: "t" });
+    assert.equal(b.subscriptions.has(`s${n}`), false, "it has not heard");
+    await act(b, `s${n}`);
+  }
+  const missing = { code: "subscription/not-found" };
+  for (const act of acts) await assert.rejects(async () => await act(b, "none"), missing);
+  go();
+});
+
 Deno.test("resume ends a pause of another broker that this one has not heard of", async () => {
   await using test = await nodes();
   const { a, b, shared } = test;
