@@ -86,6 +86,12 @@ export class DueList {
     if (items.length > 0) this.#aside.set(topic, { until, items: [...items] });
   }
 
+  /** What was put aside of a topic need not wait any more. */
+  bringBack(topic: string): void {
+    const aside = this.#aside.get(topic);
+    if (aside) aside.until = -Infinity;
+  }
+
   /** Does nothing if it is there. */
   add(item: ScheduledItem): void {
     const list = this.#listOf(item);

@@ -13,12 +13,12 @@ export function nextWait(lastMs: number): number {
  * Publishes groups and returns their outcomes. `apart`: one after another, since a store refuses all
  * that is appended together, and those of one topic would be refused with another's again and again.
  */
-export async function publishEach(
-  groups: readonly (() => Promise<void>)[],
+export async function publishEach<T>(
+  groups: readonly (() => Promise<T>)[],
   { apart }: { apart: boolean },
-): Promise<PromiseSettledResult<void>[]> {
+): Promise<PromiseSettledResult<T>[]> {
   if (!apart) return await Promise.allSettled(groups.map((publish) => publish()));
-  const outcomes: PromiseSettledResult<void>[] = [];
+  const outcomes: PromiseSettledResult<T>[] = [];
   for (const publish of groups) outcomes.push(...await Promise.allSettled([publish()]));
   return outcomes;
 }

@@ -374,8 +374,8 @@ export class ScheduledEvents implements Scheduler {
   }
 
   /**
-   * Publishes them. A topic that takes none is tried again by itself; the others go on. False if
-   * there was none.
+   * Publishes them. A topic that takes none is tried again by itself, and one that is being removed
+   * when that is over; the others go on. False if there was none.
    */
   async #leave(due: readonly Leaving[]): Promise<boolean> {
     const groups = [...Map.groupBy(due, ({ item }) => item.topic)];
@@ -390,9 +390,21 @@ export class ScheduledEvents implements Scheduler {
         continue;
       }
       this.#waits.delete(topic);
-      for (const { item } of group) this.#forget(item);
+      if (!outcome.value) this.#putAside(topic, group);
+      else for (const { item } of group) this.#forget(item);
     }
     return due.length > 0;
+  }
+
+  /** Until nobody has the topic alone any more. */
+  #putAside(topic: string, group: readonly { item: ScheduledItem }[]): void {
+    const items = group.map(({ item }) => item).filter((item) => this.waits(item));
+    this.#due.putAside(topic, items, Infinity);
+    const goOn = () => {
+      this.#due.bringBack(topic);
+      this.#arm();
+    };
+    void (this.#context.topics.locks.held(topic) ?? Promise.resolve()).then(goOn);
   }
 
   /** Reported once, until the topic takes events again. */
@@ -409,8 +421,11 @@ export class ScheduledEvents implements Scheduler {
     this.#due.putAside(topic, items, this.#now().mono + nextWait(last));
   }
 
-  /** Publishes events of one topic and removes their rows. */
-  async #publish(group: readonly Leaving[]): Promise<void> {
+  /**
+   * Publishes events of one topic and removes their rows. False if somebody has the topic alone: all
+   * others would wait for that, too.
+   */
+  async #publish(group: readonly Leaving[]): Promise<boolean> {
     const { state, store, topics, writer } = this.#context;
     const { topic } = group[0]!.item;
     const remove = (more: StateChange[] = []) => {
@@ -419,11 +434,12 @@ export class ScheduledEvents implements Scheduler {
     };
     // What nobody stores would not be recognized as a repeat.
     const isStored = topics.get(topic)?.options.persistent !== false;
+    if (topics.locks.held(topic)) return false;
     if (!isStored) await remove();
     const doubtful = group.flatMap(({ item }) => this.#doubtful.has(item) ? [item] : []);
     const seqs = await findPublished(store, topic, isStored ? doubtful : []);
     // What its topic's removal takes along is not published to a new one.
-    for (let held; (held = topics.locks.held(topic));) await held;
+    if (isStored && topics.locks.held(topic)) return false;
     // Where nothing is stored, publishing is delivering.
     const rest = group.filter(({ item }) =>
       this.#ids.has(item) && !seqs.has(item) && (isStored || !item.redacted)
@@ -435,6 +451,7 @@ export class ScheduledEvents implements Scheduler {
     }
     for (const { item } of group) this.#doubtful.delete(item);
     if (isStored) await remove(group.flatMap((one) => this.#recordOf(one, seqs)));
+    return true;
   }
 
   /** The redaction under the seq that the event has now; nothing if it was not redacted. */

@@ -64,6 +64,56 @@ Deno.test("EventBroker publishes the due events of other topics on time when tho
   await broker.close();
 });
 
+Deno.test("EventBroker publishes the due events of other topics on time while one is being removed", async () => {
+  const clock = new FakeClock();
+  const removing = Promise.withResolvers<void>();
+  class SlowStore extends MemoryEventStore {
+    override async removeTopic(topic: string): Promise<void> {
+      await removing.promise;
+      await super.removeTopic(topic);
+    }
+  }
+  const eventStore = new SlowStore({ clock });
+  await using broker = new EventBroker({ clock, eventStore });
+  // Before the broker is closed, which waits for it.
+  using _ = { [Symbol.dispose]: () => removing.resolve() };
+  const ids = async (topic: string) => (await eventStore.getEvents(topic)).map(({ id }) => id);
+  for (const topic of ["bad", "good"]) {
+    for (const n of [1, 2, 3]) {
+      await broker.publish(topic, "x", 1, { id: `${n}`, schedule: { delayMs: n * 1000 } });
+    }
+  }
+  await pass(clock, 1000);
+  assert.deepEqual([await ids("bad"), await ids("good")], [["1"], ["1"]]);
+  const removal = broker.topics.remove("bad");
+  await pass(clock, 1000);
+  await pass(clock, 0); // what a timer began while the clock was on its way
+  assert.deepEqual(await ids("good"), ["1", "2"], "it came on time");
+  await pass(clock, 1000);
+  await pass(clock, 0);
+  assert.deepEqual(await ids("good"), ["1", "2", "3"]);
+  removing.resolve();
+  await removal;
+  await pass(clock, 60_000);
+  assert.deepEqual(await ids("bad"), [], "what waited went with its topic");
+  assert.equal((await broker.scheduledEvents()).total, 0);
+});
+
+Deno.test("EventBroker publishes what was due while somebody else had its topic alone, once that is over", async () => {
+  const clock = new FakeClock();
+  const eventStore = new MemoryEventStore({ clock });
+  await using broker = new EventBroker({ clock, eventStore });
+  await broker.publish("t", "x", 1, { id: "1", schedule: { delayMs: 1000 } });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  broker.topics.locks.hold(["t"], promise);
+  await pass(clock, 5000);
+  assert.deepEqual(await eventStore.getEvents("t"), []);
+  resolve();
+  for (let turn = 0; turn < 5; turn++) await settled();
+  await pass(clock, 0);
+  assert.deepEqual((await eventStore.getEvents("t")).map(({ id }) => id), ["1"]);
+});
+
 Deno.test("EventBroker publishes the events of other topics that are due together with refused ones a moment later", async () => {
   const clock = new FakeClock();
   const eventStore = new RefusingStore(clock);
