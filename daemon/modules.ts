@@ -298,6 +298,7 @@ import "../core/store/outbox.ts";
 import "../core/store/pack.ts";
 import "../core/store/pages_back.ts";
 import "../core/store/quarantine.ts";
+import "../core/store/read_error.ts";
 import "../core/store/retention_rule.ts";
 import "../core/store/routed_store.ts";
 import "../core/store/select_events.ts";

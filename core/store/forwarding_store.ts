@@ -7,6 +7,7 @@ import type { Event } from "../event/event.ts";
 import type { TopicHead } from "../event/topic_head.ts";
 import { eventsToSave } from "./append.ts";
 import { readKey } from "./by_key.ts";
+import { asReadError } from "./read_error.ts";
 import type { StoreRequest } from "./pack.ts";
 import type { EventReader, SyncEventReader } from "./reader.ts";
 import type {
@@ -54,7 +55,8 @@ export abstract class ForwardingStore<Reader extends EventReader = SyncEventRead
   }
 
   readPage(topic: string, query: PageQuery): Answer<Reader, "readPage"> {
-    return this.readerOf(topic).readPage(topic, query) as Answer<Reader, "readPage">;
+    const read = () => this.readerOf(topic).readPage(topic, query);
+    return reading(topic, read) as Answer<Reader, "readPage">;
   }
 
   keepsLines(topic: string): boolean {
@@ -62,28 +64,33 @@ export abstract class ForwardingStore<Reader extends EventReader = SyncEventRead
   }
 
   readLines(topic: string, query: PageQuery): Answer<Reader, "readLines"> {
-    return this.readerOf(topic).readLines(topic, query) as Answer<Reader, "readLines">;
+    const read = () => this.readerOf(topic).readLines(topic, query);
+    return reading(topic, read) as Answer<Reader, "readLines">;
   }
 
   readKey(topic: string, query: KeyQuery): Answer<Reader, "readPage"> {
-    return readKey(this.readerOf(topic), topic, query) as Answer<Reader, "readPage">;
+    const read = () => readKey(this.readerOf(topic), topic, query);
+    return reading(topic, read) as Answer<Reader, "readPage">;
   }
 
   lastSeqOfKey(topic: string, key: string): Answer<Reader, "lastSeqOfKey"> | undefined {
-    const last = this.readerOf(topic).lastSeqOfKey?.(topic, key);
+    const last = reading(topic, () => this.readerOf(topic).lastSeqOfKey?.(topic, key));
     return last as Answer<Reader, "lastSeqOfKey"> | undefined;
   }
 
   find(topic: string, id: string): Answer<Reader, "find"> {
-    return this.readerOf(topic).find(topic, id) as Answer<Reader, "find">;
+    const read = () => this.readerOf(topic).find(topic, id);
+    return reading(topic, read) as Answer<Reader, "find">;
   }
 
   seekTime(topic: string, timestamp: number, latest?: number): Answer<Reader, "seekTime"> {
-    return this.readerOf(topic).seekTime(topic, timestamp, latest) as Answer<Reader, "seekTime">;
+    const read = () => this.readerOf(topic).seekTime(topic, timestamp, latest);
+    return reading(topic, read) as Answer<Reader, "seekTime">;
   }
 
   seekBytes(topic: string, maxBytes: number): Answer<Reader, "seekBytes"> {
-    return this.readerOf(topic).seekBytes(topic, maxBytes) as Answer<Reader, "seekBytes">;
+    const read = () => this.readerOf(topic).seekBytes(topic, maxBytes);
+    return reading(topic, read) as Answer<Reader, "seekBytes">;
   }
 
   /** Stores one event; it gets a new `seq`. */
@@ -96,5 +103,14 @@ export abstract class ForwardingStore<Reader extends EventReader = SyncEventRead
     return isPromise(seq)
       ? seq.then((seq) => this.truncate(topic, seq))
       : this.truncate(topic, seq);
+  }
+}
+
+/** Reads of files are refused at once; a reader elsewhere has errors of its own. */
+function reading<T>(topic: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw asReadError(error, `what is stored of ${topic}`);
   }
 }

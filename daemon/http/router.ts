@@ -16,6 +16,7 @@ import type { Reply } from "./reply.ts";
 import type { IncomingRequest } from "./request.ts";
 import type { ObjectShape, Parameters } from "./shape.ts";
 import { isJsonObject } from "../../core/json/json_object.ts";
+import { asReadError } from "../../core/store/read_error.ts";
 
 /** What a route receives. */
 export interface RouteRequest {
@@ -176,7 +177,8 @@ export function sendError(reply: Reply, error: unknown): void {
 }
 
 /** The error itself, or an internal error that wraps it. */
-export function asEvsError(error: unknown): EvsError {
+export function asEvsError(thrown: unknown): EvsError {
+  const error = asReadError(thrown, "a file of the data dir");
   if (error instanceof EvsError) return error;
   return new InternalError("the daemon failed at this request; the log has the details", {
     cause: error,
@@ -189,13 +191,14 @@ export function isUnexpected(error: unknown): boolean {
   return !(error instanceof EvsError) || error instanceof InternalError;
 }
 
+const LOGGED = new Set(["event/validator-failed", "datadir/unreadable"]);
+
 /**
- * True for errors that belong in the log: unexpected ones, and a validator that failed, which
- * refuses only one event.
+ * True for errors that belong in the log: unexpected ones, a validator that failed, which refuses
+ * only one event, and a disk that cannot be read.
  */
 export function isLogged(error: unknown): boolean {
-  return isUnexpected(error) ||
-    (error instanceof EvsError && error.code === "event/validator-failed");
+  return isUnexpected(error) || (error instanceof EvsError && LOGGED.has(error.code));
 }
 
 /**

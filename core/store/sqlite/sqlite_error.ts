@@ -6,6 +6,7 @@ import {
   InternalError,
 } from "../../base/errors.ts";
 import { ifThere } from "../../base/if_there.ts";
+import { isRefusedByMachine } from "../read_error.ts";
 
 /** SQLite's primary result codes that get special handling (https://sqlite.org/rescode.html). */
 const SQLITE_BUSY = 5;
@@ -16,24 +17,12 @@ const SQLITE_IOERR_SHMSIZE = 10 | (19 << 8);
 /** A write failed, but not for a full disk; a limit on the size of files is one reason. */
 const SQLITE_IOERR_WRITE = 10 | (3 << 8);
 
-/** SQLite's codes for failures of the machine, whatever the file contains. */
-const [SQLITE_NOMEM, SQLITE_IOERR] = [7, 10];
-/**
- * The same as text: errors of `exec` and of opening may carry no code, and the system's own (EIO,
- * ENOMEM) have none of these.
- */
-const REFUSED = /disk I\/O error|out of memory|\(os error (?:5|12)\)/;
-
 /**
  * The error for a database that could not be opened because of the machine; as far as we know, the
  * file is fine. Undefined for other errors.
  */
 export function asUnreadable(error: unknown, path: string): DataDirError | undefined {
-  const code = (error as { errcode?: number }).errcode ?? 0;
-  if (code === SQLITE_IOERR_SHMSIZE || !(error instanceof Error)) return undefined;
-  const isRefused = [SQLITE_NOMEM, SQLITE_IOERR].includes(code & 0xff) ||
-    code === 0 && REFUSED.test(error.message);
-  if (!isRefused) return undefined;
+  if (!isRefusedByMachine(error)) return undefined;
   return new DataDirError(
     "datadir/unreadable",
     `${path} could not be read: ${error.message}; it was left untouched`,

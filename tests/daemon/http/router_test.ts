@@ -1,12 +1,15 @@
 /** Which route a request gets, and how much of a body one takes. */
 import assert from "node:assert/strict";
 import {
+  asEvsError,
+  isLogged,
   readBody,
   readJson,
   type Route,
   Router,
   type RouteRequest,
 } from "../../../daemon/http/router.ts";
+import { InvalidArgumentError } from "../../../core/base/errors.ts";
 import { RequestBody } from "../../../daemon/http/request.ts";
 
 function route(method: Route["method"], path: string): Route {
@@ -72,6 +75,17 @@ function requestWith(...pieces: (string | Uint8Array<ArrayBuffer>)[]): RouteRequ
   body.complete();
   return { raw: { body } } as unknown as RouteRequest;
 }
+
+Deno.test("asEvsError tells a read that the machine refused, and what nobody expected as a bug", () => {
+  const refused = Object.assign(new Error("disk I/O error"), { errcode: 266 });
+  assert.equal(asEvsError(refused).code, "datadir/unreadable");
+  assert.equal(isLogged(asEvsError(refused)), true, "somebody has to look at the disk");
+  assert.equal(asEvsError(new Error("disk I/O error")).code, "datadir/unreadable");
+  assert.equal(asEvsError(new Error("x is not a function")).code, "internal/bug");
+  const known = new InvalidArgumentError("no");
+  assert.equal(asEvsError(known), known);
+  assert.equal(isLogged(known), false);
+});
 
 Deno.test("readBody takes a body of exactly the limit, and none that is longer, whole or in pieces", async () => {
   for (const pieces of [["12345"], ["123", "45"], ["1", "2", "3", "4", "5"]]) {
