@@ -144,7 +144,7 @@ async function lease(
     const { topic, seq, id, key } = lease.entry;
     const delivered: Delivered = {
       ...{ name, topic, seq, id, key, attempt: lease.attempt },
-      ...{ acked: false, lost: false },
+      ...{ acked: false, taken: false },
       life: lives.since(before.life),
       resets: resets.since(before.resets),
     };
@@ -176,12 +176,11 @@ async function handle(
   for (const { delivered } of good) delivered.acked = true;
   const acks = await subscriptions.ack(name, good.map(({ lease }) => lease.token));
   for (const { lease, delivered } of good) {
-    delivered.lost = acks.lost.includes(lease.token);
-    delivered.acked = !delivered.lost;
+    delivered.taken = delivered.acked = !acks.lost.includes(lease.token);
   }
   const failures = bad.map(({ lease }) => ({ lease: lease.token, error: "no" }));
   const nacks = await subscriptions.nack(name, failures);
-  for (const { lease, delivered } of bad) delivered.lost = nacks.lost.includes(lease.token);
+  for (const { lease, delivered } of bad) delivered.taken = !nacks.lost.includes(lease.token);
 }
 
 /** What an operator does, with how often. */

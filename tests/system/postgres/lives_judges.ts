@@ -169,8 +169,8 @@ function eachDelivered(world: LivesWorld, stored: Stored): string[] {
 /** Within what nobody has begun anew, no delivery of an event has a lower attempt than before. */
 function attemptsRise(delivered: readonly Delivered[]): string[] {
   const last = new Map<string, number>();
-  return delivered.flatMap(({ name, topic, id, seq, attempt, life, resets }) => {
-    if (life === undefined || resets === undefined) return [];
+  return delivered.flatMap(({ name, topic, id, seq, attempt, life, resets, taken }) => {
+    if (life === undefined || resets === undefined || !taken) return [];
     const event = `${name} ${topic} ${id} ${seq}, life ${life}, resets ${resets}`;
     const before = last.get(event) ?? 0;
     last.set(event, attempt);
@@ -185,8 +185,8 @@ function attemptsRise(delivered: readonly Delivered[]): string[] {
 function keysInOrder(delivered: readonly Delivered[]): string[] {
   const newest = new Map<string, number>();
   const begun = new Map<string, number>();
-  return delivered.flatMap(({ name, topic, key, seq, life, resets, lost }) => {
-    if (key === undefined || lost) return [];
+  return delivered.flatMap(({ name, topic, key, seq, life, resets, taken }) => {
+    if (key === undefined || !taken) return [];
     // Where a topic is made again, its numbers go on.
     const lane = `${name} ${topic} ${key}, life ${life}`;
     const before = newest.get(lane) ?? 0;

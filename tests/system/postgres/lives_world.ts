@@ -56,8 +56,8 @@ export interface Delivered {
   resets: number | undefined;
   /** It was answered with success, as far as its consumer knows. */
   acked: boolean;
-  /** Its answer was refused: by then the event was somebody else's. */
-  lost: boolean;
+  /** Its answer was taken. If not, it was somebody else's by then, or nobody knows. */
+  taken: boolean;
 }
 
 /** A counter that is odd while what it counts is under way. */
