@@ -85,6 +85,11 @@ export class Tail {
     return promise;
   }
 
+  /** The last call of {@link next} waits for a commit, or for a read. */
+  get isWaiting(): boolean {
+    return this.#waiting !== undefined;
+  }
+
   /** Stops following; a pending `next` resolves to undefined. */
   close(): void {
     this.#closed = true;

@@ -1,6 +1,6 @@
 /**
  * A response made of lines, written only as fast as its client reads. Between two pages everything
- * else gets a turn.
+ * else gets a turn; lines that had to be waited for have come in a turn of their own.
  */
 import { turn } from "../../core/base/in_turns.ts";
 import { countGarbage } from "../memory/scavenge.ts";
@@ -24,9 +24,14 @@ export class LinesReply {
 
   /** Resolves when there is room for more, or nobody takes it any more, and other work had a turn. */
   async write(bytes: Uint8Array): Promise<void> {
-    countGarbage(bytes.length);
-    await this.#reply.write(bytes);
+    await this.writeAtOnce(bytes);
     await turn();
+  }
+
+  /** The same without a turn, for whoever waits for what comes next. */
+  writeAtOnce(bytes: Uint8Array): Promise<void> {
+    countGarbage(bytes.length);
+    return this.#reply.write(bytes);
   }
 
   /** Ends it. */

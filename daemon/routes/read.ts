@@ -260,10 +260,12 @@ async function sendNew(
   { out, notices, beat, signal, isOver }: Sending & { isOver(): boolean },
 ): Promise<void> {
   while (!isOver() && !signal.aborted) {
-    const bytes = await (beat?.during(tail.next()) ?? tail.next());
+    const next = tail.next();
+    const { isWaiting } = tail;
+    const bytes = await (beat?.during(next) ?? next);
     if (!bytes) break;
     await notices.write(out);
-    await out.write(bytes);
+    await (isWaiting ? out.writeAtOnce(bytes) : out.write(bytes));
   }
 }
 

@@ -204,6 +204,25 @@ Deno.test("Tail tells what was deleted before its reader got there, and goes on 
   tail.close();
 });
 
+Deno.test("Tail says whether its reader waits, or gets what is stored", async () => {
+  const store = await storeOf([{ topic: "a", timestamp: 1, type: "x" }]);
+  const journal = new Journal(store);
+  const tail = new Tail({ store, onCommit: (listener) => journal.onCommit(listener) }, {
+    matches: () => true,
+    positions: new Map([["a", 1]]),
+  });
+  assert.equal(tail.isWaiting, false);
+  const first = tail.next();
+  assert.equal(tail.isWaiting, false);
+  assert.ok(await first);
+  const second = tail.next();
+  assert.equal(tail.isWaiting, true);
+  await journal.submit({ topic: "a", events: [newEvent()] });
+  assert.equal(tail.isWaiting, false);
+  assert.deepEqual(parse([(await second)!]).map(({ seq }) => seq), [2]);
+  tail.close();
+});
+
 Deno.test("Tail drops the oldest of what is not stored when its reader is slow, and counts it", async () => {
   let commit: (commit: Commit) => void = () => {};
   const tail = new Tail({

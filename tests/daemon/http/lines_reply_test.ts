@@ -1,8 +1,10 @@
 /**
  * A response of lines on the wire: chunks are complete when they are sent, whatever the size of a
- * page.
+ * page. And who has a turn between two of them.
  */
 import assert from "node:assert/strict";
+import { LinesReply } from "../../../daemon/http/lines_reply.ts";
+import { Reply } from "../../../daemon/http/reply.ts";
 import { startDaemon, type TestDaemon } from "../../helpers/daemon.ts";
 import { until } from "../../helpers/evs.ts";
 import { head, RawConnection } from "../../helpers/raw_connection.ts";
@@ -93,6 +95,18 @@ Deno.test("daemon is done with readers that went away within a page", async () =
     await connection.until(n % 2 === 0 ? /\r\n\r\n/ : /"seq":4/);
   }
   await until(async () => (await daemon.http("GET", "/v1/status")).json.tails === 0);
+});
+
+Deno.test("LinesReply lets others have their turn after a page, and not after what was waited for", async () => {
+  const reply: Reply = new Reply({ send: () => reply.taken(), destroy() {} }, { keepAlive: true });
+  const out = new LinesReply(reply);
+  out.begin({});
+  let hadTurn = false;
+  setImmediate(() => hadTurn = true);
+  await out.writeAtOnce(Uint8Array.of(10));
+  assert.equal(hadTurn, false);
+  await out.write(Uint8Array.of(10));
+  assert.equal(hadTurn, true);
 });
 
 function split(answer: string): [string, string] {
