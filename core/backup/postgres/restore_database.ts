@@ -20,7 +20,7 @@ import { patiently } from "../../postgres/patience.ts";
 import type { PostgresOptions } from "../../postgres/url.ts";
 import { listSpool, SPOOL_FOLDER } from "../../spool/spool_folder.ts";
 import { STATE_MIGRATIONS } from "../../state/postgres/migrations.ts";
-import { readNodes, SILENCE } from "../../state/postgres/node_list.ts";
+import { readNodes } from "../../state/postgres/node_list.ts";
 import { plainRow } from "../../state/postgres/values.ts";
 import { redactionRecordOf } from "../../state/rows.ts";
 import { StateTables } from "../../state/state_tables.ts";
@@ -186,7 +186,7 @@ async function takenBy(
 /** Refuses a database that somebody works on. */
 async function refuseNodes(query: Query, place: string): Promise<void> {
   const alive = await hasTable(query, "nodes")
-    ? (await readNodes(query, SILENCE)).filter(({ alive }) => alive).map(({ node }) => node)
+    ? (await readNodes(query)).filter(({ alive }) => alive).map(({ node }) => node)
     : [];
   const [others] = await query<{ count: number }>(
     `SELECT count(*)::int AS count FROM pg_stat_activity

@@ -19,6 +19,7 @@ function server(version: number, encoding: string): { postgres: Postgres; asked:
       query: () =>
         Promise.resolve([{ version, shown: String(version / 10_000), encoding }] as never),
       transaction: (_role, work) => work(query as Query),
+      connected: 1,
       hurry: () => {},
       close: () => Promise.resolve(),
     },

@@ -28,6 +28,14 @@ const sum = (all: readonly Samples[], name: string) =>
 
 const OF_S = '{subscription="s"}';
 
+/** What each of three nodes says while two of them consume. */
+function assertNode(samples: Samples): void {
+  assert.equal(samples.get('evs_nodes{state="alive"}'), 3);
+  assert.equal(samples.get("evs_database_up"), 1);
+  assert.ok(samples.get("evs_node_connections")! <= 10, "as docs/scaling.md has it");
+  assert.ok(samples.get(`evs_subscription_oldest_pending_seconds${OF_S}`)! > 0);
+}
+
 async function tellWhole(places: readonly DaemonPlace[]): Promise<void> {
   const [one, two, three] = places as [DaemonPlace, DaemonPlace, DaemonPlace];
   for (const [place, count] of [[one, 20], [two, 12]] as const) {
@@ -69,12 +77,7 @@ async function tellWhole(places: readonly DaemonPlace[]): Promise<void> {
     assert.equal(parts.reduce((all: number, one: number) => all + one, 0), 16, "of each once");
     assert.ok(sum(all, "evs_node_parts_claimed_total") >= 16);
     assert.equal(sum(all, "evs_node_takeovers_total"), 0, "nobody was gone");
-    for (const samples of all) {
-      assert.equal(samples.get('evs_nodes{state="alive"}'), 3);
-      assert.equal(samples.get("evs_database_up"), 1);
-      assert.ok(samples.get("evs_node_connections")! <= 10, "as docs/scaling.md has it");
-      assert.ok(samples.get(`evs_subscription_oldest_pending_seconds${OF_S}`)! > 0);
-    }
+    for (const samples of all) assertNode(samples);
   } finally {
     for (const consumer of consumers) consumer.child.kill("SIGKILL");
     await Promise.all(consumers.map((consumer) => consumer.end()));

@@ -15,6 +15,7 @@ import { FakeOwner } from "../../../system/postgres/fake_owner.ts";
 /** One node, with the claims of two parts in memory. */
 class FakeNode implements ShareNode {
   readonly name = "a";
+  readonly tally = { claimed: 0, takenOver: 0, lost: 0, fenced: 0 };
   readonly clock = new FakeClock();
   readonly leaveMs = 30_000;
   isFresh = true;
