@@ -9,10 +9,10 @@ import { listText } from "../../state/postgres/values.ts";
 import { EVERY } from "../../state/part_rows.ts";
 import type { StateTables, TableRow } from "../../state/state_tables.ts";
 import { batchesOf } from "./batches.ts";
-import { partsOf } from "./state_copies.ts";
+import { partCountOf } from "./state_copies.ts";
 
 const CURSOR_ROWS = `SELECT subscription, topic, next,
-  CASE ${partsOf("subscription")} WHEN 1 THEN 0 ELSE ${EVERY} END AS part FROM cursors`;
+  CASE ${partCountOf("subscription")} WHEN 1 THEN 0 ELSE ${EVERY} END AS part FROM cursors`;
 const MISSED_ROWS = "SELECT subscription, topic, 0 AS part, first, last, count FROM missed";
 const EXPIRED_ROWS = "SELECT subscription, topic, 0 AS part, count FROM expired";
 const MARKS = "SELECT subscription, topic, seq FROM done ORDER BY subscription, topic, seq";

@@ -19,7 +19,7 @@ export const PARTS = 16;
 /** True in SQL for subscriptions without a name. */
 const isUnnamed = (name: string) => `substr(${name}, 1, ${UNNAMED.length}) = '${UNNAMED}'`;
 /** The parts of a subscription that comes from one process, in its SQL. */
-export const partsOf = (name: string): string =>
+export const partCountOf = (name: string): string =>
   `CASE WHEN ${isUnnamed(name)} THEN 1 ELSE ${PARTS} END`;
 /** Another one than whoever remembers the database from before may know. */
 const REV = "(abs(random()) % 4503599627370495) + 1";
@@ -53,12 +53,12 @@ export const STATE_COPIES: readonly StateCopy[] = [
   },
   {
     table: tables.SUBSCRIPTIONS,
-    into: { parts: partsOf("name"), rev: REV },
+    into: { parts: partCountOf("name"), rev: REV },
     from: { parts: null, rev: null },
   },
   {
     table: tables.RETRIES,
-    into: { part: partsOf("subscription") },
+    into: { part: partCountOf("subscription") },
     finish: (row) => ({ ...row, part: partOf(placeOf(row), row["part"] as number) }),
     from: { part: null },
     order: { local: "rowid", shared: "number" },
