@@ -65,21 +65,21 @@ LANGUAGE sql IMMUTABLE AS $$
   END
 $$;
 
-CREATE FUNCTION evs.known_1(p_topic int, p_id text, p_since bigint, OUT seq bigint, OUT number bigint)
-LANGUAGE plpgsql STABLE AS $$
-BEGIN
-  SELECT e.seq, CASE WHEN e.seq >= t.first_seq THEN e.key_seq END INTO seq, number
-  FROM evs.topics AS t JOIN evs.events AS e USING (topic_id)
-  -- "+ 0": a plan that is made while there are no events reads all of them by the primary key, else.
-  WHERE t.topic_id = p_topic AND e.id = p_id AND e.given AND e.stored_at > p_since
-    AND e.seq + 0 > t.forgotten_seq
-  ORDER BY e.seq + 0 DESC LIMIT 1;
-  IF seq IS NULL THEN
-    SELECT i.seq INTO seq FROM evs.ids AS i
-    WHERE i.topic_id = p_topic AND i.id = p_id AND i.stored_at > p_since;
-  END IF;
-  number := coalesce(number, 0);
-END $$;
+-- Where and as which number of its key an id is stored; one row, NULL if it is not. It is SQL, and so
+-- becomes a part of the statement that calls it.
+CREATE FUNCTION evs.known_1(p_topic int, p_id text, p_since bigint)
+RETURNS TABLE (seq bigint, number bigint) LANGUAGE sql STABLE AS $$
+  SELECT coalesce(k.seq, i.seq), coalesce(k.number, 0)
+  FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
+    SELECT e.seq, CASE WHEN e.seq >= t.first_seq THEN e.key_seq END AS number
+    FROM evs.topics AS t JOIN evs.events AS e USING (topic_id)
+    -- "+ 0": a plan that is made while there are no events reads all of them by the primary key, else.
+    WHERE t.topic_id = p_topic AND e.id = p_id AND e.given AND e.stored_at > p_since
+      AND e.seq + 0 > t.forgotten_seq
+    ORDER BY e.seq + 0 DESC LIMIT 1
+  ) AS k ON true
+  LEFT JOIN evs.ids AS i ON i.topic_id = p_topic AND i.id = p_id AND i.stored_at > p_since
+$$;
 `;
 
 /**
