@@ -29,6 +29,15 @@ export const postgresStoreMutants: Mutant[] = [
     tests: WAKE_UPS,
   },
   {
+    name: "postgres: gives numbers of several topics without a lock",
+    promise: NUMBERS,
+    file: "core/store/postgres/append_function.ts",
+    from: "WHERE name = ANY (t_name) ORDER BY topic_id FOR UPDATE",
+    to: "WHERE name = ANY (t_name) ORDER BY topic_id",
+    tests: MODEL,
+    filter: "several topics at once",
+  },
+  {
     name: "postgres: counts what separates payloads among the bytes of a block",
     promise: LIMITS,
     file: "core/store/postgres/append_function.ts",

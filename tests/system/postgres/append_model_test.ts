@@ -1,6 +1,7 @@
 /**
  * Appends of any shape to PostgreSQL: they get the outcomes that the store in memory gives, every row
- * is as its checksum says, and the sums of topics and blocks are those of their events.
+ * is as its checksum says, and the sums of topics and blocks are those of their events. Of several
+ * topics, too, numbers are given once.
  */
 import assert from "node:assert/strict";
 import { systemClock } from "../../../core/base/clock.ts";
@@ -8,7 +9,7 @@ import type { NewEvent } from "../../../core/event/event.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
 import { PostgresEventStore } from "../../../core/store/postgres/postgres_event_store.ts";
 import type { AppendRequest, Expected } from "../../../core/store/store.ts";
-import { newEvent } from "../../../testing/new_event.ts";
+import { newEvent, stored } from "../../../testing/new_event.ts";
 import fc from "../../packages/fast_check.ts";
 import { dose } from "../../helpers/dose.ts";
 import { type PostgresServer, startPostgres } from "../../helpers/postgres.ts";
@@ -140,4 +141,30 @@ Deno.test("append stores in PostgreSQL what it stores in memory when", async (t)
       fc.asyncProperty(appends, (given) => assertSameAsInMemory(server, given)),
       { file: FILE, numRuns: dose(5) },
     ));
+});
+
+Deno.test("append gives each number once when two stores append to several topics at once, some of them new", async () => {
+  await using server = await startPostgres({ settings: { fsync: "off" } });
+  const url = await server.database();
+  const stores = [await PostgresEventStore.open(url), await PostgresEventStore.open(url)];
+  const given = new Map<string, number[]>();
+  const appends = async (store: PostgresEventStore, order: number) => {
+    for (let n = 0; n < 200; n++) {
+      // Whoever makes a topic waits for who makes it, too: not each time.
+      const topics = n % 10 === 0 ? ["a", "b", `new-${n}`] : ["a", "b"];
+      if (order === 1) topics.reverse();
+      const requests = topics.map((topic) => ({ topic, events: [newEvent()] }));
+      for (const [i, outcome] of (await store.append(requests)).entries()) {
+        const topic = topics[i]!;
+        given.set(topic, [...given.get(topic) ?? [], stored(outcome).firstSeq]);
+      }
+    }
+  };
+  await Promise.all(stores.map(appends));
+  for (const store of stores) await store.close();
+  assert.equal(given.size, 22);
+  for (const [topic, seqs] of given) {
+    const sorted = seqs.toSorted((a, b) => a - b);
+    assert.deepEqual(sorted, Array.from(sorted, (_, i) => i + 1), topic);
+  }
 });
