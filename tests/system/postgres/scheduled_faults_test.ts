@@ -1,0 +1,172 @@
+/**
+ * Scheduled events of nodes on one PostgreSQL while nodes are killed, stopped and cut off: what was
+ * accepted is published once, by the nodes that are left. No node remembers ids, so that nothing but
+ * that an event leaves together with its row keeps it from being published again.
+ */
+import assert from "node:assert/strict";
+import { dose } from "../../helpers/dose.ts";
+import { until } from "../../helpers/evs.ts";
+import { Cuts } from "./cuts.ts";
+import { openNode, type SchedulingNode, withNodes } from "./scheduling_nodes.ts";
+import { endServer } from "./states.ts";
+
+Deno.test.afterAll(endServer);
+
+const PROCESS = new URL("scheduling_process.ts", import.meta.url).pathname;
+const LOCK = new URL("../../deno.lock", import.meta.url).pathname;
+/** How often a process is killed, and stopped. */
+const FAULTS = dose(6, 60);
+/** A day, which nobody waits for. */
+const LONG = 24 * 3_600_000;
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const idsIn = async ({ store }: SchedulingNode) => (await store.getEvents("t")).map(({ id }) => id);
+
+/** A process, and what it was told was accepted. */
+class Process {
+  readonly #child: Deno.ChildProcess;
+  readonly #reading: Promise<void>;
+
+  constructor(url: string, name: string, readonly accepted: Set<string>) {
+    const flags = ["run", "-A", "--quiet", "--no-check", `--lock=${LOCK}`, "--frozen", PROCESS];
+    const args = [...flags, url, name];
+    this.#child = new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "piped" })
+      .spawn();
+    this.#reading = this.#read();
+  }
+
+  async #read(): Promise<void> {
+    const stderr = new Response(this.#child.stderr).text();
+    let rest = "";
+    for await (const text of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop()!;
+      for (const line of lines) this.accepted.add(line);
+    }
+    const { signal } = await this.#child.status;
+    assert.equal(signal, "SIGKILL", `a node ended by itself: ${await stderr}`);
+  }
+
+  /** Resolves when something more was accepted. */
+  async progress(): Promise<void> {
+    const { size } = this.accepted;
+    await until(() => this.accepted.size > size + 20);
+  }
+
+  signal(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
+  async kill(): Promise<void> {
+    this.signal("SIGKILL");
+    await this.#reading;
+  }
+}
+
+Deno.test("nodes that are killed and stopped publish each event once that was accepted", () =>
+  withNodes(async ({ url, open }) => {
+    const here = await open(url, { dedupWindow: 1 });
+    const accepted = new Set<string>();
+    for (let fault = 0; fault < FAULTS; fault++) {
+      const [killed, stopped] = [
+        new Process(url, `k${fault}`, accepted),
+        new Process(url, `s${fault}`, accepted),
+      ];
+      await killed.progress();
+      await sleep(Math.random() * 100);
+      stopped.signal("SIGSTOP");
+      await killed.kill();
+      // What it had in its hands when it was stopped is another's by now.
+      const published = (await idsIn(here)).length;
+      await until(async () => (await idsIn(here)).length >= published);
+      await until(async () => (await waiting(here)) === 0);
+      stopped.signal("SIGCONT");
+      await sleep(Math.random() * 50);
+      await stopped.kill();
+    }
+    await until(async () => (await waiting(here)) === 0);
+    const ids = await idsIn(here);
+    assert.equal(new Set(ids).size, ids.length, "none is there twice");
+    const there = new Set(ids);
+    assert.deepEqual([...accepted].filter((id) => !there.has(id)), [], "none is lost");
+    assert.ok(accepted.size > 20 * FAULTS);
+  }));
+
+const waiting = async ({ broker }: SchedulingNode) => (await broker.scheduledEvents()).total;
+
+/** A node behind connections that are cut, and nobody else. */
+async function withCuts(
+  body: (place: {
+    cuts: Cuts;
+    node: SchedulingNode;
+    sql(text: string): Promise<Record<string, unknown>[]>;
+  }) => Promise<void>,
+): Promise<void> {
+  await withNodes(async ({ url, sql }) => {
+    await using cuts = new Cuts(url);
+    const node = await openNode(cuts.url, { dedupWindow: 1 });
+    try {
+      await body({ cuts, node, sql });
+    } finally {
+      await node.close();
+    }
+  });
+}
+
+const later = ({ broker }: SchedulingNode, id: string) =>
+  broker.publish("t", "later", {}, { id, schedule: { delayMs: LONG } });
+const stored = async (sql: (text: string) => Promise<Record<string, unknown>[]>) =>
+  (await sql("SELECT id FROM evs.events ORDER BY seq")).map(({ id }) => id);
+/** All of it is due, and the nodes look. */
+async function letBeDue(
+  sql: (text: string) => Promise<unknown>,
+  node: SchedulingNode,
+): Promise<void> {
+  await sql(`UPDATE evs.scheduled SET due_at = due_at - ${LONG}`);
+  await node.broker.publish("other", "wakes", {}, { schedule: { delayMs: LONG } });
+}
+
+Deno.test("an event is accepted once and published once wherever an answer is cut", () =>
+  withCuts(async ({ cuts, node, sql }) => {
+    const cut = [undefined, 0, 1, 40, 90];
+    for (const [n, answered] of cut.entries()) {
+      const id = `accepted-${n}`;
+      cuts.cutAt({ text: id, ...(answered === undefined ? {} : { answered }) });
+      const event = await later(node, id);
+      assert.equal(event.seq, undefined);
+    }
+    assert.equal(cuts.cuts, cut.length);
+    assert.equal((await sql("SELECT 1 FROM evs.scheduled WHERE topic = 't'")).length, cut.length);
+    await sql("DELETE FROM evs.scheduled");
+    for (const [n, answered] of cut.entries()) {
+      const id = `published-${n}`;
+      await later(node, id);
+      cuts.cutAt({ text: id, ...(answered === undefined ? {} : { answered }) });
+      await letBeDue(sql, node);
+      await until(async () => (await stored(sql)).length === n + 1);
+    }
+    assert.equal(cuts.cuts, 2 * cut.length);
+    assert.deepEqual(await stored(sql), cut.map((_, n) => `published-${n}`));
+  }));
+
+Deno.test("a request to publish that arrives late, after others have published, publishes nothing", () =>
+  withCuts(async ({ cuts, node, sql }) => {
+    for (let n = 0; n < 3; n++) {
+      await later(node, `e${n}`);
+      cuts.cutAt({ text: `e${n}`, held: true });
+      await letBeDue(sql, node);
+      await until(async () => (await stored(sql)).length === n + 1);
+      await cuts.release();
+    }
+    assert.deepEqual(await stored(sql), ["e0", "e1", "e2"]);
+  }));
+
+Deno.test("what was due while the database was away is published when it is back, by itself", () =>
+  withCuts(async ({ cuts, node, sql }) => {
+    await later(node, "e");
+    cuts.away = true;
+    await sql(`UPDATE evs.scheduled SET due_at = due_at - ${LONG}`);
+    await until(() => cuts.refused > 2);
+    cuts.away = false;
+    await until(async () => (await stored(sql)).length === 1);
+  }));
