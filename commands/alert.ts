@@ -60,6 +60,9 @@ export const alertParameters = {
     leased: limitFlag("leased", "How long a consumer has held an event of it: '>10m'", "'>D'"),
     refused: limitFlag("refused", "Events refused in the last five minutes: '>0'", "'>N'"),
     disk: limitFlag("disk", "Free on the disk of the data dir: '<10%', '<5GiB'", "'<ROOM'"),
+    nodes: limitFlag("nodes", "Nodes of the daemon's database that are there: '<3'", "'<N'"),
+    snapshot: limitFlag("snapshot", "How long a transaction there is open: '>10m'", "'>D'"),
+    degraded: limitFlag("degraded", "How long the daemon's health is degraded: '>1m'", "'>D'"),
     down: {
       kind: "parsed",
       parse: (text) => text === "off" ? "off" : parseLimit("down", text),
@@ -121,8 +124,8 @@ export const alertParameters = {
 export const route = verb<AlertFlags, string[]>({
   brief: "Run a command when a condition begins and ends",
   description:
-    `Looks at the daemon every 5 seconds, and runs COMMAND, without a shell, once when a condition begins and once when it ends. Each subscription has conditions of its own; --refused, --disk and --down are about the daemon. A daemon that does not answer ends no condition: that is --down, which is on with '>10s' unless it is off.
-The facts are on COMMAND's stdin, as JSON on one line, and in its environment: EVS_ALERT (dlq, lag, age, leased, refused, disk or down), EVS_ALERT_STATE (begin or end), EVS_ALERT_SUBSCRIPTION, EVS_ALERT_VALUE, EVS_ALERT_LIMIT, EVS_ALERT_SINCE, EVS_ALERT_MESSAGE, EVS_ALERT_HINT, EVS_ALERT_HOST, EVS_ALERT_NAME, EVS_ALERT_ATTEMPT, and EVS_ALERT_ID, which is the same for a begin and its end. What it prints goes to stderr.
+    `Looks at the daemon every 5 seconds, and runs COMMAND, without a shell, once when a condition begins and once when it ends. Each subscription has conditions of its own; --refused, --disk, --degraded and --down are about the daemon, --nodes and --snapshot about the database that it shares with others. A daemon that does not answer ends no condition: that is --down, which is on with '>10s' unless it is off.
+The facts are on COMMAND's stdin, as JSON on one line, and in its environment: EVS_ALERT (dlq, lag, age, leased, refused, disk, nodes, snapshot, degraded or down), EVS_ALERT_STATE (begin or end), EVS_ALERT_SUBSCRIPTION, EVS_ALERT_VALUE, EVS_ALERT_LIMIT, EVS_ALERT_SINCE, EVS_ALERT_MESSAGE, EVS_ALERT_HINT, EVS_ALERT_HOST, EVS_ALERT_NAME, EVS_ALERT_ATTEMPT, and EVS_ALERT_ID, which is the same for a begin and its end. What it prints goes to stderr.
 A COMMAND that fails or runs longer than --timeout is run again, at most 5 minutes later, until it succeeds; those of one condition one after another, others at the same time, up to four.
 What was told is remembered in a file below $XDG_STATE_HOME (~/.local/state), so that nothing is told again after a restart, and an end is told whenever it comes. Two that watch the same daemon need a --name each.
 Limits are in quotes, because > and < are the shell's.

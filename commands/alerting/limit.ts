@@ -3,8 +3,42 @@ import { parseDuration } from "../../core/base/units.ts";
 import { parseRoom } from "../check/disk.ts";
 import { count } from "../cli/define.ts";
 
-/** What is measured: the checks of `evs check`, and whether the daemon answers. */
-export const MEASURES = ["dlq", "lag", "age", "leased", "refused", "disk", "down"] as const;
+/** What is measured: the checks of `evs check`, the nodes of a database, and how the daemon is. */
+export const MEASURES = [
+  "dlq",
+  "lag",
+  "age",
+  "leased",
+  "refused",
+  "disk",
+  "nodes",
+  "snapshot",
+  "degraded",
+  "down",
+] as const;
+
+/** Those that hold or do not: the limit is for how long. */
+const LASTING: ReadonlySet<Measure> = new Set(["degraded", "down"]);
+
+/** True if the limit of a measure is how long it has to hold. */
+export function isLasting(measure: Measure): boolean {
+  return LASTING.has(measure);
+}
+
+/** What is the same whichever node of a database is asked: one `evs alert` of all tells it. */
+const OF_ALL_NODES: ReadonlySet<Measure> = new Set([
+  "dlq",
+  "lag",
+  "age",
+  "leased",
+  "nodes",
+  "snapshot",
+]);
+
+/** True if a measure is of the database that nodes share. */
+export function isOfAllNodes(measure: Measure): boolean {
+  return OF_ALL_NODES.has(measure);
+}
 
 /** See {@link MEASURES}. */
 export type Measure = (typeof MEASURES)[number];
@@ -52,6 +86,9 @@ const GRAMMARS: Readonly<Record<Measure, Grammar>> = {
   leased: { worse: "high", example: ">10m", amount: timed("that time") },
   refused: { worse: "high", example: ">0", amount: counted },
   disk: { worse: "low", example: "<10%", amount: room },
+  nodes: { worse: "low", example: "<3", amount: counted },
+  snapshot: { worse: "high", example: ">10m", amount: timed("an age") },
+  degraded: { worse: "high", example: ">1m", amount: timed("that time") },
   down: { worse: "high", example: ">10s", amount: timed("that time") },
 };
 

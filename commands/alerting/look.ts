@@ -1,6 +1,6 @@
 /** Looks at a daemon for `evs alert`: what it asks, and which values come of it. */
 import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
-import type { HealthReply, RecentRefusal } from "../../core/protocol/status.ts";
+import type { HealthReply, RecentRefusal, StatusReply } from "../../core/protocol/status.ts";
 import type { Client } from "../../core/client/client.ts";
 import { remoteErrorOf } from "../../core/client/endpoint.ts";
 import { EvsError } from "../../core/base/errors.ts";
@@ -30,6 +30,8 @@ export interface Sightings {
   /** Present if that was asked. */
   refused?: readonly RecentRefusal[];
   disk?: DiskRoom;
+  /** Present if that was asked. */
+  status?: Pick<StatusReply, "health" | "problems" | "cluster">;
 }
 
 /** A reading with what it was read from. */
@@ -44,7 +46,7 @@ export function lookOf(
 ): Look & { readings: SubscriptionValue[] } {
   const readings: SubscriptionValue[] = [];
   const unseen: Look["unseen"][number][] = [];
-  const { silent, subscriptions, open, refused, disk } = seen;
+  const { silent, subscriptions, open, refused, disk, status } = seen;
   for (const measure of OF_SUBSCRIPTIONS) {
     if (limits[measure] === undefined) continue;
     if (subscriptions === undefined) unseen.push({ measure, subscription: "*" });
@@ -67,6 +69,20 @@ export function lookOf(
     const value = limits.disk?.unit === "bytes" ? disk.free : percentFree(disk);
     readings.push({ measure: "disk", value, words: () => words.disk(disk) });
   } else unseen.push({ measure: "disk", subscription: "*" });
+  const { cluster } = status ?? {};
+  if (cluster === undefined) unseen.push(...OF_CLUSTER);
+  else {
+    const value = cluster.nodes.filter(({ alive }) => alive).length;
+    readings.push({ measure: "nodes", value, words: () => words.nodes(cluster) });
+    const age = cluster.oldestSnapshotMs;
+    readings.push({ measure: "snapshot", value: age, words: () => words.snapshot(cluster) });
+  }
+  if (status === undefined) unseen.push({ measure: "degraded", subscription: "*" });
+  else {
+    const { health, problems } = status;
+    const said = () => problems.length === 0 ? `the daemon is ${health}` : problems.join("; ");
+    readings.push({ measure: "degraded", value: problems.length, words: said });
+  }
   readings.push(
     silent === undefined
       ? { measure: "down", value: 0, words: () => "the daemon answers" }
@@ -106,6 +122,11 @@ export interface SeeOptions {
   noteDisk: (trouble: string | undefined) => void;
 }
 
+const OF_CLUSTER = [
+  { measure: "nodes", subscription: "*" },
+  { measure: "snapshot", subscription: "*" },
+] as const;
+
 /** Asks the daemon, as little as the limits need, and the file system. */
 export async function see(options: SeeOptions): Promise<Sightings> {
   const seen: Sightings = {};
@@ -127,6 +148,11 @@ export async function see(options: SeeOptions): Promise<Sightings> {
 
 async function ask(options: SeeOptions, seen: Sightings): Promise<void> {
   const { client, limits } = options;
+  const ofStatus = ["nodes", "snapshot", "degraded"] as const;
+  // First: it is told also while the database of all else is away.
+  if (ofStatus.some((measure) => limits[measure] !== undefined)) {
+    seen.status = await client.status();
+  }
   const ofSubscriptions = OF_SUBSCRIPTIONS.some((measure) => limits[measure] !== undefined);
   if (ofSubscriptions) seen.subscriptions = await client.subscriptions();
   if (limits.dlq !== undefined) seen.open = await openOf(seen.subscriptions ?? [], options);

@@ -6,7 +6,7 @@
  * that finds its value past the limit; it begins once it has been so for as long as was asked, and
  * ends with the first look that finds it is not. A look that could not see it changes nothing.
  */
-import { isPast, type Measure, MEASURES, type WatchedLimits } from "./limit.ts";
+import { isLasting, isPast, type Measure, MEASURES, type WatchedLimits } from "./limit.ts";
 
 /** What a condition is about. */
 export interface AlertSubject {
@@ -61,7 +61,7 @@ export interface Occurrence {
 /** What conditions are judged by. */
 export interface Rules {
   limits: WatchedLimits;
-  /** How long a condition must hold before it begins, ms. Not for `down`, whose limit is that. */
+  /** How long a condition must hold before it begins, ms. Not for those whose limit is that. */
   forMs: number;
   /** Whether a subscription is looked at. */
   isWatched: (subscription: string) => boolean;
@@ -108,7 +108,7 @@ export function judge(
       heldFrom: from,
       begun: false,
     };
-    const needed = reading.measure === "down" ? limit.value : rules.forMs;
+    const needed = isLasting(reading.measure) ? limit.value : rules.forMs;
     const begins = !held.begun && now.monotonic - held.heldFrom >= needed;
     const condition = begins ? { ...held, begun: true } : held;
     if (begins) occurrences.push({ state: "begin", condition, reading });
@@ -127,9 +127,9 @@ export function judge(
   return { conditions: after, occurrences, changed };
 }
 
-/** `down` is there or not: how long it takes until it counts is its limit. */
+/** `down` is there or not: how long it takes until it counts is its limit. So is `degraded`. */
 function holds({ measure, value }: MeasuredValue, { limits }: Rules): boolean {
-  return measure === "down" ? value > 0 : isPast(limits[measure]!, value);
+  return isLasting(measure) ? value > 0 : isPast(limits[measure]!, value);
 }
 
 function isLookedAt({ subscription }: AlertSubject, { isWatched }: Rules): boolean {

@@ -2,7 +2,7 @@
 import { defined } from "../../core/base/defined.ts";
 import { formatDuration } from "../../core/base/units.ts";
 import { wholeSeconds } from "../check/measures.ts";
-import type { Measure, Unit, WatchedLimits } from "./limit.ts";
+import { isLasting, type Measure, type Unit, type WatchedLimits } from "./limit.ts";
 import type { SubscriptionValue } from "./look.ts";
 import type { Occurrence } from "./machine.ts";
 
@@ -57,14 +57,14 @@ export function noticeOf(
   const { measure, subscription, id, since } = condition;
   const limit = limits[measure];
   const info = (reading as SubscriptionValue | undefined)?.info;
-  const value = measure === "down" ? Math.max(0, now - since) : reading?.value;
+  const value = isLasting(measure) ? Math.max(0, now - since) : reading?.value;
   return {
     alert: measure,
     state,
     id,
     ...defined({
       subscription,
-      value: measure === "down" && state === "end" ? undefined : value,
+      value: isLasting(measure) && state === "end" ? undefined : value,
       limit: limit?.value,
       condition: limit?.text,
       unit: limit?.unit,
@@ -96,9 +96,9 @@ function messageOf(
   const lasted = wholeSeconds(Math.max(0, now - since));
   if (state === "begin") {
     const words = reading?.words() ?? measure;
-    return measure === "down"
-      ? `the daemon has not answered for ${lasted}: ${words}`
-      : `${words} (limit ${limits[measure]?.text})`;
+    if (measure === "down") return `the daemon has not answered for ${lasted}: ${words}`;
+    if (measure === "degraded") return `the daemon has been degraded for ${lasted}: ${words}`;
+    return `${words} (limit ${limits[measure]?.text})`;
   }
   const why = {
     over: reading?.words() ?? "",
@@ -122,6 +122,11 @@ function hintOf(measure: Measure, subscription: string | undefined): string {
       return "evs doctor";
     case "disk":
       return "evs topic list";
+    case "nodes":
+      return "evs node list";
+    case "snapshot":
+      return "evs doctor";
+    case "degraded":
     case "down":
       return "evs daemon status";
   }

@@ -1,5 +1,6 @@
 /** What `evs check` and `evs alert` measure of a daemon and its subscriptions, and its words. Pure. */
 import { formatBytes, formatDuration } from "../../core/base/units.ts";
+import type { ClusterInfo } from "../../core/protocol/node.ts";
 import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
 import type { RecentRefusal } from "../../core/protocol/status.ts";
 import { plural } from "../terminal/table.ts";
@@ -56,6 +57,13 @@ export const words = {
       ? "nothing refused in the last 5m"
       : `${plural(value, "refusal")} in the last 5m: ${codes}`;
   },
+  nodes: ({ node, nodes }: ClusterInfo) => {
+    const gone = nodes.filter((one) => !one.alive).map((one) => one.node);
+    const names = gone.length === 0 ? "" : `; gone: ${gone.join(", ")}`;
+    return `${plural(nodes.length - gone.length, "node")} alive, as ${node} sees it${names}`;
+  },
+  snapshot: ({ database, oldestSnapshotMs }: ClusterInfo) =>
+    `a transaction of the database ${database} is open for ${wholeSeconds(oldestSnapshotMs)}`,
   disk: ({ folder, free, size }: DiskRoom) =>
     `${formatBytes(free)} of ${formatBytes(size)} (${
       percentFree({ free, size })

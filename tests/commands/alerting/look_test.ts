@@ -5,8 +5,9 @@ import { lookOf, type Sightings } from "../../../commands/alerting/look.ts";
 import { NoDaemonError } from "../../../core/base/errors.ts";
 import type { SubscriptionInfo } from "../../../core/protocol/protocol.ts";
 
+const LEAST: { [measure in Measure]?: string } = { disk: "<1%", nodes: "<3" };
 const LIMITS = Object.fromEntries(
-  MEASURES.map((measure) => [measure, parseLimit(measure, measure === "disk" ? "<1%" : ">0")]),
+  MEASURES.map((measure) => [measure, parseLimit(measure, LEAST[measure] ?? ">0")]),
 );
 const NOW = { wall: 100_000, monotonic: 500 };
 
@@ -42,8 +43,32 @@ Deno.test("lookOf measures what evs check measures", () => {
       ...["dlq s 4", "lag s 6", "age s 10000", "leased s 1000"],
       ...["refused 5", "disk 25", "down 0"],
     ],
-    unseen: [],
+    unseen: ["nodes *", "snapshot *", "degraded *"],
   });
+});
+
+Deno.test("lookOf measures the nodes of a database, its oldest transaction, and the daemon's health", () => {
+  const nodes = [{ node: "web1-3f9a02c1", alive: true }, { node: "web2-11111111", alive: false }];
+  const cluster = { node: "web1-3f9a02c1", database: "db:5432/events", oldestSnapshotMs: 700_000 };
+  const status = {
+    health: "degraded",
+    problems: ["PostgreSQL at db:5432/events has no synchronous standby any more"],
+    cluster: { ...cluster, nodes },
+  } as unknown as Sightings["status"];
+  const measures = ["nodes", "snapshot", "degraded"] as const;
+  const seen = lookOf({ status }, { limits: LIMITS, now: NOW });
+  const said = seen.readings.filter(({ measure }) => measures.some((one) => one === measure))
+    .map(({ measure, value, words }) => [measure, value, words()]);
+  assert.deepEqual(said, [
+    ["nodes", 1, "1 node alive, as web1-3f9a02c1 sees it; gone: web2-11111111"],
+    ["snapshot", 700_000, "a transaction of the database db:5432/events is open for 11m40s"],
+    ["degraded", 1, "PostgreSQL at db:5432/events has no synchronous standby any more"],
+  ]);
+  // A daemon with files of its own has no nodes to tell of.
+  const alone = { health: "ok", problems: [] } as unknown as Sightings["status"];
+  const { values, unseen } = look({ status: alone }, measures);
+  assert.deepEqual(values, ["degraded 0", "down 0"]);
+  assert.ok(unseen.includes("nodes *") && unseen.includes("snapshot *"));
 });
 
 Deno.test("lookOf counts the dead letters of open groups, as evs check does", () => {
@@ -63,7 +88,7 @@ Deno.test("lookOf knows nothing but that when the daemon does not answer", () =>
   const silent = { error: new NoDaemonError("nobody"), from: 400 };
   const { values, unseen } = look({ silent });
   assert.deepEqual(values, ["down 1"]);
-  const all = ["dlq", "lag", "age", "leased", "refused", "disk"].map((measure) => `${measure} *`);
+  const all = MEASURES.filter((one) => one !== "down").map((measure) => `${measure} *`);
   assert.deepEqual(unseen, all);
 });
 
