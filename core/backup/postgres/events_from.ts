@@ -6,7 +6,7 @@ import type { EventCopy } from "../../store/sqlite/event_copy.ts";
 import { PAGE_BYTES } from "../../store/store.ts";
 import { rowsOf, SMALL } from "./rows_of.ts";
 
-/** A row of `evs.topics`. */
+/** A row of `evs.heads`. */
 interface TopicRow {
   topic_id: number;
   name: string;
@@ -24,7 +24,7 @@ interface KeptRow extends EventRow {
 /** A topic ends behind its last event, or where it ended when that was deleted. */
 const TOPICS = `SELECT topic_id, name, first_seq, forgotten_seq, greatest(last_seq, coalesce((
     SELECT max(seq) FROM evs.events AS e WHERE e.topic_id = t.topic_id), 0)) AS last_seq
-  FROM evs.topics AS t ORDER BY topic_id`;
+  FROM evs.heads AS t ORDER BY topic_id`;
 const COLUMNS = `${EVENT_COLUMNS}, given, stored_at`;
 const PAGE = `SELECT ${COLUMNS} FROM (
   SELECT ${COLUMNS}, sum(octet_length(payload) + octet_length(metadata))

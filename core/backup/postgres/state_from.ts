@@ -10,7 +10,7 @@ const CAUSES = `SELECT number, cause, subscription FROM evs.dead_letters
   WHERE cause IS NOT NULL ORDER BY number`;
 /** What waits in the outbox, each id once and none that is scheduled already. */
 const OUTBOX = `SELECT DISTINCT ON (o.topic, o.id) o.*, coalesce(t.last_seq, 0) AS after_seq
-  FROM evs.outbox AS o LEFT JOIN evs.topics AS t ON t.name = o.topic
+  FROM evs.outbox AS o LEFT JOIN evs.heads AS t ON t.name = o.topic
   WHERE NOT EXISTS (SELECT 1 FROM evs.scheduled AS s WHERE s.topic = o.topic AND s.id = o.id)
   ORDER BY o.topic, o.id, o.number`;
 const SCHEDULED_COLUMNS = [

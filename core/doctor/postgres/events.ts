@@ -54,7 +54,7 @@ async function readAll(reader: PostgresReader, topic: string): Promise<number> {
 async function* numbers(postgres: Postgres): AsyncGenerator<Finding> {
   const rows = await postgres.query<{ name: string; last: number; highest: number }>(
     "read",
-    `SELECT name, last_seq AS last, h.seq AS highest FROM evs.topics AS t, LATERAL (
+    `SELECT name, last_seq AS last, h.seq AS highest FROM evs.heads AS t, LATERAL (
        SELECT seq FROM evs.events AS e WHERE e.topic_id = t.topic_id ORDER BY seq DESC LIMIT 1
      ) AS h WHERE h.seq > last_seq ORDER BY name`,
   );

@@ -60,7 +60,7 @@ const PLACES = `
       AND NOT EXISTS (SELECT 1 FROM evs.done WHERE done.subscription = $5
         AND done.topic = asked.topic AND done.part = asked.part AND done.seq = asked.seq) AS opens
   FROM ${listed(PLACE, "asked", "place")}
-  LEFT JOIN evs.topics ON topics.name = asked.topic
+  LEFT JOIN evs.heads ON heads.name = asked.topic
   LEFT JOIN evs.cursors AS own ON own.subscription = $5 AND own.topic = asked.topic
     AND own.part = asked.part
   LEFT JOIN evs.cursors AS whole ON whole.subscription = $5 AND whole.topic = asked.topic

@@ -24,6 +24,11 @@ import { plainRow } from "./values.ts";
 
 /** Most changes that share a transaction, unless one commit has more. */
 const MOST_CHANGES = 10_000;
+/**
+ * After so many commits a state takes another row: each leaves a dead one behind, which whoever looks
+ * the row up passes over as long as an old transaction keeps it from being cleared away.
+ */
+const MOST_NOTED = 500;
 /** Waits between attempts, ms. */
 const FIRST_WAIT = 20;
 const LONGEST_WAIT = 1000;
@@ -46,7 +51,7 @@ interface Waiting {
 /** Where and how to commit. */
 export interface CommitsOptions {
   postgres: Postgres;
-  /** Identifies this state among all that are open. */
+  /** Identifies this state among all that are open, at first. */
   writer: string;
   clock: Clock;
   /** How long a commit waits for a database that is away, ms. */
@@ -56,7 +61,7 @@ export interface CommitsOptions {
 /** The commits of one state. */
 export class Commits {
   readonly #postgres: Postgres;
-  readonly #writer: string;
+  #writer: string;
   readonly #clock: Clock;
   readonly #patience: number;
   /** The node that this process is, for fences that have a `rev`. */
@@ -167,11 +172,12 @@ export class Commits {
 
   /** Stores all of them or nothing. */
   async #store(commits: readonly Waiting[]): Promise<void> {
-    const number = ++this.#number;
+    let number: number | undefined;
     const until = Math.max(...commits.map(({ until }) => until));
     let isLast = false;
     for (let wait = FIRST_WAIT;; wait = Math.min(2 * wait, LONGEST_WAIT)) {
       try {
+        number ??= await this.#nextNumber();
         return await this.#transaction(commits, number);
       } catch (error) {
         this.#groups = undefined;
@@ -187,6 +193,19 @@ export class Commits {
         await this.#pause(wait, error);
       }
     }
+  }
+
+  /** The number of the next commit, in a row that has not had too many. */
+  async #nextNumber(): Promise<number> {
+    if (this.#number >= MOST_NOTED) {
+      const before = this.#writer;
+      const writer = crypto.randomUUID();
+      const [row] = await this.#postgres.query("state", TAKE, [writer, before]);
+      this.#attempt = (plainRow(row!) as { attempt: number }).attempt;
+      this.#writer = writer;
+      this.#number = 0;
+    }
+    return ++this.#number;
   }
 
   async #transaction(commits: readonly Waiting[], number: number): Promise<void> {
@@ -239,7 +258,8 @@ export class Commits {
    * Asks until the database answers: to say of something that was kept that it was not would have
    * it done twice.
    */
-  async #isKept(number: number, unknown: unknown): Promise<boolean> {
+  async #isKept(number: number | undefined, unknown: unknown): Promise<boolean> {
+    if (number === undefined) return false; // nothing of it was sent
     for (let wait = FIRST_WAIT;; wait = Math.min(2 * wait, LONGEST_WAIT)) {
       try {
         return await this.#ask() === number;
@@ -286,6 +306,8 @@ const ASK = `
   INSERT INTO evs.state_commits AS one (writer, number, attempt, at) VALUES ($1, 0, 0, now())
   ON CONFLICT (writer) DO UPDATE SET attempt = one.attempt + 1, at = now()
   RETURNING number, attempt`;
+/** The same for a new row; what still arrives for the old one is refused: there is none. */
+const TAKE = `WITH gone AS (DELETE FROM evs.state_commits WHERE writer = $2) ${ASK}`;
 /** The SQLSTATE of evs.hold_claims and evs.hold_claims_2. */
 const FENCED = "EVF01";
 

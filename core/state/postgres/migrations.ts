@@ -7,6 +7,7 @@
  * `part` divides a subscription between nodes; there is one part, 0, until a subscription has more.
  */
 import { CATALOG_FUNCTIONS } from "./catalog_changes.ts";
+import { CURSOR_TURNS } from "./cursor_batch.ts";
 import { SCHEDULE_FUNCTIONS } from "./schedule_functions.ts";
 
 /** What `core/postgres/migrations.ts` runs. */
@@ -411,4 +412,5 @@ export const STATE_MIGRATIONS: readonly string[] = [
     ADD COLUMN claimed_at timestamptz NOT NULL DEFAULT '-infinity',
     ADD COLUMN waiting text;                   -- why it does not get on
   `,
+  CURSOR_TURNS,
 ];

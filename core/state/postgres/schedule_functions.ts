@@ -86,7 +86,7 @@ BEGIN
       answers := answers || '{"past":true}'::text;
       CONTINUE;
     END IF;
-    SELECT * INTO topic FROM evs.topics WHERE name = r_topic[r];
+    SELECT * INTO topic FROM evs.heads WHERE name = r_topic[r];
     IF r_given[r] THEN
       SELECT k.seq INTO stored
       FROM evs.known_1(topic.topic_id, r_id[r], now_ms::bigint - p_window) AS k;

@@ -79,7 +79,8 @@ export const SUBSCRIPTIONS: Table = {
 
 export const CURSORS: Table = {
   name: "cursors",
-  key: [...topicKey, "part"],
+  // Which turn it is, nobody but evs.put_cursors says.
+  key: [...topicKey, "part", "turn"],
   columns: { ...OF_TOPIC, part: "bigint", next: "bigint" },
 };
 

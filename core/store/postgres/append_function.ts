@@ -93,9 +93,10 @@ const PLACES = `
           UNION ALL SELECT i, o::int FROM unnest(chosen) WITH ORDINALITY AS c (i, o)
         `;
 
-/** Adds to a block that has events already. */
+/** Adds to a block that has events already. The newest one says where the topic ends (evs.heads). */
 const ADDED_TO_BLOCK = `ON CONFLICT (topic_id, block) DO UPDATE
-          SET max_ts = greatest(b.max_ts, excluded.max_ts), bytes = b.bytes + excluded.bytes`;
+          SET max_ts = greatest(b.max_ts, excluded.max_ts), bytes = b.bytes + excluded.bytes,
+            last_seq = excluded.last_seq, added = excluded.added, stored_at = excluded.stored_at`;
 
 /** What `planAppend` makes: the parameters of `evs.append_1` behind its first five. */
 export const APPEND_PARAMETERS = `  t_name text[], t_rev bigint[], p_schemas bigint,
@@ -124,7 +125,7 @@ DECLARE
   versions text[] := string_to_array(p_versions, sep);
   metadatas text[] := string_to_array(p_metadata, sep);
   payloads text[] := string_to_array(p_payloads, sep);
-  t_id int[]; t_first bigint[]; t_last bigint[]; t_bytes bigint[]; t_at bigint[];
+  t_id int[]; t_first bigint[]; t_last bigint[]; t_bytes bigint[]; t_added bigint[]; t_at bigint[];
   now_ms bigint := coalesce(p_now, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint);
   lo int; hi int := 0; n int; t int;
   known json; known_count int; skipped int[];
@@ -143,26 +144,16 @@ BEGIN
     RAISE EXCEPTION 'old batch' USING ERRCODE = 'EV002';
   END IF;
 
-  -- What is returned of a row that was waited for is what is there after the wait.
   IF cardinality(t_name) = 1 THEN
-    SELECT ARRAY[topic_id], ARRAY[first_seq], ARRAY[last_seq], ARRAY[bytes], ARRAY[stored_at]
-      INTO t_id, t_first, t_last, t_bytes, t_at
-    FROM evs.topics WHERE name = t_name[1] FOR UPDATE;
+    PERFORM 1 FROM evs.topics WHERE name = t_name[1] FOR UPDATE;
   END IF;
-  IF t_id IS NULL THEN
+  IF cardinality(t_name) <> 1 OR NOT FOUND THEN
     INSERT INTO evs.topics (name)
       SELECT u.name FROM unnest(t_name) AS u (name)
       WHERE NOT EXISTS (SELECT 1 FROM evs.topics AS o WHERE o.name = u.name)
       ORDER BY u.name
       ON CONFLICT DO NOTHING;
-    WITH locked AS MATERIALIZED (
-      SELECT name, topic_id, first_seq, last_seq, bytes, stored_at
-      FROM evs.topics WHERE name = ANY (t_name) ORDER BY topic_id FOR UPDATE
-    )
-    SELECT array_agg(topic_id ORDER BY i), array_agg(first_seq ORDER BY i),
-      array_agg(last_seq ORDER BY i), array_agg(bytes ORDER BY i), array_agg(stored_at ORDER BY i)
-      INTO t_id, t_first, t_last, t_bytes, t_at
-    FROM locked JOIN unnest(t_name) WITH ORDINALITY AS u (name, i) USING (name);
+    PERFORM 1 FROM evs.topics WHERE name = ANY (t_name) ORDER BY topic_id FOR UPDATE;
   END IF;
   -- Behind the lock: a topic that is removed meanwhile is removed with these events, or before them.
   -- A statement of its own: without a state in this database, there are no such tables.
@@ -178,6 +169,19 @@ BEGIN
       SELECT array_agg(s.topic || sep || s.id) INTO waiting FROM evs.scheduled AS s
       WHERE s.topic = ANY (t_name) AND s.id = ANY (ids);
     END IF;
+  END IF;
+  -- Behind the lock, too: where a topic ends is in another row than the one that was waited for.
+  IF cardinality(t_name) = 1 THEN
+    SELECT ARRAY[topic_id], ARRAY[first_seq], ARRAY[last_seq], ARRAY[bytes], ARRAY[added],
+      ARRAY[stored_at]
+      INTO t_id, t_first, t_last, t_bytes, t_added, t_at
+    FROM evs.heads WHERE name = t_name[1];
+  ELSE
+    SELECT array_agg(topic_id ORDER BY i), array_agg(first_seq ORDER BY i),
+      array_agg(last_seq ORDER BY i), array_agg(bytes ORDER BY i), array_agg(added ORDER BY i),
+      array_agg(stored_at ORDER BY i)
+      INTO t_id, t_first, t_last, t_bytes, t_added, t_at
+    FROM evs.heads JOIN unnest(t_name) WITH ORDINALITY AS u (name, i) USING (name);
   END IF;
   FOR u IN 1 .. cardinality(u_topic) LOOP
     t := u_topic[u]; n := u_count[u]; lo := hi + 1; hi := hi + n;
@@ -281,17 +285,18 @@ BEGIN
           THEN n * octet_length(d_metadata) ELSE octet_length(p_metadata) - n + 1 END;
         latest := d_ts;
         IF times IS NOT NULL THEN SELECT max(x) INTO latest FROM unnest(times) AS x; END IF;
-        INSERT INTO evs.blocks AS b (topic_id, block, max_ts, bytes)
-        VALUES (t_id[t], t_last[t] / 4096, latest, added)
+        INSERT INTO evs.blocks AS b (topic_id, block, max_ts, bytes, last_seq, added, stored_at)
+        VALUES (t_id[t], t_last[t] / 4096, latest, added, t_last[t] + n, t_added[t] + added, stamp)
         ${ADDED_TO_BLOCK};
       ELSE
         WITH sized AS (
           SELECT (t_last[t] + o - 1) / 4096 AS block, max(coalesce(times[i], d_ts)) AS max_ts,
-            sum(octet_length(payloads[i]) + octet_length(coalesce(metadatas[i], d_metadata))) AS size
+            sum(octet_length(payloads[i]) + octet_length(coalesce(metadatas[i], d_metadata))) AS size,
+            t_last[t] + max(o) AS last
           FROM (${PLACES}) AS p GROUP BY 1
         ), blocks AS (
-          INSERT INTO evs.blocks AS b (topic_id, block, max_ts, bytes)
-          SELECT t_id[t], block, max_ts, size FROM sized
+          INSERT INTO evs.blocks AS b (topic_id, block, max_ts, bytes, last_seq, added, stored_at)
+          SELECT t_id[t], block, max_ts, size, last, t_added[t] + sum(size) OVER (), stamp FROM sized
           ${ADDED_TO_BLOCK}
         )
         SELECT coalesce(sum(size), 0) INTO added FROM sized;
@@ -303,6 +308,7 @@ BEGIN
       IF stored_count > 0 THEN
         t_last[t] := t_last[t] + stored_count;
         t_bytes[t] := t_bytes[t] + added;
+        t_added[t] := t_added[t] + added;
         t_at[t] := stamp;
       END IF;
     ELSE
@@ -311,8 +317,6 @@ BEGIN
   END LOOP;
 
   FOR t IN 1 .. cardinality(t_name) LOOP
-    UPDATE evs.topics SET last_seq = t_last[t], bytes = t_bytes[t], stored_at = t_at[t]
-    WHERE topic_id = t_id[t] AND last_seq <> t_last[t];
     heads := heads || ('[' || t_first[t] || ',' || t_last[t] || ',' || t_bytes[t] || ']');
   END LOOP;
   reply := '{"topics":[' || array_to_string(heads, ',') || '],"units":['
@@ -390,10 +394,11 @@ END $$;
 /** The statements that make the functions. */
 export const APPEND_FUNCTIONS = `${LAST_OF_KEY}${GROUP_CONFLICT}${APPEND}`;
 
+/** The append alone, for a database that has it already. */
+export const APPEND_AGAIN = APPEND.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION");
+
 /**
  * The same append where events may wait to be published. In a step of its own: databases are there
  * that were made without it.
  */
-export const APPEND_BESIDE_WAITING = `${GROUP_WAITING}${
-  APPEND.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
-}`;
+export const APPEND_BESIDE_WAITING = `${GROUP_WAITING}${APPEND_AGAIN}`;

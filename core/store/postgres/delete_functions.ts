@@ -11,11 +11,13 @@ CREATE FUNCTION evs.truncate_1(
 ) LANGUAGE plpgsql AS $$
 BEGIN
   IF p_forget THEN DELETE FROM evs.outbox AS o WHERE o.topic = p_topic; END IF;
-  SELECT t.topic_id, t.first_seq, t.last_seq INTO topic_id, was, last
-  FROM evs.topics AS t WHERE t.name = p_topic FOR UPDATE;
+  PERFORM 1 FROM evs.topics AS t WHERE t.name = p_topic FOR UPDATE;
   IF NOT FOUND THEN RETURN; END IF;
+  -- Behind the lock: what is appended is there now.
+  SELECT h.topic_id, h.first_seq, h.last_seq INTO topic_id, was, last
+  FROM evs.heads AS h WHERE h.name = p_topic;
   first := greatest(was, least(p_seq, last + 1));
-  UPDATE evs.topics AS t SET first_seq = first,
+  UPDATE evs.topics AS t SET first_seq = first, last_seq = last,
     forgotten_seq = CASE WHEN p_forget THEN last ELSE t.forgotten_seq END
   WHERE t.topic_id = truncate_1.topic_id;
   IF p_forget THEN DELETE FROM evs.ids AS i WHERE i.topic_id = truncate_1.topic_id; END IF;
@@ -28,13 +30,14 @@ CREATE FUNCTION evs.sweep_1(
   p_topic int, p_rows int, p_now bigint, p_window bigint, OUT n bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
-  bound bigint; forgotten bigint; freed bigint;
+  bound bigint; last bigint; forgotten bigint; freed bigint;
   since bigint := coalesce(p_now, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)
     - p_window;
 BEGIN
   -- Lost with a power cut, it is done again.
   PERFORM set_config('synchronous_commit', 'off', true);
-  SELECT first_seq, forgotten_seq INTO bound, forgotten FROM evs.topics WHERE topic_id = p_topic;
+  SELECT first_seq, last_seq, forgotten_seq INTO bound, last, forgotten
+  FROM evs.heads WHERE topic_id = p_topic;
   WITH gone AS (
     DELETE FROM evs.events WHERE topic_id = p_topic AND seq IN (
       SELECT seq FROM evs.events WHERE topic_id = p_topic AND seq < bound ORDER BY seq LIMIT p_rows)
@@ -47,7 +50,9 @@ BEGIN
       WHERE excluded.seq > i.seq
   )
   SELECT count(*), coalesce(sum(size), 0) INTO n, freed FROM gone;
-  DELETE FROM evs.blocks WHERE topic_id = p_topic AND (block + 1) * 4096 < bound;
+  -- The newest says where the topic ends.
+  DELETE FROM evs.blocks
+  WHERE topic_id = p_topic AND (block + 1) * 4096 < bound AND block < (last - 1) / 4096;
   IF n > 0 THEN
     UPDATE evs.topics SET bytes = bytes - freed WHERE topic_id = p_topic;
   ELSE
@@ -145,3 +150,8 @@ END $$;
 
 /** The statements that make the functions. */
 export const DELETE_FUNCTIONS = `${TRUNCATE}${SWEEP}${REDACT}${SEEK}`;
+
+/** Those that look where a topic ends, for a database that has them already. */
+export const DELETE_AGAIN = [TRUNCATE, SWEEP].map((text) =>
+  text.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
+).join("");

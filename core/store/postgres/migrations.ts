@@ -1,6 +1,6 @@
 /** The tables of events in the schema `evs`, and the functions that write them. */
-import { APPEND_BESIDE_WAITING, APPEND_FUNCTIONS } from "./append_function.ts";
-import { DELETE_FUNCTIONS } from "./delete_functions.ts";
+import { APPEND_AGAIN, APPEND_BESIDE_WAITING, APPEND_FUNCTIONS } from "./append_function.ts";
+import { DELETE_AGAIN, DELETE_FUNCTIONS } from "./delete_functions.ts";
 import { OUTBOX } from "./outbox_function.ts";
 
 /**
@@ -13,7 +13,7 @@ CREATE TABLE evs.topics (
   name text COLLATE "C" NOT NULL UNIQUE,
   first_seq bigint NOT NULL DEFAULT 1,
   last_seq bigint NOT NULL DEFAULT 0,
-  -- Bytes of payloads and metadata whose rows are still there.
+  -- Bytes of payloads and metadata whose rows are still there, less what evs.blocks has.
   bytes bigint NOT NULL DEFAULT 0,
   -- When its last event was stored, Unix ms: never goes back.
   stored_at bigint NOT NULL DEFAULT 0,
@@ -79,8 +79,37 @@ CREATE TABLE evs.producers (
 ) WITH (fillfactor = 50);
 `;
 
+/**
+ * Where topics end, in the row of their newest block. A row that each append of a topic changes would
+ * leave a dead one behind each time, and everybody who looks it up would pass over all of them while
+ * an old transaction keeps them from being cleared away. A block has 4096 events, so it has at most as
+ * many; its index leads to the newest block at once.
+ *
+ * What `evs.topics` says of it holds where it is higher: of topics that were made without blocks.
+ */
+const HEADS = `
+ALTER TABLE evs.blocks
+  ADD COLUMN last_seq bigint NOT NULL DEFAULT 0,
+  -- Bytes of all events that were ever appended, but those that evs.topics counts.
+  ADD COLUMN added bigint NOT NULL DEFAULT 0,
+  ADD COLUMN stored_at bigint NOT NULL DEFAULT 0;
+CREATE VIEW evs.heads AS
+  SELECT topic_id, name, first_seq, greatest(t.last_seq, b.last_seq) AS last_seq,
+    bytes + coalesce(added, 0) AS bytes, coalesce(added, 0) AS added,
+    greatest(t.stored_at, b.stored_at) AS stored_at, forgotten_seq
+  FROM evs.topics AS t LEFT JOIN LATERAL (
+    SELECT last_seq, added, stored_at FROM evs.blocks AS o
+    WHERE o.topic_id = t.topic_id ORDER BY block DESC LIMIT 1
+  ) AS b ON true;
+${APPEND_AGAIN}${DELETE_AGAIN}`;
+
 /** What `core/postgres/migrations.ts` runs. */
 export const STORE_MIGRATIONS = {
   part: "store",
-  steps: [`${TABLES}${APPEND_FUNCTIONS}${DELETE_FUNCTIONS}`, OUTBOX, APPEND_BESIDE_WAITING],
+  steps: [
+    `${TABLES}${APPEND_FUNCTIONS}${DELETE_FUNCTIONS}`,
+    OUTBOX,
+    APPEND_BESIDE_WAITING,
+    HEADS,
+  ],
 };

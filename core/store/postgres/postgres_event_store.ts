@@ -422,9 +422,10 @@ export class PostgresEventStore implements JournalStore {
       this.#postgres.query(
         "state",
         `INSERT INTO evs.topics AS t (name, first_seq, last_seq) VALUES ($1, $2 + 1, $2)
-         ON CONFLICT (name) DO UPDATE SET last_seq = $2,
-           first_seq = CASE WHEN t.first_seq > t.last_seq THEN $2 + 1 ELSE t.first_seq END
-         WHERE t.last_seq < $2`,
+         ON CONFLICT (name) DO UPDATE SET last_seq = $2, first_seq = CASE
+           WHEN t.first_seq > (SELECT last_seq FROM evs.heads AS h WHERE h.topic_id = t.topic_id)
+           THEN $2 + 1 ELSE t.first_seq END
+         WHERE (SELECT last_seq FROM evs.heads AS h WHERE h.topic_id = t.topic_id) < $2`,
         [topic, lastSeq],
       )
     );

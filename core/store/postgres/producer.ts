@@ -28,6 +28,11 @@ export interface ProducerOptions {
 /** SQLSTATEs that `evs.append_1` raises. */
 const [UNKNOWN_PRODUCER, OLD_EPOCH] = ["EV001", "EV002"];
 const [FIRST_WAIT_MS, LONGEST_WAIT_MS] = [20, 1000];
+/**
+ * A producer takes a row of another name after so many appends: each leaves a dead row behind, which
+ * whoever looks the row up passes over as long as an old transaction keeps it from being cleared away.
+ */
+const MOST_APPENDS = 500;
 /** After this long without an append, the row of a producer is of no more use. */
 const FORGET_AFTER = "1 day";
 const PARAMETERS = Array.from({ length: 34 }, (_, i) => `$${i + 1}`).join(", ");
@@ -38,7 +43,9 @@ export class Producer {
   readonly #postgres: Postgres;
   readonly #clock: Clock;
   readonly #patience: number;
-  readonly #name: string;
+  #name: string;
+  /** The row that was used before, to be deleted. */
+  #before: string | null = null;
   readonly #role: Role;
   readonly #closed = new AbortController();
   #epoch: number | undefined;
@@ -74,6 +81,7 @@ export class Producer {
    */
   async call(statement: string, values: readonly unknown[]): Promise<string> {
     const until = this.#clock.monotonic() + this.#patience;
+    if (this.#batch >= MOST_APPENDS) this.#takeAnother();
     const batch = ++this.#batch;
     /** Whether this append may have been stored. */
     let inDoubt = false;
@@ -114,14 +122,23 @@ export class Producer {
     return row!.answer;
   }
 
+  /** What still arrives for the old row is refused: there is none. */
+  #takeAnother(): void {
+    this.#before = this.#name;
+    this.#name = crypto.randomUUID();
+    this.#epoch = undefined;
+    this.#batch = 0;
+  }
+
   /** Begins a new epoch; returns the answer to this append if it is stored already. */
   async #begin(batch: number): Promise<string | undefined> {
     const [row] = await this.#postgres.query<{ epoch: number; batch: number; answer: string }>(
       this.#role,
-      `INSERT INTO evs.producers AS p (producer) VALUES ($1)
+      `WITH gone AS (DELETE FROM evs.producers WHERE producer = $2)
+       INSERT INTO evs.producers AS p (producer) VALUES ($1)
        ON CONFLICT (producer) DO UPDATE SET epoch = p.epoch + 1, seen = now()
        RETURNING epoch, batch, answer`,
-      [this.#name],
+      [this.#name, this.#before],
     );
     this.#epoch = row!.epoch;
     return row!.batch === batch ? row!.answer : undefined;

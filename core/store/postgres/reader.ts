@@ -37,7 +37,7 @@ const SIZE = "octet_length(payload) + octet_length(metadata)";
 
 /** Rows of a topic until their bytes are more than a page; `$1` is its name. */
 function pageText(condition: string, { limit = "" } = {}): string {
-  return `SELECT ${HEAD}, e.* FROM evs.topics AS t LEFT JOIN LATERAL (
+  return `SELECT ${HEAD}, e.* FROM evs.heads AS t LEFT JOIN LATERAL (
     SELECT ${EVENT_COLUMNS}, before FROM (
       SELECT ${EVENT_COLUMNS}, sum(${SIZE})
         OVER (ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)::bigint AS before
@@ -59,7 +59,7 @@ const PAGE_OF_KEY = pageText(
   { limit: "LIMIT $4" },
 );
 /** "+ 0": a plan that is made while there are no events reads all of them by the primary key, else. */
-const FIND = `SELECT ${HEAD}, e.* FROM evs.topics AS t LEFT JOIN LATERAL (
+const FIND = `SELECT ${HEAD}, e.* FROM evs.heads AS t LEFT JOIN LATERAL (
   SELECT ${EVENT_COLUMNS} FROM evs.events AS o
   WHERE o.topic_id = t.topic_id AND o.id = $2 AND o.seq + 0 >= t.first_seq
   ORDER BY o.seq + 0 DESC LIMIT 1
@@ -89,7 +89,7 @@ export class PostgresReader implements EventReader {
   async refresh(topics?: readonly string[]): Promise<void> {
     const rows = await this.#postgres.query<{ name: string } & TopicRow>(
       "read",
-      `SELECT name, first_seq, last_seq, bytes FROM evs.topics
+      `SELECT name, first_seq, last_seq, bytes FROM evs.heads
        WHERE $1::text[] IS NULL OR name = ANY ($1)`,
       [topics ?? null],
     );
@@ -151,7 +151,7 @@ export class PostgresReader implements EventReader {
   async lastSeqOfKey(topic: string, key: string): Promise<number> {
     const [row] = await this.#postgres.query<{ seq: number }>(
       "read",
-      `SELECT e.seq FROM evs.topics AS t JOIN evs.events AS e USING (topic_id)
+      `SELECT e.seq FROM evs.heads AS t JOIN evs.events AS e USING (topic_id)
        WHERE t.name = $1 AND e.key = $2 AND e.seq >= t.first_seq ORDER BY e.seq DESC LIMIT 1`,
       [topic, key],
     );
@@ -184,7 +184,7 @@ export class PostgresReader implements EventReader {
   async #seek(topic: string, call: string, values: readonly unknown[]): Promise<number> {
     const [row] = await this.#postgres.query<TopicRow & { topic_id: number }>(
       "read",
-      "SELECT topic_id, first_seq, last_seq, bytes FROM evs.topics WHERE name = $1",
+      "SELECT topic_id, first_seq, last_seq, bytes FROM evs.heads WHERE name = $1",
       [topic],
     );
     if (!row) return 1;

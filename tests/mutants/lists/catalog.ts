@@ -13,26 +13,17 @@ const APPENDS = ["tests/system/postgres/append_under_test.ts"];
 const AGAIN = ["tests/core/store/postgres/append_again_test.ts"];
 
 const LOCK = `  IF cardinality(t_name) = 1 THEN
-    SELECT ARRAY[topic_id], ARRAY[first_seq], ARRAY[last_seq], ARRAY[bytes], ARRAY[stored_at]
-      INTO t_id, t_first, t_last, t_bytes, t_at
-    FROM evs.topics WHERE name = t_name[1] FOR UPDATE;
+    PERFORM 1 FROM evs.topics WHERE name = t_name[1] FOR UPDATE;
   END IF;
 `;
 /** What locks several topics, or new ones. */
-const LOCKS = `  IF t_id IS NULL THEN
+const LOCKS = `  IF cardinality(t_name) <> 1 OR NOT FOUND THEN
     INSERT INTO evs.topics (name)
       SELECT u.name FROM unnest(t_name) AS u (name)
       WHERE NOT EXISTS (SELECT 1 FROM evs.topics AS o WHERE o.name = u.name)
       ORDER BY u.name
       ON CONFLICT DO NOTHING;
-    WITH locked AS MATERIALIZED (
-      SELECT name, topic_id, first_seq, last_seq, bytes, stored_at
-      FROM evs.topics WHERE name = ANY (t_name) ORDER BY topic_id FOR UPDATE
-    )
-    SELECT array_agg(topic_id ORDER BY i), array_agg(first_seq ORDER BY i),
-      array_agg(last_seq ORDER BY i), array_agg(bytes ORDER BY i), array_agg(stored_at ORDER BY i)
-      INTO t_id, t_first, t_last, t_bytes, t_at
-    FROM locked JOIN unnest(t_name) WITH ORDINALITY AS u (name, i) USING (name);
+    PERFORM 1 FROM evs.topics WHERE name = ANY (t_name) ORDER BY topic_id FOR UPDATE;
   END IF;
 `;
 /** Its two comments, and what follows up to the end of the comparison. */

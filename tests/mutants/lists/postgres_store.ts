@@ -18,6 +18,8 @@ const LOST = ["tests/system/postgres/answer_lost_test.ts"];
 const WAKE_UPS = ["tests/system/postgres/wake_ups_test.ts"];
 const MODEL = ["tests/system/postgres/append_model_test.ts"];
 const TROUBLE = ["tests/system/postgres/trouble_test.ts"];
+const OPEN = "docs/adr/0069-numbers-and-wake-ups-in-postgresql.md: no row is updated for ever";
+const HELD_OPEN = ["tests/system/postgres/held_open_test.ts"];
 
 export const postgresStoreMutants: Mutant[] = [
   {
@@ -148,5 +150,29 @@ export const postgresStoreMutants: Mutant[] = [
     from: "if (mode === undefined) return !local;",
     to: "if (mode === undefined) return false;",
     tests: URLS,
+  },
+  {
+    name: "postgres: keeps a producer's row however often it appends",
+    promise: OPEN,
+    file: "core/store/postgres/producer.ts",
+    from: "const MOST_APPENDS = 500;",
+    to: "const MOST_APPENDS = Infinity;",
+    tests: HELD_OPEN,
+  },
+  {
+    name: "postgres: keeps a state's row however often it commits",
+    promise: OPEN,
+    file: "core/state/postgres/commits.ts",
+    from: "const MOST_NOTED = 500;",
+    to: "const MOST_NOTED = Infinity;",
+    tests: HELD_OPEN,
+  },
+  {
+    name: "postgres: keeps a position in one row however often it moves",
+    promise: OPEN,
+    file: "core/state/postgres/cursor_batch.ts",
+    from: "IF was.puts < 200 THEN",
+    to: "IF was.puts >= 0 THEN",
+    tests: HELD_OPEN,
   },
 ];

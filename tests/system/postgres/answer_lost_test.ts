@@ -23,7 +23,7 @@ const append = (store: PostgresEventStore) =>
 /** How many events the topic has, how many ids, and the last number. */
 const counts = (server: PostgresServer, url: string) =>
   server.sql(
-    `SELECT count(*), count(DISTINCT id), max(seq), (SELECT last_seq FROM evs.topics)
+    `SELECT count(*), count(DISTINCT id), max(seq), (SELECT last_seq FROM evs.heads)
      FROM evs.events`,
     new URL(url).pathname.slice(1),
   );
@@ -95,6 +95,33 @@ async function cutsRequests(server: PostgresServer): Promise<void> {
   await store.close();
 }
 
+/** The producer's row is another one after 500 appends, which is asked for with the answer lost. */
+async function takesRows(server: PostgresServer): Promise<void> {
+  const url = await server.database();
+  let [appended, cuts] = [0, 0];
+  await using proxy = startPostgresProxy(url, {
+    toServer: (bytes, link) => {
+      if (link.name !== "evs append" || appended < 500 || cuts === 2) return bytes;
+      // On a new connection the statement comes with its text, and does not reach the server.
+      const isTaking = cuts === 0 ||
+        new TextDecoder().decode(bytes).includes("DELETE FROM evs.producers");
+      if (!isTaking) return bytes;
+      queueMicrotask(() => link.cutClient());
+      return ++cuts === 1 ? bytes : undefined;
+    },
+  });
+  const store = await PostgresEventStore.open(proxy.url);
+  for (; appended < 510; appended++) {
+    const [outcome] = await store.append([{ topic: "t", events: [newEvent()] }]);
+    assert.equal(stored(outcome).firstSeq, appended + 1);
+  }
+  assert.equal(cuts, 2);
+  assert.equal((await counts(server, url)).trim(), "510|510|510|510");
+  const rows = "SELECT count(*) FROM evs.producers";
+  assert.equal((await server.sql(rows, new URL(url).pathname.slice(1))).trim(), "1");
+  await store.close();
+}
+
 async function refusesLateRequests(server: PostgresServer): Promise<void> {
   const url = await server.database();
   let held: { link: ProxyLink; bytes: Uint8Array } | undefined;
@@ -156,6 +183,7 @@ Deno.test("appends whose connection is cut", async (t) => {
     t.step(name, () => body(server));
   await step("append answers the same seq once when its answer is cut at any byte", cutsAnswers);
   await step("append stores once when its request is cut", cutsRequests);
+  await step("append takes a row of its own anew, and stores once meanwhile", takesRows);
   await step("what can be done again is done again when its answer is lost", opensAnyway);
   await step("append is refused when it arrives after it was given up", refusesLateRequests);
 });

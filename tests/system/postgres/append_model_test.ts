@@ -63,7 +63,7 @@ const WRONG_SUMS = `WITH e AS (
     SELECT topic_id, seq, (seq - 1) / 4096 AS block, ts,
       octet_length(payload) + octet_length(metadata) AS size FROM evs.events
   )
-  SELECT 'topic', t.name, t.last_seq::text, t.bytes::text FROM evs.topics AS t
+  SELECT 'topic', t.name, t.last_seq::text, t.bytes::text FROM evs.heads AS t
   WHERE (t.last_seq, t.bytes) IS DISTINCT FROM (
     SELECT (count(*), coalesce(sum(size), 0)) FROM e WHERE e.topic_id = t.topic_id)
   UNION ALL (

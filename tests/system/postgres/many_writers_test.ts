@@ -92,7 +92,7 @@ async function readAlways(url: string, signal: AbortSignal): Promise<number> {
       postgres.query(
         "read",
         `SELECT count(*) AS count, coalesce(max(seq), 0) AS max,
-           (SELECT coalesce(max(last_seq), 0) FROM evs.topics) AS last FROM evs.events`,
+           (SELECT coalesce(max(last_seq), 0) FROM evs.heads) AS last FROM evs.events`,
       ), how);
     const { count, max, last } = row as { count: number; max: number; last: number };
     assert.deepEqual([count, max], [last, last], "count, highest seq, last seq");

@@ -85,7 +85,7 @@ const schemas = async (server: PostgresServer, database: string) =>
 
 /** All of it: events, marks, and nobody who writes any more. */
 async function assertWhole(server: PostgresServer, database: string): Promise<void> {
-  const counts = "SELECT (SELECT count(*) FROM evs.events), (SELECT last_seq FROM evs.topics), " +
+  const counts = "SELECT (SELECT count(*) FROM evs.events), (SELECT last_seq FROM evs.heads), " +
     "(SELECT count(*) FROM evs.done), (SELECT next FROM evs.cursors)";
   assert.equal((await server.sql(counts, database)).trim(), `${EVENTS}|${EVENTS}|3|100`);
 }

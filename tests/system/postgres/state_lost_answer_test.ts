@@ -3,6 +3,7 @@
  * connection is cut, and what is said when the server is away.
  */
 import assert from "node:assert/strict";
+import { defined } from "../../../core/base/defined.ts";
 import { CannotStoreError } from "../../../core/base/errors.ts";
 import { audited } from "../../../core/state/audited.ts";
 import { PostgresState } from "../../../core/state/postgres/postgres_state.ts";
@@ -92,6 +93,20 @@ for (const { kind, changes, last, step } of KINDS) {
       assert.ok(proxy.cuts >= (kind === "one request" ? 1 : 5), `cut ${proxy.cuts} times`);
     }));
 }
+
+Deno.test("PostgresState takes another row for its commits, and stores each once meanwhile", () =>
+  behindProxy(async ({ state, proxy, beside, sql }) => {
+    const next = () => state.commit([{ op: "generation.next" }]);
+    for (let commits = 1; commits <= 499; commits++) await next();
+    for (const answered of [0, undefined]) {
+      proxy.cutAt({ text: "DELETE FROM evs.state_commits", ...defined({ answered }) });
+      await next();
+    }
+    for (let commits = 1; commits <= 9; commits++) await next();
+    assert.equal((await loaded(beside)).generation, 510);
+    assert.equal(proxy.cuts, 1, "the second one found the row that was made");
+    assert.equal(await sql("SELECT count(*) FROM evs.state_commits WHERE number = 10"), "1\n");
+  }));
 
 // One of several requests holds its row: whoever asks for it waits until the server gives it up.
 Deno.test("PostgresState stores a commit once that reaches the server after it was sent again", () =>

@@ -110,7 +110,7 @@ async function listensOnce(server: PostgresServer): Promise<void> {
   // The server ends its process after the client has gone.
   while ((await listening()).trim() !== "0");
   await using cuts = new Cuts(url);
-  cuts.cutAt({ text: "SELECT name, first_seq, last_seq, bytes FROM evs.topics" });
+  cuts.cutAt({ text: "SELECT name, first_seq, last_seq, bytes FROM evs.heads" });
   const store = new PostgresEventStore(cuts.url);
   await store.refresh();
   assert.equal(cuts.cuts, 1);
