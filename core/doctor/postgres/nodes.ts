@@ -23,8 +23,8 @@ export const nodes: DatabaseCheck = {
       yield {
         level: "warning",
         where: node,
-        what: `the node said nothing for ${agoText(silent)} and owns ${counted(parts, "part")}, ` +
-          "which nobody has taken over",
+        what: `the node said nothing for ${agoText(seenMs / 1000)} and owns ` +
+          `${counted(parts, "part")}, which nobody has taken over`,
         hint: "start a daemon on this database, and a consumer",
       };
     }

@@ -154,7 +154,6 @@ export async function readClaimMembers(
 /** What a node says of itself, and of what it has to do in each subscription, as JSON. */
 export interface Beat {
   node: string;
-  name: string;
   version: string;
   infos: ReadonlyMap<string, string>;
 }
@@ -162,11 +161,11 @@ export interface Beat {
 /** Says that a node is there; returns whether it is to give all back, and the database's time. */
 export async function beat(
   query: Query,
-  { node, name, version, infos }: Beat,
+  { node, version, infos }: Beat,
 ): Promise<{ draining: boolean; now: number }> {
   const [row] = await query(
-    `SELECT draining, now FROM evs.beat($1, $2, $3, $4${listType("text")}, $5${listType("text")})`,
-    [node, name, version, listText([...infos.keys()]), listText([...infos.values()])],
+    `SELECT draining, now FROM evs.beat($1, $2, $3${listType("text")}, $4${listType("text")})`,
+    [node, version, listText([...infos.keys()]), listText([...infos.values()])],
   );
   const { draining, now } = plainRow(row!);
   return { draining: draining === 1, now: now as number };

@@ -310,7 +310,6 @@ export const STATE_MIGRATIONS: readonly string[] = [
   ALTER TABLE evs.claims
     ADD COLUMN info text;                      -- JSON: what its owner has to do, in one row of each
   ALTER TABLE evs.nodes
-    ADD COLUMN name text NOT NULL DEFAULT '',
     ADD COLUMN version text NOT NULL DEFAULT '',
     ADD COLUMN draining boolean NOT NULL DEFAULT false,
     ADD COLUMN at timestamptz NOT NULL DEFAULT now(); -- when it started
@@ -383,7 +382,7 @@ export const STATE_MIGRATIONS: readonly string[] = [
   END $$;
   -- Says that a node is there, and what it has to do in each subscription; waits for no disk.
   CREATE FUNCTION evs.beat(
-    this_node text, its_name text, its_version text, subscriptions text[], infos text[]
+    this_node text, its_version text, subscriptions text[], infos text[]
   ) RETURNS TABLE (draining boolean, now double precision) LANGUAGE plpgsql AS $$
   #variable_conflict use_column
   BEGIN
@@ -394,8 +393,8 @@ export const STATE_MIGRATIONS: readonly string[] = [
         FROM unnest(subscriptions, infos) AS given(subscription, info)) AS asked
       WHERE one.node = this_node AND one.subscription = asked.subscription
         AND one.part = asked.part AND one.info IS DISTINCT FROM asked.info;
-    RETURN QUERY INSERT INTO evs.nodes AS one (node, seen, name, version)
-      VALUES (this_node, clock_timestamp(), its_name, its_version)
+    RETURN QUERY INSERT INTO evs.nodes AS one (node, seen, version)
+      VALUES (this_node, clock_timestamp(), its_version)
       ON CONFLICT (node) DO UPDATE SET seen = excluded.seen
       RETURNING one.draining, extract(epoch FROM clock_timestamp())::double precision * 1000;
   END $$;

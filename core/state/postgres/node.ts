@@ -68,7 +68,6 @@ export class PostgresNode implements Coordinator, ShareNode {
   readonly leaveMs: number;
   readonly tally: NodeTally = { claimed: 0, takenOver: 0, lost: 0, fenced: 0 };
   readonly #context: NodeContext;
-  readonly #host: string;
   readonly #ttlMs: number;
   readonly #shares = new Map<string, PostgresShare>();
   readonly #removeListeners: (() => void)[];
@@ -88,7 +87,6 @@ export class PostgresNode implements Coordinator, ShareNode {
   constructor(context: NodeContext) {
     const { clock, ttlMs = NODE_TTL_MS, wakeUps, host = "node" } = context;
     this.#context = context;
-    this.#host = host;
     this.node = `${host}-${crypto.randomUUID().slice(0, 8)}`;
     this.clock = clock;
     this.#ttlMs = ttlMs;
@@ -200,7 +198,7 @@ export class PostgresNode implements Coordinator, ShareNode {
   async #beat(): Promise<void> {
     const owning = [...this.#shares.values()].filter((share) => share.ownsSome);
     const infos = new Map(owning.map((share) => [share.subscription, share.info()]));
-    const about = { node: this.node, name: this.#host, version: VERSION, infos };
+    const about = { node: this.node, version: VERSION, infos };
     const { draining } = await this.#context.time.measure(() => beat(this.#query("node"), about));
     // Those that have nothing to do with this node now may have, if it is not to give all back.
     if (draining !== this.#draining) this.#again = true;

@@ -9,10 +9,12 @@ import { NODE_TTL_MS } from "./node.ts";
 /** Milliseconds since a time. */
 const since = (time: string) => `extract(epoch FROM clock_timestamp() - ${time}) * 1000`;
 
-/** After this a node counts as gone: five beats of one that is busy, two of one that is not, ms. */
-const SILENCE = { busy: NODE_TTL_MS, idle: 130_000 };
+/** One that has to do with subscriptions may be silent for so long: others take over then. */
+const BUSY_MS = NODE_TTL_MS;
+/** One that has nothing to do says so once a minute, ms: it may miss one of them. */
+const IDLE_MS = 130_000;
 
-/** All nodes that are known, the oldest first. */
+/** All nodes that are known, the oldest first; what is `alive` is decided here and nowhere else. */
 export async function readNodes(query: Query): Promise<NodeInfo[]> {
   const rows = await query(
     `SELECT node, version, draining, ${since("seen")}::double precision AS silent,
@@ -32,7 +34,7 @@ export async function readNodes(query: Query): Promise<NodeInfo[]> {
       version: String(version),
       startedAt: Math.round(Number(started)),
       seenMs,
-      alive: seenMs <= (busy === true ? SILENCE.busy : SILENCE.idle),
+      alive: seenMs <= (busy === true ? BUSY_MS : IDLE_MS),
       draining: draining === true,
       parts: Number(parts),
     };

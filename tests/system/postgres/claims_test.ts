@@ -76,7 +76,7 @@ function claim(
 
 /** Says that a node is there; returns what it owns. */
 async function nodeHeartbeat(query: Query, { node }: { node: string }): Promise<Claim[]> {
-  await beat(query, { node, name: "host", version: "1", infos: new Map() });
+  await beat(query, { node, version: "1", infos: new Map() });
   const claims = await readClaims(query, { subscriptions: ["s"], ttlMs: LONG });
   return claims.filter((one) => one.node === node);
 }

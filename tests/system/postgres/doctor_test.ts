@@ -133,7 +133,10 @@ Deno.test("doctor names nodes of other versions, nodes that are gone, and what n
   await server.sql(
     `INSERT INTO evs.nodes (node, seen, version, draining, at) VALUES
        ('one', now(), '1.2.3', false, now()), ('two', now(), '1.3.0', true, now()),
+       ('silent', now() - interval '1 minute', '1.2.3', false, now()),
        ('gone', now() - interval '1 hour', '1.2.3', false, now());
+     -- It has work to do: for evs node list it is gone after 10 s, too.
+     INSERT INTO evs.members VALUES ('s', 'silent', true);
      INSERT INTO evs.claims (subscription, part, node, epoch, rev, claimed_at)
        VALUES ('s', 0, 'gone', 1, 0, now() - interval '1 hour');
      INSERT INTO evs.outbox

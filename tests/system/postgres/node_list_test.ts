@@ -11,9 +11,9 @@ import { DaemonPlace } from "./daemon_place.ts";
 
 /** Two nodes beside the daemon, one of which is gone, and a subscription that they share. */
 const OTHERS = `
-  INSERT INTO evs.nodes (node, seen, name, version, at) VALUES
-    ('web1-11111111', now() + interval '1 hour', 'web1', '0.1.0', now() - interval '1 hour'),
-    ('web2-22222222', now() - interval '1 hour', 'web2', '0.0.9', now() - interval '2 hours');
+  INSERT INTO evs.nodes (node, seen, version, at) VALUES
+    ('web1-11111111', now() + interval '1 hour', '0.1.0', now() - interval '1 hour'),
+    ('web2-22222222', now() - interval '1 hour', '0.0.9', now() - interval '2 hours');
   INSERT INTO evs.claims (subscription, part, node, epoch, rev, claimed_at)
     SELECT 'mailer', part, CASE WHEN part < 5 THEN 'web1-11111111'
       WHEN part < 8 THEN 'web2-22222222' WHEN part < 9 THEN 'lost-33333333' END, 1, 0, now()
