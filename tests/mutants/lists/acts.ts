@@ -184,8 +184,8 @@ export const actMutants: Mutant[] = [
     name: "redaction: other nodes keep what they have read",
     promise: "33. Redacted is gone",
     file: "core/broker/redactor.ts",
-    from: "({ subscription: name, of, seize: true })",
-    to: "({ subscription: name, of })",
+    from: "        ...defined({ of }),\n        seize: true,\n",
+    to: "        ...defined({ of }),\n",
     tests: ["tests/system/postgres/redaction_test.ts"],
   },
 ];

@@ -242,8 +242,7 @@ export const brokerMutants: Mutant[] = [
     name: "redactor: dead letters that a handler adds meanwhile keep what it said",
     promise: REDACTED,
     file: "core/broker/redactor.ts",
-    from:
-      "    await this.#commitOn(event, [{ seq, key: before }]);\n    await this.#redactQueue(event);",
+    from: "    await this.#commitOn(event, of);\n    await this.#redactQueue(event);",
     to: "    await this.#redactQueue(event);",
     tests: [REDACT],
     filter: "that a failure adds",
