@@ -4,6 +4,7 @@ import { brokerMutants } from "./broker.ts";
 import { deadLetterMutants } from "./dead_letter.ts";
 import { lateReadMutants } from "./late_reads.ts";
 import { actMutants } from "./acts.ts";
+import { jobMutants } from "./jobs.ts";
 import { dividedMutants } from "./divided.ts";
 import { lateStateReadMutants } from "./late_state_reads.ts";
 import { leaseMutants } from "./leases.ts";
@@ -19,6 +20,7 @@ export const deliveryMutants: Mutant[] = [
   ...leaseMutants,
   ...lateReadMutants,
   ...actMutants,
+  ...jobMutants,
   ...lateStateReadMutants,
   ...partMutants,
   ...dividedMutants,
