@@ -149,15 +149,13 @@ export class SubscriptionManager extends LeaseRequests {
     for (let making = this.#making.get(name); making; making = this.#making.get(name)) {
       await making.catch(() => {}); // its creator gets the error
     }
+    // Another node may have removed it.
+    if (this.has(name)) await this.#context.shared?.refresh();
     const there = this.#drivers.get(name);
     if (there) return await this.#attach(there, request, { settings, ...options });
     const made = this.#make(name, request, { settings, ...options });
     this.#making.set(name, made);
-    try {
-      await made;
-    } finally {
-      this.#making.delete(name);
-    }
+    await made.finally(() => this.#making.delete(name));
     return { ...await this.info(name), created: true };
   }
 

@@ -119,6 +119,9 @@ export class TopicCatalog {
     how: ActOptions = {},
   ): Promise<{ record: TopicRecord; created: boolean }> {
     return this.locks.share(name, async () => {
+      const { shared } = this.#context;
+      // Another node may have removed it.
+      if (shared && this.#topics.has(name)) await shared.refresh();
       // Without a pause: somebody who publishes might make it in between.
       const pending = this.pending(name);
       const there = pending ? await pending : this.#topics.get(name);

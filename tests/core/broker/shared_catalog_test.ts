@@ -155,6 +155,24 @@ Deno.test("a subscription can be used on a broker that has not heard of it yet",
   go();
 });
 
+Deno.test("what one broker has removed is made again by another one that has not heard of that", async () => {
+  await using test = await nodes();
+  const { a, b, shared } = test;
+  await a.topics.create("t");
+  await a.subscriptions.put("s", { topic: "t" });
+  await told(shared, () => b.subscriptions.has("s"));
+  const go = shared.hold("wake");
+  await a.subscriptions.remove("s");
+  await a.topics.remove("t");
+  assert.ok(b.subscriptions.has("s") && b.topics.get("t"), "it has not heard");
+  assert.equal((await b.topics.create("t", { maxEvents: 7 })).created, true);
+  assert.equal((await b.subscriptions.put("s", { topic: "t" })).created, true);
+  const { topics, subscriptions } = shared.rows();
+  assert.deepEqual(topics.map(({ options }) => options.maxEvents), [7]);
+  assert.deepEqual(subscriptions.map(({ name }) => name), ["s"]);
+  go();
+});
+
 Deno.test("resume ends a pause of another broker that this one has not heard of", async () => {
   await using test = await nodes();
   const { a, b, shared } = test;
