@@ -184,15 +184,16 @@ function attemptsRise(delivered: readonly Delivered[]): string[] {
  */
 function keysInOrder(delivered: readonly Delivered[]): string[] {
   const newest = new Map<string, number>();
-  const begun = new Map<string, number>();
+  const begun = new Set<string>();
   return delivered.flatMap(({ name, topic, key, seq, life, resets, taken }) => {
+    const event = `${name} ${topic} ${seq}`;
+    const isFirst = !begun.has(`${event} ${life}`) && !begun.has(`${event} ${undefined}`);
+    begun.add(`${event} ${life}`);
     if (key === undefined || !taken) return [];
     // Where a topic is made again, its numbers go on.
     const lane = `${name} ${topic} ${key}, life ${life}`;
     const before = newest.get(lane) ?? 0;
     newest.set(lane, Math.max(before, seq));
-    const isFirst = !begun.has(`${lane} ${seq}`);
-    begun.set(`${lane} ${seq}`, 1);
     if (life === undefined || resets === undefined || !isFirst || name === "sought") return [];
     return seq < before ? [`${seq} came first after ${before}: ${lane}`] : [];
   });
