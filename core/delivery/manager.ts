@@ -150,7 +150,7 @@ export class SubscriptionManager extends LeaseRequests {
       await making.catch(() => {}); // its creator gets the error
     }
     // Another node may have removed it.
-    if (this.has(name)) await this.#context.shared?.refresh();
+    if (this.#context.shared && this.has(name)) await this.#context.shared.refresh();
     const there = this.#drivers.get(name);
     if (there) return await this.#attach(there, request, { settings, ...options });
     const made = this.#make(name, request, { settings, ...options });
