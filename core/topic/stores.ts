@@ -88,7 +88,7 @@ export class TopicStores {
     const own = this.store.kind;
     if (store !== "default" && store !== own && !this.#routed) {
       throw new UnsupportedError(`this broker has no ${store} store for topic ${name}`, {
-        hint: "give the broker an eventStore of that kind",
+        hint: "leave the store out, or give the broker an eventStore of that kind",
         details: { topic: name, store },
       });
     }
