@@ -155,17 +155,20 @@ Deno.test("subscriptions, streams and projections get what another process store
   assert.equal((await stream.next()).value?.seq, 2);
   assert.equal((await stream.next()).value?.seq, 3);
   while (counted.state.events === 0) await new Promise((resolve) => setTimeout(resolve, 0));
-  assert.equal(broker.meters.of("t")?.published, 3);
+  assert.equal(broker.meters.of("t")?.lastSeq, 3);
 });
 
 Deno.test("what another process stored is counted once, however often it is told", async () => {
   const store = new LateStore(new MemoryEventStore(), (read) => read.come());
   const told: ((appended: { topic: string; firstSeq: number; lastSeq: number }) => void)[] = [];
   store.onAppended = (listener) => (told.push(listener), () => {});
-  await using broker = new EventBroker({ eventStore: store });
+  const clock = new FakeClock();
+  await using broker = new EventBroker({ eventStore: store, clock });
   await broker.publish("t", "x", 1);
   for (const lastSeq of [1, 3, 2, 3, 5]) told[0]!({ topic: "t", firstSeq: 1, lastSeq });
-  assert.equal(broker.meters.of("t")?.published, 5);
+  const meter = broker.meters.of("t")!;
+  assert.equal(Math.round(meter.rates(clock.monotonic()).last1m * 60), 5, "of the last minute");
+  assert.equal(meter.published, 1, "its own");
 });
 
 /** Heads that are as old as the last `refresh`, as of a store that several processes share. */

@@ -150,7 +150,7 @@ Deno.test("doctor names nodes of other versions, nodes that are gone, and what n
     "warning gone: the node said nothing for 60 min and owns 1 part, which nobody has taken over",
     "warning two: the node has version 1.3.0, this is 1.2.3",
     "warning two: the node is drained: it delivers nothing",
-    "ok nodes: 2 nodes: one, two; gone: gone",
+    "ok nodes: 2 nodes: one, two; gone: gone, silent",
   ]);
   assert.deepEqual(linesOf(found, "outbox"), [
     "warning late: 1 event in the outbox, the oldest for 60 min",
