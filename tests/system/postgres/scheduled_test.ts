@@ -35,10 +35,14 @@ const waiting = async ({ broker }: SchedulingNode) =>
   (await broker.scheduledEvents()).scheduled.map(({ id }) => id);
 
 Deno.test("an event that one node accepts waits on all of them, and is published once", () =>
-  withNodes(async ({ url, open }) => {
+  withNodes(async ({ url, open, sql }) => {
     const [here, there] = [await open(url), await open(url)];
     await schedule(here, "later", { delayMs: HOUR });
-    await schedule(there, "latest", { at: Date.now() + 2 * HOUR });
+    for (let n = 0; n < 3; n++) await here.broker.publish("u", "now", n);
+    await schedule(there, "latest", { at: Date.now() + 2 * HOUR }, { topic: "u" });
+    // A backup is restored by that where one process has it for itself.
+    const rows = await sql("SELECT number, after_seq FROM evs.scheduled ORDER BY number");
+    assert.deepEqual(rows, [{ number: 1, after_seq: 0 }, { number: 2, after_seq: 3 }]);
     const soon = await schedule(here, "soon", { delayMs: 50 });
     assert.equal(soon.seq, undefined);
     for (const node of [here, there]) {
