@@ -189,7 +189,10 @@ export class Journal {
     let before: Promise<void> | undefined;
     for (;;) {
       const batch = this.#storable(takeBatch(this.#waiting));
-      if (batch.length > 0) {
+      if (batch.length > 0 && !isLarge(batch)) {
+        await this.#append(batch, { before });
+        before = undefined;
+      } else if (batch.length > 0) {
         const { promise: written, resolve } = Promise.withResolvers<void>();
         const settled = this.#append(batch, { onWritten: resolve, before });
         // At most two are under way.
@@ -216,30 +219,31 @@ export class Journal {
    */
   async #append(
     batch: readonly Waiting[],
-    { onWritten, before }: { onWritten: () => void; before: Promise<void> | undefined },
+    { onWritten, before }: { onWritten?: () => void; before: Promise<void> | undefined },
   ): Promise<void> {
     this.#underWay.add(batch);
     const requests = batch.map((waiting) => waiting.request);
-    const large = requests.reduce((sum, request) => sum + payloadBytesOf(request), 0) >=
-      LARGE_BATCH_BYTES;
     let isWritten = false;
-    const written = () => {
+    const written = onWritten && (() => {
       isWritten = true;
       onWritten();
-    };
+    });
     try {
       const { merged, spans, groups } = mergeBatch(batch, this.store.mergesItself ?? false);
       const options = {
         ...this.#options,
-        ...(large ? { onWritten: written } : {}),
+        ...(written ? { onWritten: written } : {}),
         ...(groups.length > 0 ? { groups } : {}),
       };
       const { clock, publish, sync } = this.#times;
       const begun = clock.monotonic();
-      const done = await this.store.append(merged, options).finally(() => {
+      let done: AppendOutcome[];
+      try {
+        done = await this.store.append(merged, options);
+      } finally {
         sync.observe((clock.monotonic() - begun) / 1000);
-        return before;
-      });
+        if (before) await before;
+      }
       // An earlier append failed, so this one does not count either, whatever the store says.
       if (this.#failed !== undefined) throw this.#failed;
       const outcomes = splitOutcomes(done, { requests, spans });
@@ -293,6 +297,13 @@ function settle({ stream, resolve, reject }: Waiting, outcome: AppendOutcome): v
   if (outcome.ok || outcome.refused === undefined) return resolve(outcome);
   if (stream) stream.failed ??= outcome.refused;
   reject(outcome.refused);
+}
+
+/** True if the next append may begin while the batch is synced. */
+function isLarge(batch: readonly Waiting[]): boolean {
+  let bytes = 0;
+  for (const { request } of batch) bytes += payloadBytesOf(request);
+  return bytes >= LARGE_BATCH_BYTES;
 }
 
 /** Takes one append's worth of requests from the front of `waiting`: at least one. */

@@ -130,8 +130,8 @@ const sharedMutants: Mutant[] = [
     name: "journal: settles an append before the one in front of it",
     promise: "4. Sequence numbers have no gaps",
     file: "core/store/journal.ts",
-    from: "return before;",
-    to: "return undefined;",
+    from: "if (before) await before;",
+    to: "",
     tests: ["tests/core/store/journal_overlap_test.ts"],
   },
   {
