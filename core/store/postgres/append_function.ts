@@ -11,8 +11,8 @@
  * and as the default for the others. Repeats of an id within a unit are marked by the client (2),
  * so that only what is stored is looked up here.
  *
- * What it returns is JSON: `topics`, a list of [first_seq, last_seq, bytes], and `units`. Of a unit
- * that was stored: `first`, `count`, the ordinals that were stored before as `known` (with seq and
+ * What it returns is JSON: whether it is `durable`, `topics`, a list of [first_seq, last_seq, bytes],
+ * and `units`. Of a unit that was stored: `first`, `count`, the ordinals that were stored before as `known` (with seq and
  * key_seq), and the last number of each key before it as `keys`. Of one that was not: `actual`,
  * `subject`, `key`, `condition`, or the ordinals that were stored before.
  *
@@ -21,6 +21,11 @@
  * A given id under which an event waits (`evs.scheduled`) is a repeat that has no seq yet. A group
  * of which some wait is not stored: `waiting` names them.
  */
+
+/** What of the session's settings makes an append survive a power cut. */
+export const IS_DURABLE = `current_setting('fsync') = 'on'
+    AND current_setting('full_page_writes') = 'on'
+    AND current_setting('synchronous_commit') <> 'off'`;
 
 /** The number of the last event of a key; 0 if there is none. Redaction may have taken its key. */
 const LAST_NUMBER = (of: { topic: string; first: string; key: string }) =>
@@ -319,8 +324,8 @@ BEGIN
   FOR t IN 1 .. cardinality(t_name) LOOP
     heads := heads || ('[' || t_first[t] || ',' || t_last[t] || ',' || t_bytes[t] || ']');
   END LOOP;
-  reply := '{"topics":[' || array_to_string(heads, ',') || '],"units":['
-    || array_to_string(replies, ',') || ']}';
+  reply := '{"durable":' || (${IS_DURABLE})::text || ',"topics":[' || array_to_string(heads, ',')
+    || '],"units":[' || array_to_string(replies, ',') || ']}';
   UPDATE evs.producers AS p SET batch = p_batch, answer = reply, seen = now()
   WHERE p.producer = p_producer;
   RETURN reply;

@@ -9,6 +9,8 @@ import type { AppendPlan, AppendUnit } from "./append_plan.ts";
 export interface AppendAnswer {
   /** Nothing was stored: the events were checked by what is not so any more. */
   stale?: true;
+  /** It survives a power cut of the server, by the settings of its session. */
+  durable?: boolean;
   topics: [firstSeq: number, lastSeq: number, bytes: number][];
   units: UnitAnswer[];
 }

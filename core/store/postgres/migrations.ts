@@ -111,5 +111,7 @@ export const STORE_MIGRATIONS = {
     OUTBOX,
     APPEND_BESIDE_WAITING,
     HEADS,
+    // It says whether it is durable.
+    APPEND_AGAIN,
   ],
 };

@@ -33,6 +33,7 @@ import type {
   RedactRequest,
 } from "../store.ts";
 import { requestsIn, withoutRefused } from "./append_again.ts";
+import { IS_DURABLE } from "./append_function.ts";
 import { type AppendAnswer, headsOf, outcomesOf } from "./append_outcomes.ts";
 import { type AppendPlan, planAppend } from "./append_plan.ts";
 import { type DeletionContext, redactEvent, sweepLeftovers, truncateTopic } from "./deletion.ts";
@@ -67,10 +68,7 @@ export const PUBLISHED = "published";
 /** The kind of wake-ups that say that the outbox is used. */
 const OUTBOX = "outbox";
 
-/** What of the server's settings makes an append survive a power cut. */
-const DURABILITY = `SELECT current_setting('fsync') = 'on'
-  AND current_setting('full_page_writes') = 'on'
-  AND current_setting('synchronous_commit') <> 'off' AS durable`;
+const DURABILITY = `SELECT ${IS_DURABLE} AS durable`;
 
 /**
  * A {@link JournalStore} in a PostgreSQL database, version 14 or later. Several processes may use
@@ -173,8 +171,8 @@ export class PostgresEventStore implements JournalStore {
 
   /**
    * True if an append that resolved survives a power cut of the server: its settings `fsync`,
-   * `full_page_writes` and `synchronous_commit` say so: as of the last two seconds where somebody
-   * follows its topics, else as of the opening. False until the store has connected.
+   * `full_page_writes` and `synchronous_commit` say so, as of the last append, or of the last two
+   * seconds where somebody follows its topics. False until the store has connected.
    */
   get durable(): boolean {
     return this.#durable;
@@ -255,6 +253,7 @@ export class PostgresEventStore implements JournalStore {
         await this.#producer.append([now, this.#dedupWindow, ...rest.values]),
       );
       if (!answer.stale) {
+        this.#durable = answer.durable ?? this.#durable;
         const stored = outcomesOf(rest, answer);
         for (const [i, place] of places.entries()) outcomes[place] = stored[i]!;
         for (const [topic, head] of headsOf(rest, answer)) this.#heads.note(topic, head);

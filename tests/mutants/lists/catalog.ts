@@ -38,6 +38,10 @@ const COMPARE =
     ) OR p_schemas <> (SELECT c.rev FROM evs.counters AS c WHERE c.name = 'schemas') THEN
       RETURN '{"stale":true}';
     END IF;
+    IF given IS NOT NULL THEN
+      SELECT array_agg(s.topic || sep || s.id) INTO waiting FROM evs.scheduled AS s
+      WHERE s.topic = ANY (t_name) AND s.id = ANY (ids);
+    END IF;
   END IF;
 `;
 

@@ -143,6 +143,19 @@ async function saysWhatIsDurable(server: PostgresServer): Promise<void> {
   assert.equal(await durable(), false);
   await server.sql("ALTER DATABASE durable SET synchronous_commit = local");
   assert.equal(await durable(), true);
+  // Of one that runs, each append says so.
+  await server.sql("ALTER DATABASE durable RESET synchronous_commit");
+  const store = await PostgresEventStore.open(url);
+  const says = async (expected: boolean) => {
+    do await appendOne(store); while (store.durable !== expected);
+  };
+  await says(true);
+  for (const change of ["SET synchronous_commit = off", "RESET synchronous_commit"]) {
+    await server.sql(`ALTER SYSTEM ${change}`);
+    await server.sql("SELECT pg_reload_conf()");
+    await says(change.startsWith("RESET"));
+  }
+  await store.close();
   for (const setting of ["fsync", "full_page_writes"]) {
     await server.stop();
     await server.start({ [setting]: "off" });
