@@ -6,7 +6,10 @@ const BOTH = "docs/errors.md: state/stale: another process changed the same at t
 const CHECKED = "4.2 A schema registered on one node is checked by all";
 const REMOVED = "A topic is removed together with its events";
 
-const CATALOG = ["tests/core/broker/shared_catalog_test.ts"];
+const CATALOG = [
+  "tests/core/broker/shared_catalog_test.ts",
+  "tests/core/broker/catalog_crossing_test.ts",
+];
 const CROSSING = ["tests/core/broker/schema_crossing_test.ts"];
 const POSTGRES = ["tests/system/postgres/catalog_test.ts"];
 const APPENDS = ["tests/system/postgres/append_under_test.ts"];
@@ -275,7 +278,7 @@ export const catalogMutants: Mutant[] = [
     to: `    const plans = await this.schemas.plan(requests);
     const revs = this.#revs();
     if (dryRun) return plans;`,
-    tests: ["tests/core/broker/shared_catalog_test.ts"],
+    tests: ["tests/core/broker/catalog_crossing_test.ts"],
     filter: "a schema is compared",
   },
   {
@@ -284,7 +287,7 @@ export const catalogMutants: Mutant[] = [
     file: "core/broker/schema_gate.ts",
     from: "if (changes.length === 0) return plans;",
     to: "",
-    tests: ["tests/core/broker/shared_catalog_test.ts"],
+    tests: ["tests/core/broker/catalog_crossing_test.ts"],
     filter: "a schema that is registered again",
   },
   {
@@ -294,7 +297,7 @@ export const catalogMutants: Mutant[] = [
     from:
       "if (record.rev !== undefined && this.#drivers.get(name)?.record.rev === record.rev) return;",
     to: "if (this.#drivers.get(name)) return;",
-    tests: ["tests/core/broker/shared_catalog_test.ts"],
+    tests: ["tests/core/broker/catalog_crossing_test.ts"],
     filter: "takes the place",
   },
   {
@@ -303,7 +306,7 @@ export const catalogMutants: Mutant[] = [
     file: "core/topic/catalog.ts",
     from: "if (this.#topics.get(name)?.rev !== rev) this.#topics.set(name, record);",
     to: "",
-    tests: ["tests/core/broker/shared_catalog_test.ts"],
+    tests: ["tests/core/broker/catalog_crossing_test.ts"],
     filter: "takes the place",
   },
 ];
