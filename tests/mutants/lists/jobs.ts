@@ -173,7 +173,7 @@ export const jobMutants: Mutant[] = [
     from: "keys.filter(({ number }) => there.has(number));",
     to: "keys.filter(({ number }) => there.has(number) || number > 0);",
     tests: [SHARED_LIMITS],
-    filter: "faster to remove",
+    filter: "died again under the same id",
   },
   {
     name: "shared limits: more are removed than are too many",
