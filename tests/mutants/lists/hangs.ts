@@ -151,8 +151,8 @@ export const hangMutants: Mutant[] = [
     fault: "B11",
     promise: "27. Missing files are noticed",
     file: "core/store/sqlite/sqlite_error.ts",
-    from: "if (!isRefused) return undefined;",
-    to: "if (isRefused || !isRefused) return undefined;",
+    from: "if (!isRefusedByMachine(error)) return undefined;",
+    to: "if (isRefusedByMachine(error) !== undefined) return undefined;",
     tests: ["tests/core/store/sqlite/sqlite_error_test.ts"],
   },
   {
