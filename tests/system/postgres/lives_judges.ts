@@ -89,7 +89,7 @@ export function faultsIn(world: LivesWorld, stored: Stored): string[] {
     ...onePlaceEach(stored),
     ...eachDelivered(world, stored),
     ...attemptsRise(world.delivered),
-    ...keysInOrder(world.delivered),
+    ...keysInOrder(world),
   ];
 }
 
@@ -182,10 +182,12 @@ function attemptsRise(delivered: readonly Delivered[]): string[] {
  * First deliveries of a key are in the order of its events. A node that has not heard yet that the
  * subscription was removed delivers what it has, and no answer to that is taken.
  */
-function keysInOrder(delivered: readonly Delivered[]): string[] {
+function keysInOrder({ delivered, madeAt }: LivesWorld): string[] {
   const newest = new Map<string, number>();
   const begun = new Set<string>();
-  return delivered.flatMap(({ name, topic, key, seq, life, resets, taken }) => {
+  return delivered.flatMap(({ name, topic, key, seq, life: count, resets, taken }) => {
+    // Where it could not be removed, it is the one that was there before.
+    const life = count === undefined ? undefined : madeAt.get(`${name} ${count}`);
     const event = `${name} ${topic} ${seq}`;
     const isFirst = !begun.has(`${event} ${life}`) && !begun.has(`${event} ${undefined}`);
     begun.add(`${event} ${life}`);
