@@ -23,7 +23,7 @@ export const route = verb<BackupFlags, [string]>({
     ["backup evs.tar", "Everything, while the daemon is running."],
     ["backup nightly.tar --force", "Replace yesterday's backup."],
     ["backup - | ssh other 'cat > evs.tar'", "To another machine."],
-    ["backup evs.tar --store postgres://evs@db/events", "A PostgreSQL database."],
+    ["backup events.tar --store postgres://evs@db/events", "A PostgreSQL database."],
   ],
   parameters: {
     flags: {

@@ -84,6 +84,8 @@ evs replay orders --cloudevents >events.json
     // jq -e says with 4 that there was nothing to print, and that is well.
     "doctor --json | jq -e 'select(.level == \"warning\")'": { codes: [0, 4] },
     "backup nightly.tar --force": { before: "echo yesterday >nightly.tar" },
+    // There is no server of that name here.
+    "backup events.tar --store postgres://evs@db/events": { codes: [7] },
     "export | ssh other evs import": {
       before: "ssh other evs daemon start",
     },
@@ -249,6 +251,7 @@ head -n 1 "$log" | jq -c '.level = "error"' >>"$log"`,
     },
     "restore evs.tar": { before: "evs daemon stop; rm -r $HOME/.local/share/evs" },
     "restore - < evs.tar": { before: "rm -r $HOME/.local/share/evs" },
+    "restore evs.tar --store postgres://evs@db/events": { codes: [7] },
     "with -- sh -c 'evs publish t x 1 && evs expect t --timeout 5s'": { attempts: 5 },
     "import < events.ndjson": { before: "evs daemon start" },
   },
