@@ -123,8 +123,8 @@ export const postgresStoreMutants: Mutant[] = [
     name: "postgres: writes into a schema of somebody else",
     promise: REFUSED,
     file: "core/postgres/migrations.ts",
-    from: "if (found && found.objects > 0) {",
-    to: "if (found && found.objects < 0) {",
+    from: "if (found.objects === 0) return",
+    to: "if (found.objects >= 0) return",
     tests: ["tests/system/postgres/refusals_test.ts"],
   },
   {
