@@ -190,7 +190,7 @@ export function assertAlertCommand(command: readonly string[]): void {
 async function alert(this: EvsContext, flags: AlertFlags, ...command: string[]): Promise<void> {
   assertAlertCommand(command);
   const limits = limitsOf(flags);
-  const { AlertState, alertStateFile } = await import("./alerting/state_file.ts");
+  const { AlertState, alertStateFile, shortHash } = await import("./alerting/state_file.ts");
   const watching = await import("./alerting/watch.ts");
   const { HandlerGuard } = await import("./consumer/handler_guard.ts");
   const { name, once, subscription } = flags;
@@ -212,7 +212,9 @@ async function alert(this: EvsContext, flags: AlertFlags, ...command: string[]):
     subscription,
     name,
     host: Deno.hostname(),
+    holder: await shortHash(`${Deno.hostname()} ${state.path}`),
     everyMs: flags.every,
+    isOnce: once,
     command,
     // Whichever context becomes the current one meanwhile: commands stay with this daemon.
     environment: { ...Deno.env.toObject(), EVS_CONTEXT: this.contextUsed?.name ?? "none" },

@@ -1,6 +1,13 @@
 /** The nodes that share the daemon's database, for the routes. */
 import { NotFoundError, UnsupportedError } from "../core/base/errors.ts";
-import type { ClusterInfo, DrainRequest, NodeInfo, PartOwners } from "../core/protocol/node.ts";
+import type {
+  AlertTurn,
+  AlertTurnRequest,
+  ClusterInfo,
+  DrainRequest,
+  NodeInfo,
+  PartOwners,
+} from "../core/protocol/node.ts";
 import type { SubscriptionDriver } from "../core/delivery/driver.ts";
 import type { SharedCounts } from "../core/state/shared_counts.ts";
 import type { Exposition } from "./metrics.ts";
@@ -17,6 +24,8 @@ export interface ClusterSource {
   next(of: { topic: string; from: number; subscription: string }): Promise<number>;
   /** The database and its server. */
   facts(): Promise<Omit<ClusterInfo, "node" | "nodes">>;
+  /** Whether an `evs alert` is to tell what is of all nodes. */
+  alertTurn(request: AlertTurnRequest): Promise<AlertTurn>;
   /** What all nodes have to do, by subscription. */
   counts(): Promise<ReadonlyMap<string, SharedCounts>>;
   /** Writes the series that only nodes have. */
@@ -66,6 +75,11 @@ export class Cluster {
   /** The first seq that a subscription has not finished; what was there before counts as that. */
   next(of: { topic: string; from: number; subscription: string }): Promise<number> {
     return this.#source.next(of);
+  }
+
+  /** Whether an `evs alert` is to tell what is of all nodes. */
+  alertTurn(request: AlertTurnRequest): Promise<AlertTurn> {
+    return this.#source.alertTurn(request);
   }
 
   /** What all nodes have to do, by subscription. */

@@ -150,6 +150,7 @@ export class Database {
       node: () => state.node ?? "",
       nodes: () => state.nodes(),
       drain: (node, draining) => state.drainNode(node, draining),
+      alertTurn: (request) => state.alertTurn(request),
       counts: () => state.shared.counts(),
       owners: (subscription) => state.owners(subscription),
       next: async ({ topic, from, subscription }) => {

@@ -41,7 +41,8 @@ export async function alertStateFile(
   return `${state}/evs/alert/${name}-${await shortHash(place)}.json`;
 }
 
-async function shortHash(text: string): Promise<string> {
+/** A name for a text. */
+export async function shortHash(text: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return Array.from(new Uint8Array(digest, 0, 8), (byte) => byte.toString(16).padStart(2, "0"))
     .join("");

@@ -30,6 +30,11 @@ export class Untold {
     return queue.splice(queue[0]!.state === "begin" ? 2 : 1, 2);
   }
 
+  /** These are another one's to tell, or nobody's. */
+  drop(isDropped: (facts: Notice) => boolean): void {
+    for (const [key, queue] of this.#queues) if (isDropped(queue[0]!)) this.#queues.delete(key);
+  }
+
   /** The conditions with something to tell, the longest waiting first. */
   get keys(): string[] {
     return [...this.#queues.keys()];

@@ -5,8 +5,10 @@ import { didYouMean } from "../../core/base/suggest.ts";
 import type { Client } from "../../core/client/client.ts";
 import type { Paths } from "../../core/protocol/paths.ts";
 import { type Notice, noticeOf } from "./notice.ts";
+import { isOfAllNodes } from "./limit.ts";
 import { lookOf, see, type Sightings } from "./look.ts";
 import { type ClockTimes, type HeldCondition, judge, type Rules } from "./machine.ts";
+import { partOf, SharedTurn, withoutShared } from "./shared_turn.ts";
 import type { AlertState } from "./state_file.ts";
 import { Teller, type TellerOptions } from "./teller.ts";
 import { Untold } from "./untold.ts";
@@ -22,7 +24,11 @@ export interface AlertWatchOptions extends Omit<TellerOptions, "untold" | "onTol
   /** The name of this `evs alert`. */
   name: string;
   host: string;
+  /** Another one for each file of what was told: one `evs alert` of many is known by it. */
+  holder: string;
   everyMs: number;
+  /** It looks once, and exits. */
+  isOnce: boolean;
   clock: Clock;
   /** Something began or ended. */
   onChange: (facts: Notice) => void;
@@ -33,6 +39,9 @@ export class AlertWatch {
   readonly #options: AlertWatchOptions;
   readonly #untold: Untold;
   readonly #teller: Teller;
+  readonly #turn: SharedTurn;
+  /** The daemon shares a database with others. */
+  #isShared = false;
   #conditions: HeldCondition[];
   /** The data dir of the daemon, as it said itself. */
   #dataDir: string | undefined;
@@ -56,8 +65,13 @@ export class AlertWatch {
     this.#teller = new Teller({
       ...options,
       untold: this.#untold,
-      onTold: () => this.#save(),
+      onTold: () => {
+        this.#save();
+        void this.#keep();
+      },
     });
+    const { client, name, holder, everyMs, isOnce: once } = options;
+    this.#turn = new SharedTurn({ client, name, holder, everyMs, once });
   }
 
   /** Looks again and again until it is stopped. */
@@ -66,7 +80,13 @@ export class AlertWatch {
       await this.look();
       if (!this.#isStopping) await this.#pause();
     }
+    await this.#settled();
+  }
+
+  async #settled(): Promise<void> {
     await this.#teller.settled();
+    await this.#turn.settled();
+    this.#options.client.close();
   }
 
   /**
@@ -75,7 +95,7 @@ export class AlertWatch {
    */
   async once(): Promise<{ untold: number; isSaved: boolean; silent: EvsError | undefined }> {
     const { silent } = await this.look();
-    await this.#teller.settled();
+    await this.#settled();
     return { untold: this.#untold.all.length, isSaved: !this.#isDirty, silent: silent?.error };
   }
 
@@ -100,6 +120,7 @@ export class AlertWatch {
       noteDisk: (trouble) => this.#note("disk", trouble),
     });
     const { socket } = client;
+    const isOthers = await this.#takeTurn(seen);
     // While there are connections, an idle daemon looks after them once a second.
     client.close();
     if (seen.silent !== undefined) this.#isKnown = false;
@@ -108,7 +129,11 @@ export class AlertWatch {
     this.#noteMissing(seen);
     if (this.#isStopping) return seen;
     const now = this.#now();
-    const judged = judge(this.#conditions, lookOf(seen, { limits, now }), { rules, now });
+    const looked = lookOf(seen, { limits, now });
+    const judged = judge(this.#conditions, isOthers ? withoutShared(looked) : looked, {
+      rules,
+      now,
+    });
     this.#conditions = judged.conditions;
     const source = {
       name,
@@ -122,9 +147,43 @@ export class AlertWatch {
     for (const facts of happened) this.#add(facts);
     // Before the command runs: whatever it is told now is ended once, whenever this process ends.
     if (judged.changed || this.#isDirty) this.#save();
+    if (judged.changed) await this.#keep();
+    client.close();
     for (const facts of happened) this.#options.onChange(facts);
     this.#teller.go();
     return seen;
+  }
+
+  /**
+   * Asks whether what is of all nodes is this one's to judge; true if it is not, or that is not known.
+   * What it remembers of that is then what the one before it did, or nothing.
+   */
+  async #takeTurn({ silent }: Sightings): Promise<boolean> {
+    if (silent !== undefined) return this.#isShared;
+    if (!this.#isShared) return false;
+    const { held, taken } = await this.#turn.look(this.#now());
+    if (held === undefined) return true;
+    if (held && taken === undefined) return false;
+    const own = partOf({ conditions: this.#conditions, untold: [] }, { shared: false }).conditions;
+    const shared = taken && partOf(taken, { shared: true });
+    this.#isDirty ||= own.length < this.#conditions.length || shared !== undefined;
+    this.#conditions = [...own, ...shared?.conditions ?? []];
+    this.#untold.drop(({ alert }) => isOfAllNodes(alert));
+    for (const facts of shared?.untold ?? []) this.#add(facts);
+    return !held;
+  }
+
+  /** What is of all nodes is remembered where the next one finds it. */
+  async #keep(): Promise<void> {
+    if (!this.#turn.isHeld) return;
+    try {
+      const all = { conditions: this.#conditions, untold: this.#untold.all };
+      await this.#turn.keep(partOf(all, { shared: true }));
+      this.#note("turn", undefined);
+    } catch (error) {
+      if (!(error instanceof EvsError)) throw error;
+      this.#note("turn", error.message);
+    }
   }
 
   #add(facts: Notice): void {
@@ -152,8 +211,9 @@ export class AlertWatch {
   /** Asks a daemon that was not there before where its data dir is. */
   async #learn(): Promise<void> {
     if (this.#isKnown) return;
-    const { dataDir } = await this.#options.client.status();
+    const { dataDir, cluster } = await this.#options.client.status();
     this.#isKnown = true;
+    this.#isShared = cluster !== undefined;
     if (dataDir === this.#dataDir) return;
     this.#dataDir = dataDir;
     this.#isDirty = true;
@@ -218,5 +278,7 @@ const TROUBLES = {
   missing: (trouble: string) => trouble,
   disk: (trouble: string) => `the disk cannot be looked at: ${trouble}`,
   down: (trouble: string) => `nothing is judged until the daemon answers: ${trouble}`,
+  turn: (trouble: string) =>
+    `${trouble}; if this machine is lost before that works, another one may tell something twice`,
   state: (trouble: string) => `${trouble}; a restart before that works may tell something twice`,
 } as const;

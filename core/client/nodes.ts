@@ -1,6 +1,18 @@
 /** Requests about the nodes that share the daemon's database. */
-import type { DrainRequest, NodeInfo, NodesReply } from "../protocol/node.ts";
+import type {
+  AlertTurn,
+  AlertTurnRequest,
+  DrainRequest,
+  NodeInfo,
+  NodesReply,
+} from "../protocol/node.ts";
 import type { Client } from "./client.ts";
+
+/** Whether an `evs alert` is to tell what is of all nodes. */
+export async function alertTurn(client: Client, request: AlertTurnRequest): Promise<AlertTurn> {
+  const body = JSON.stringify(request);
+  return await client.call<AlertTurn>({ method: "POST", path: "/v1/alerts/turn", body });
+}
 
 /** All nodes that are known. */
 export async function listNodes(client: Client): Promise<NodeInfo[]> {

@@ -57,6 +57,26 @@ export interface ClusterInfo {
   nodes: NodeInfo[];
 }
 
+/** `POST /v1/alerts/turn`: an `evs alert` asks whether it tells what is of all nodes. */
+export interface AlertTurnRequest {
+  /** Of those with the same name, one does. */
+  name: string;
+  /** Who asks: the same for as long as it remembers by itself what it told. */
+  holder: string;
+  /** After how long of silence another one takes the turn, ms. */
+  ttlMs: number;
+  /** What is to be remembered; absent: the turn is asked for. */
+  memory?: string;
+}
+
+/** The reply. */
+export interface AlertTurn {
+  /** It is the turn of the one who asks. */
+  held: boolean;
+  /** What was remembered last, by whoever had the turn; absent: nothing, or it is not held. */
+  memory?: string;
+}
+
 /** `GET /v1/nodes`. */
 export interface NodesReply {
   nodes: NodeInfo[];

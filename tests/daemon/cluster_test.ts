@@ -30,6 +30,7 @@ function source(): ClusterSource & { drained: unknown[] } {
         ...{ database: "h:1/d", server: "16.1", durable: true, standbys: [] },
         oldestSnapshotMs: 0,
       }),
+    alertTurn: () => Promise.resolve({ held: false }),
     counts: () => Promise.resolve(new Map()),
     writeMetrics: () => {},
   };

@@ -163,6 +163,8 @@ class Tour {
     await this.#visit("GET", "/v1/asyncapi");
     await this.#visit("GET", "/v1/nodes", { code: "node/local" });
     await this.#visit("POST", "/v1/nodes/drain", { body: { node: NAME }, code: "node/local" });
+    const turn = { name: "main", holder: NAME, ttlMs: 10_000 };
+    await this.#visit("POST", "/v1/alerts/turn", { body: turn, code: "node/local" });
     await this.#visit("GET", "/metrics");
   }
 

@@ -412,4 +412,13 @@ export const STATE_MIGRATIONS: readonly string[] = [
     ADD COLUMN waiting text;                   -- why it does not get on
   `,
   CURSOR_TURNS,
+  // Which evs alert tells what is of all nodes: see core/state/postgres/alert_turns.ts.
+  `
+  CREATE TABLE evs.alerts (
+    name text PRIMARY KEY,
+    holder text NOT NULL,                      -- says so again and again
+    seen timestamptz NOT NULL,                 -- when it did last
+    memory text                                -- what holds, and what was not told yet
+  )
+  `,
 ];

@@ -10,7 +10,7 @@ import type { AuditQuery, AuditRecord } from "../../event/audit.ts";
 import { openPostgres, type Postgres } from "../../postgres/connection.ts";
 import { migrate } from "../../postgres/migrations.ts";
 import { type Patience, patiently, repeatable } from "../../postgres/patience.ts";
-import type { NodeInfo, PartOwners } from "../../protocol/node.ts";
+import type { AlertTurn, AlertTurnRequest, NodeInfo, PartOwners } from "../../protocol/node.ts";
 import type { PostgresOptions } from "../../postgres/url.ts";
 import type { GroupRecord } from "../group_rules.ts";
 import type {
@@ -30,6 +30,7 @@ import type {
 } from "../state.ts";
 import type { Transact } from "../shared_act.ts";
 import { PostgresAct } from "./acts.ts";
+import { alertTurn } from "./alert_turns.ts";
 import { changesCatalog } from "../catalog_diff.ts";
 import { CATALOG } from "./catalog_watch.ts";
 import type { WakeUps } from "../../postgres/wake_ups.ts";
@@ -268,6 +269,16 @@ export class PostgresState implements State {
    */
   owners(subscription: string): Promise<PartOwners[]> {
     return readOwners((text, values) => this.#postgres.query("read", text, values), subscription);
+  }
+
+  /**
+   * Whether an `evs alert` is to tell what is of all nodes.
+   * @internal
+   */
+  alertTurn(request: AlertTurnRequest): Promise<AlertTurn> {
+    return repeatable(() =>
+      alertTurn((text, values) => this.#postgres.query("state", text, values), request)
+    );
   }
 
   /**

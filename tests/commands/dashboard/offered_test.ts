@@ -20,6 +20,7 @@ const LEFT_OUT: Record<string, string> = {
   "POST /v1/subscriptions/{name}/processed": "for publishers and consumers",
   "POST /v1/damage/accept": "needs somebody at the machine",
   "POST /v1/nodes/drain": "needs somebody at the machine",
+  "POST /v1/alerts/turn": "is between evs alerts",
   "POST /v1/shutdown": "needs somebody at the machine",
 };
 

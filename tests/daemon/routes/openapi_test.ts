@@ -130,6 +130,8 @@ async function callSchemas(call: Call): Promise<void> {
 async function callNodes(call: Call): Promise<void> {
   await call("GET", "/v1/nodes", { status: 501 });
   await call("POST", "/v1/nodes/drain", { body: { draining: false }, status: 501 });
+  const turn = { name: "main", holder: "here", ttlMs: 10_000 };
+  await call("POST", "/v1/alerts/turn", { body: turn, status: 501 });
 }
 
 async function callScheduled(call: Call): Promise<void> {
