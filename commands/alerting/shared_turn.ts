@@ -95,7 +95,7 @@ export function withoutShared({ readings, unseen }: Look): Look {
 }
 
 /** The part of what is remembered that is of all nodes, or the rest of it. Pure. */
-export function partOf(
+export function turnPartOf(
   { conditions, untold }: { conditions: readonly HeldCondition[]; untold: readonly Notice[] },
   { shared }: { shared: boolean },
 ): Pick<Remembered, "conditions" | "untold"> {

@@ -8,7 +8,7 @@ import { type Notice, noticeOf } from "./notice.ts";
 import { isOfAllNodes } from "./limit.ts";
 import { lookOf, see, type Sightings } from "./look.ts";
 import { type ClockTimes, type HeldCondition, judge, type Rules } from "./machine.ts";
-import { partOf, SharedTurn, withoutShared } from "./shared_turn.ts";
+import { SharedTurn, turnPartOf, withoutShared } from "./shared_turn.ts";
 import type { AlertState } from "./state_file.ts";
 import { Teller, type TellerOptions } from "./teller.ts";
 import { Untold } from "./untold.ts";
@@ -164,8 +164,9 @@ export class AlertWatch {
     const { held, taken } = await this.#turn.look(this.#now());
     if (held === undefined) return true;
     if (held && taken === undefined) return false;
-    const own = partOf({ conditions: this.#conditions, untold: [] }, { shared: false }).conditions;
-    const shared = taken && partOf(taken, { shared: true });
+    const own =
+      turnPartOf({ conditions: this.#conditions, untold: [] }, { shared: false }).conditions;
+    const shared = taken && turnPartOf(taken, { shared: true });
     this.#isDirty ||= own.length < this.#conditions.length || shared !== undefined;
     this.#conditions = [...own, ...shared?.conditions ?? []];
     this.#untold.drop(({ alert }) => isOfAllNodes(alert));
@@ -178,7 +179,7 @@ export class AlertWatch {
     if (!this.#turn.isHeld) return;
     try {
       const all = { conditions: this.#conditions, untold: this.#untold.all };
-      await this.#turn.keep(partOf(all, { shared: true }));
+      await this.#turn.keep(turnPartOf(all, { shared: true }));
       this.#note("turn", undefined);
     } catch (error) {
       if (!(error instanceof EvsError)) throw error;

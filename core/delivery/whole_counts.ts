@@ -68,8 +68,8 @@ export function wholeCounts(
   const since = [own, ...loads].flatMap(({ leasedSince }) => leasedSince ?? []);
   return {
     positions,
-    pending: own.pending + sum(loads.map(({ pending }) => pending)) + // Never nothing if something may wait.
-      Math.ceil(sum(behind)),
+    // Rounded up: never nothing if something may wait.
+    pending: own.pending + sum(loads.map(({ pending }) => pending)) + Math.ceil(sum(behind)),
     leased: own.leased + sum(loads.map(({ leased }) => leased)),
     scheduled: own.scheduled + sum(loads.map(({ scheduled }) => scheduled)) +
       sum(free.map((part) => states.get(part)?.scheduled ?? 0)),

@@ -17,7 +17,7 @@ const KEEP = `
   RETURNING memory`;
 
 /** Takes the turn, or has it still; with a memory, only keeps that for as long as it has it. */
-export async function alertTurn(
+export async function takeAlertTurn(
   query: Query,
   { name, holder, ttlMs, memory }: AlertTurnRequest,
 ): Promise<AlertTurn> {

@@ -30,7 +30,7 @@ import type {
 } from "../state.ts";
 import type { Transact } from "../shared_act.ts";
 import { PostgresAct } from "./acts.ts";
-import { alertTurn } from "./alert_turns.ts";
+import { takeAlertTurn } from "./alert_turns.ts";
 import { changesCatalog } from "../catalog_diff.ts";
 import { CATALOG } from "./catalog_watch.ts";
 import type { WakeUps } from "../../postgres/wake_ups.ts";
@@ -277,7 +277,7 @@ export class PostgresState implements State {
    */
   alertTurn(request: AlertTurnRequest): Promise<AlertTurn> {
     return repeatable(() =>
-      alertTurn((text, values) => this.#postgres.query("state", text, values), request)
+      takeAlertTurn((text, values) => this.#postgres.query("state", text, values), request)
     );
   }
 

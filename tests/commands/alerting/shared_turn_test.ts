@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { isOfAllNodes, MEASURES } from "../../../commands/alerting/limit.ts";
 import type { HeldCondition } from "../../../commands/alerting/machine.ts";
 import type { Notice } from "../../../commands/alerting/notice.ts";
-import { partOf, withoutShared } from "../../../commands/alerting/shared_turn.ts";
+import { turnPartOf, withoutShared } from "../../../commands/alerting/shared_turn.ts";
 
 Deno.test("isOfAllNodes tells what each node would say from what is a daemon's or a machine's own", () => {
   assert.deepEqual(MEASURES.filter((measure) => !isOfAllNodes(measure)), [
@@ -23,7 +23,7 @@ Deno.test("withoutShared sees nothing of what another one tells: it neither begi
   ]);
 });
 
-Deno.test("partOf divides what is remembered into what is of all nodes and the rest", () => {
+Deno.test("turnPartOf divides what is remembered into what is of all nodes and the rest", () => {
   const condition = (measure: string) => ({ measure, id: measure }) as unknown as HeldCondition;
   const notice = (alert: string) => ({ alert }) as unknown as Notice;
   const all = {
@@ -31,7 +31,7 @@ Deno.test("partOf divides what is remembered into what is of all nodes and the r
     untold: [notice("dlq"), notice("down")],
   };
   const ids = (shared: boolean) => {
-    const { conditions, untold } = partOf(all, { shared });
+    const { conditions, untold } = turnPartOf(all, { shared });
     return [...conditions.map(({ id }) => id), ...untold.map(({ alert }) => alert)];
   };
   assert.deepEqual(ids(true), ["lag", "dlq"]);

@@ -284,8 +284,8 @@ export const brokerMutants: Mutant[] = [
     name: "redacted events: another event of the id counts as redacted",
     promise: REDACTED,
     file: "core/state/redactions.ts",
-    from: "    return record?.done && storedRedactionOf(event) === undefined ? undefined : record;",
-    to: "    return record;",
+    from: "if (storedRedactionOf(event) === undefined) return undefined;",
+    to: "",
     tests: ["tests/core/broker/redact_same_id_test.ts"],
   },
   {

@@ -235,8 +235,8 @@ export const cliMutants: Mutant[] = [
   {
     name: "alert: begins before it has held for as long as was asked",
     ...machine,
-    from: 'const needed = reading.measure === "down" ? limit.value : rules.forMs;',
-    to: 'const needed = reading.measure === "down" ? limit.value : 0;',
+    from: "const needed = isLasting(reading.measure) ? limit.value : rules.forMs;",
+    to: "const needed = isLasting(reading.measure) ? limit.value : 0;",
   },
   {
     name: "alert: ends what another one watches",

@@ -108,7 +108,7 @@ export const databaseMutants: Mutant[] = [
   {
     ...reach,
     name: "reach: never says that a database is there again",
-    from: "this.problem = undefined;",
-    to: "this.problem = this.problem;",
+    from: "this.#away = undefined;",
+    to: "this.#away = this.#away;",
   },
 ];
