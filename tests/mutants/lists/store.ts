@@ -10,6 +10,7 @@ import { postgresStateMutants } from "./postgres_state.ts";
 import { databaseBackupMutants } from "./database_backup.ts";
 import { databaseDoctorMutants } from "./database_doctor.ts";
 import { outboxMutants } from "./outbox.ts";
+import { scheduledNodesMutants } from "./scheduled_nodes.ts";
 import { postgresStoreMutants } from "./postgres_store.ts";
 import { sqliteStoreMutants } from "./sqlite_store.ts";
 import { stateMutants } from "./state.ts";
@@ -368,6 +369,7 @@ export const storeMutants: Mutant[] = [
   ...postgresStateMutants,
   ...postgresStoreMutants,
   ...outboxMutants,
+  ...scheduledNodesMutants,
   ...databaseBackupMutants,
   ...databaseDoctorMutants,
   ...threadMutants,

@@ -171,3 +171,54 @@ Deno.test("what was due while the database was away is published when it is back
     cuts.away = false;
     await until(async () => (await stored(sql)).length === 1);
   }));
+
+/** Changes what a request that is held is about, unless another one was quicker; then it is let go. */
+async function changed(
+  { cuts, node, sql }: { cuts: Cuts; node: SchedulingNode; sql(text: string): Promise<unknown[]> },
+  { id, change }: { id: string; change: string },
+): Promise<boolean> {
+  await node.broker.publish("t", "later", "before", { id, schedule: { delayMs: LONG } });
+  cuts.cutAt({ text: id, held: true });
+  const held = cuts.cuts + 1;
+  await letBeDue(sql, node);
+  await until(() => cuts.cuts === held);
+  const rows = await sql(change);
+  await cuts.release();
+  return rows.length > 0;
+}
+
+const contents = (sql: (text: string) => Promise<Record<string, unknown>[]>, id: string) =>
+  sql(`SELECT payload FROM evs.events WHERE id = '${id}'`);
+
+Deno.test("an event that was changed since a node has read it is published as it is now", () =>
+  withCuts(async (place) => {
+    for (let n = 0;; n++) {
+      const id = `changed-event-${n}`;
+      const change = `UPDATE evs.scheduled
+        SET line = convert_to(replace(convert_from(line, 'UTF8'), 'before', 'after'), 'UTF8')
+        WHERE id = '${id}' RETURNING 1`;
+      const isChanged = await changed(place, { id, change });
+      await until(async () => (await contents(place.sql, id)).length === 1);
+      // The node may have been quicker, to publish it again.
+      if (!isChanged) continue;
+      assert.deepEqual(await contents(place.sql, id), [{ payload: '"after"' }]);
+      break;
+    }
+  }));
+
+Deno.test("an event whose topic was changed since a node has read it stays, and is published", () =>
+  withCuts(async (place) => {
+    for (let n = 0;; n++) {
+      const id = `moved-event-${n}`;
+      const change = `WITH there AS (SELECT 1 FROM evs.scheduled WHERE id = '${id}'),
+        counted AS (UPDATE evs.counters SET rev = rev + 1 WHERE name = 'catalog')
+        UPDATE evs.topic_options SET rev = rev + 1 WHERE name = 't' AND EXISTS (SELECT 1 FROM there)
+        RETURNING 1`;
+      const isChanged = await changed(place, { id, change });
+      const either = `SELECT 1 FROM evs.scheduled WHERE id = '${id}'
+        UNION ALL SELECT 1 FROM evs.events WHERE id = '${id}'`;
+      assert.equal((await place.sql(either)).length, 1, "it waits, or was published");
+      await until(async () => (await contents(place.sql, id)).length === 1);
+      if (isChanged) break;
+    }
+  }));
