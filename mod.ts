@@ -12,6 +12,8 @@
  *
  * @module
  */
+import "./core/broker/shared_modules.ts";
+
 export {
   type BrokerOptions,
   type CreateTopicOptions,

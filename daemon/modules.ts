@@ -5,6 +5,7 @@
  * named before (docs/adr/0046-source-maps.md). `deno task modules` writes the list.
  */
 import "../core/base/ansi.ts";
+import "../core/base/brought_module.ts";
 import "../core/base/buffer_pool.ts";
 import "../core/base/bytes.ts";
 import "../core/base/checksum.ts";
@@ -102,9 +103,6 @@ import "../core/dead_letter/move.ts";
 import "../core/dead_letter/order.ts";
 import "../core/dead_letter/queue.ts";
 import "../core/dead_letter/resumable.ts";
-import "../core/dead_letter/shared_jobs.ts";
-import "../core/dead_letter/shared_limits.ts";
-import "../core/dead_letter/shared_move.ts";
 import "../core/dead_letter/small_transactions.ts";
 import "../core/delivery/begin_ahead.ts";
 import "../core/delivery/begun_deliveries.ts";
@@ -160,7 +158,6 @@ import "../core/delivery/scheduled_retries.ts";
 import "../core/delivery/seek.ts";
 import "../core/delivery/seq_set.ts";
 import "../core/delivery/settings.ts";
-import "../core/delivery/shared_seek.ts";
 import "../core/delivery/start_offset.ts";
 import "../core/delivery/storable.ts";
 import "../core/delivery/subscription.ts";

@@ -4,6 +4,7 @@
  *
  * The database is reached, and what is wrong with it is told, before anything is written anywhere.
  */
+import "../core/broker/shared_modules.ts";
 import { systemClock } from "../core/base/clock.ts";
 import { defined } from "../core/base/defined.ts";
 import { DataDirError, InvalidArgumentError } from "../core/base/errors.ts";

@@ -2,6 +2,7 @@
  * A broker of this process on a PostgreSQL database: events and everything else are there. `connect`
  * loads this, and what it imports, only for the URL of a database.
  */
+import "./shared_modules.ts";
 import { defined } from "../base/defined.ts";
 import { machineName } from "../base/machine_name.ts";
 import { environment } from "../protocol/paths.ts";

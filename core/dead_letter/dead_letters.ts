@@ -10,6 +10,7 @@ import type {
 } from "../protocol/protocol.ts";
 import { type Redelivery, redeliveryOf } from "../delivery/redeliver.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
+import { broughtModule } from "../base/brought_module.ts";
 import { ConflictError, InvalidArgumentError, NotFoundError } from "../base/errors.ts";
 import { type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
@@ -17,7 +18,7 @@ import type { ActOptions } from "../event/audit.ts";
 import { auditedDeadLetters } from "./audited_act.ts";
 import { StateDeadLetterGroups } from "./groups.ts";
 import { type DeadLetterJobs, LocalDeadLetterJobs } from "./jobs.ts";
-import { SharedDeadLetterJobs } from "./shared_jobs.ts";
+import type * as SharedJobsModule from "./shared_jobs.ts";
 import { copyOf, newestNumber, refuseGone } from "./entries.ts";
 import { moveDeadLetters, removeDeadLetters } from "./move.ts";
 import { countBySubscription, ResumableAction } from "./resumable.ts";
@@ -58,6 +59,8 @@ export interface DeadLettersOptions {
 /** An action on those that are there at a certain time. */
 type BoundAction = DeadLetterAction & Pick<BoundDeadLetterFilter, "upTo">;
 
+const sharedJobs = () => broughtModule<typeof SharedJobsModule>("core/dead_letter/shared_jobs.ts");
+
 /** Lists, shows, retries and removes dead letters. */
 export class DeadLetters {
   readonly #state: State;
@@ -82,7 +85,7 @@ export class DeadLetters {
     this.groups = new StateDeadLetterGroups(state, clock);
     const context = { state, subscriptions, clock, onError, shared, deadLetters: this };
     this.jobs = shared && state.shared
-      ? new SharedDeadLetterJobs(context, state.shared.jobs)
+      ? new (sharedJobs().SharedDeadLetterJobs)(context, state.shared.jobs)
       : new LocalDeadLetterJobs(context, snapshot?.jobs ?? []);
   }
 

@@ -3,7 +3,7 @@
  * at which time. So a wall clock that jumps, or a time that an import gives, expires nothing early.
  * Pure.
  */
-import type { DeadLetterMark } from "../state/state.ts";
+import type { DeadLetterKey, DeadLetterMark, RemovedDeadLetters } from "../state/state.ts";
 
 /** The shortest period between two marks, ms. */
 const SPACING_MS = 1000;
@@ -74,4 +74,19 @@ export class MarkEstimate {
     const isMarked = this.#newest <= (this.#marks.at(-1)?.number ?? 0);
     return isMarked ? this.#marks : [...this.#marks, { number: this.#newest, at: this.#at }];
   }
+}
+
+/** Why dead letters are removed. */
+export type LimitReached = "expired" | "capped";
+
+/** How many of each subscription and topic. */
+export function removalsOf(
+  keys: readonly DeadLetterKey[],
+  { why, lastAt }: { why: LimitReached; lastAt: number },
+): RemovedDeadLetters[] {
+  const of = Map.groupBy(keys, ({ subscription, topic }) => `${subscription}\n${topic}`);
+  return Array.from(of.values(), (some) => {
+    const { subscription, topic } = some[0]!;
+    return { subscription, topic, expired: 0, capped: 0, [why]: some.length, lastAt };
+  });
 }

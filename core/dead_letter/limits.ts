@@ -3,6 +3,7 @@
  * the oldest of a subscription that has more than `deadMax`. Without limits nothing is ever removed.
  * In small transactions, counted per subscription and topic.
  */
+import { broughtModule } from "../base/brought_module.ts";
 import type { Clock } from "../base/clock.ts";
 import { turn } from "../base/in_turns.ts";
 import type { MaybePromise } from "../base/maybe_promise.ts";
@@ -21,8 +22,8 @@ import type {
 import type { DeadLetterQueue } from "./queue.ts";
 import { holdingAll } from "./move.ts";
 import { newestNumber } from "./entries.ts";
-import { removalsOf, type RemoveBeyond, removeBeyond } from "./shared_limits.ts";
-import { MarkEstimate, markSeen, thereSince } from "./expiry_rule.ts";
+import type * as SharedLimitsModule from "./shared_limits.ts";
+import { MarkEstimate, markSeen, removalsOf, thereSince } from "./expiry_rule.ts";
 
 /** Most entries removed in one transaction. */
 const STEP = 500;
@@ -246,7 +247,7 @@ export class DeadLetterLimits {
    */
   #remove(
     subscriptions: Iterable<string>,
-    about: Pick<RemoveBeyond, "why" | "max">,
+    about: Pick<SharedLimitsModule.RemoveBeyond, "why" | "max">,
     find: () => Promise<readonly DeadLetterKey[]>,
   ): Promise<void> {
     const remove = async () => this.#commit(await find(), about);
@@ -258,13 +259,16 @@ export class DeadLetterLimits {
 
   async #commit(
     keys: readonly DeadLetterKey[],
-    { why, max }: Pick<RemoveBeyond, "why" | "max">,
+    { why, max }: Pick<SharedLimitsModule.RemoveBeyond, "why" | "max">,
   ): Promise<void> {
     if (keys.length === 0) return;
     const { state, clock } = this.#context;
     const lastAt = Math.round(clock.now());
     const { transact } = state;
-    if (transact) return this.#note(await removeBeyond(keys, { transact, why, max, lastAt }));
+    if (transact) {
+      const { removeBeyond } = sharedLimits();
+      return this.#note(await removeBeyond(keys, { transact, why, max, lastAt }));
+    }
     const removals = removalsOf(keys, { why, lastAt });
     await state.commit([
       ...keys.map((key): StateChange => ({ op: "dead.expire", key })),
@@ -273,6 +277,9 @@ export class DeadLetterLimits {
     this.#note(removals);
   }
 }
+
+const sharedLimits = () =>
+  broughtModule<typeof SharedLimitsModule>("core/dead_letter/shared_limits.ts");
 
 function keyOf({ subscription, topic }: { subscription: string; topic: string }): string {
   return `${subscription}\n${topic}`;

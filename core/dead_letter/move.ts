@@ -3,6 +3,7 @@
  * number of subscriptions. Neither events nor attempts come into memory; the writer of the state
  * moves them with SQL.
  */
+import { broughtModule } from "../base/brought_module.ts";
 import { planRedeliveryFromState, type Redelivery } from "../delivery/redeliver.ts";
 import type { SubscriptionDriver } from "../delivery/driver.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
@@ -10,11 +11,13 @@ import type { Plan } from "../delivery/plan.ts";
 import type { ActRows } from "../state/shared_act.ts";
 import type { State, StateChange } from "../state/state.ts";
 import { keyOf, readEntries, removal } from "./entries.ts";
-import { moveShared, removeShared } from "./shared_move.ts";
+import type * as SharedMoveModule from "./shared_move.ts";
 import { deadLetterName } from "../state/dead_letter_name.ts";
 
 /** Entries looked up at once; other work runs in between. */
 const CHUNK = 500;
+
+const sharedMove = () => broughtModule<typeof SharedMoveModule>("core/dead_letter/shared_move.ts");
 
 /** What both acts on dead letters need. */
 export interface MoveContext {
@@ -53,7 +56,7 @@ export async function moveDeadLetters(
   const isHere = (entry: Redelivery) => !targetOf(entry).ledger.lasts;
   // Those of subscriptions that live in this process alone; the others, with what goes with all.
   const here = await moveHere(entries.filter(isHere), { ...context, also: undefined });
-  const there = await moveShared(entries.filter((entry) => !isHere(entry)), {
+  const there = await sharedMove().moveShared(entries.filter((entry) => !isHere(entry)), {
     ...context,
     transact,
     targetOf,
@@ -90,7 +93,7 @@ export async function removeDeadLetters(
 ): Promise<readonly Redelivery[]> {
   const { state, subscriptions, also } = context;
   const { transact } = state;
-  if (transact) return await removeShared(entries, { ...context, transact });
+  if (transact) return await sharedMove().removeShared(entries, { ...context, transact });
   const names = entries.map(({ subscription }) => subscription);
   return await holdingAll(names, subscriptions, async () => {
     const there = await stillThere(entries, context);

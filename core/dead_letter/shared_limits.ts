@@ -2,11 +2,9 @@
  * Removes dead letters beyond the limits of their topic where several nodes share the state, each of
  * which applies them: what one removes is counted by that one, in the same transaction.
  */
+import { type LimitReached, removalsOf } from "./expiry_rule.ts";
 import type { Transact } from "../state/shared_act.ts";
 import type { DeadLetterKey, RemovedDeadLetters, StateChange } from "../state/state.ts";
-
-/** Why they are removed. */
-export type LimitReached = "expired" | "capped";
 
 /** What is removed. */
 export interface RemoveBeyond {
@@ -40,17 +38,5 @@ export function removeBeyond(
       ];
       return { changes, result: counts };
     },
-  });
-}
-
-/** How many of each subscription and topic. */
-export function removalsOf(
-  keys: readonly DeadLetterKey[],
-  { why, lastAt }: { why: LimitReached; lastAt: number },
-): RemovedDeadLetters[] {
-  const of = Map.groupBy(keys, ({ subscription, topic }) => `${subscription}\n${topic}`);
-  return Array.from(of.values(), (some) => {
-    const { subscription, topic } = some[0]!;
-    return { subscription, topic, expired: 0, capped: 0, [why]: some.length, lastAt };
   });
 }

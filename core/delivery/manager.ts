@@ -1,4 +1,5 @@
 /** All subscriptions of a broker, driven by driver.ts. What a caller is told is durable by then. */
+import { broughtModule } from "../base/brought_module.ts";
 import { defined } from "../base/defined.ts";
 import type {
   PauseRequest,
@@ -29,7 +30,7 @@ import { SubscriptionDriver } from "./driver.ts";
 import type { DriverContext } from "./driver_context.ts";
 import { AGAIN_MS } from "./committer.ts";
 import { planSeek, seekTargets } from "./seek.ts";
-import { seekShared } from "./shared_seek.ts";
+import type * as SharedSeek from "./shared_seek.ts";
 import { TimedPauses } from "./timed_pauses.ts";
 import type { QueueStart } from "./queue.ts";
 import { LeaseRequests } from "./lease_requests.ts";
@@ -450,6 +451,7 @@ export class SubscriptionManager extends LeaseRequests {
     };
     if (isElsewhere) {
       const now = () => driver.now();
+      const { seekShared } = broughtModule<typeof SharedSeek>("core/delivery/shared_seek.ts");
       return await seekShared(request, { record, starts, store, now, transact, shared, also });
     }
     const targets = () => {

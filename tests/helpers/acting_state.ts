@@ -3,6 +3,7 @@
  * at a time. What makes them one transaction in a database is shown where there is one
  * (tests/system/postgres/acts_rows_test.ts).
  */
+import "../../core/broker/shared_modules.ts";
 import { systemClock } from "../../core/base/clock.ts";
 import { partOf } from "../../core/event/part.ts";
 import { MemoryState } from "../../core/state/memory.ts";

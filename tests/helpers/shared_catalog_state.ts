@@ -3,6 +3,7 @@
  * claims, rows of retries and wake-ups take some turns each, as many as a test draws, and a test can
  * hold them.
  */
+import "../../core/broker/shared_modules.ts";
 import assert from "node:assert/strict";
 import { type Clock, systemClock } from "../../core/base/clock.ts";
 import {

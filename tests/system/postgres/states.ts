@@ -1,4 +1,5 @@
 /** A server for the tests of a file, and states on databases of their own. */
+import "../../../core/broker/shared_modules.ts";
 import { openPostgres } from "../../../core/postgres/connection.ts";
 import { PostgresState } from "../../../core/state/postgres/postgres_state.ts";
 import type { StateUnderTest } from "../../core/state/conformance.ts";
