@@ -77,6 +77,8 @@ export function startParts(
   const { subscriptions, scheduled, outbox, deadLetters, shared } = parts;
   if (shared) parts.journals.recheck = recheckBy({ shared, topics, gate });
   const stores = openStores(parts, snapshot.topics);
+  // Who waits for what others have changed waits for nothing then.
+  stores.catch(() => shared?.close());
   const redacted = (records: readonly RedactionRecord[]) => parts.redactor.learn(records);
   // Others may have changed what the snapshot says before this node could hear of it.
   const opened = shared

@@ -55,8 +55,10 @@ export class SharedCatalog implements CatalogRefresh {
   #isReading = false;
   /** The read that has not begun yet. */
   #next: Promise<void> | undefined;
-  /** Resolves when the last read that was asked for is done. */
-  #last: Promise<void> = Promise.resolve();
+  /** It is told of its users, or closed before that. */
+  readonly #begun: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  /** Resolves when the last read that was asked for is done; none is before it has begun. */
+  #last: Promise<void> = this.#begun.promise;
   #stopListening: (() => void) | undefined;
   #isClosed = false;
 
@@ -69,6 +71,7 @@ export class SharedCatalog implements CatalogRefresh {
     const { shared, state } = this.#context;
     this.#known = { ...snapshot, schemasRev: 0 };
     this.#users = users;
+    this.#begun.resolve();
     state.onCommit((changes) => this.#sending(changes));
     this.#stopListening = shared.onCatalog(() => this.#refreshSoon());
     return this.refresh();
@@ -115,7 +118,8 @@ export class SharedCatalog implements CatalogRefresh {
   }
 
   async #learn(): Promise<void> {
-    const { gate } = this.#users!;
+    if (!this.#users) return; // it was closed before it began
+    const { gate } = this.#users;
     const before = this.#kept.length;
     const read = await this.#context.shared.catalog();
     const now = () => withCatalogChanges(read, this.#kept.slice(before));
@@ -167,6 +171,7 @@ export class SharedCatalog implements CatalogRefresh {
   /** Learns nothing more; resolves when nothing is under way. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#begun.resolve();
     this.#stopListening?.();
     await this.#last;
   }

@@ -5,6 +5,12 @@
 import assert from "node:assert/strict";
 import fc from "../../packages/fast_check.ts";
 import type { EventBroker } from "../../../mod.ts";
+import {
+  type CatalogUsers,
+  SharedCatalog,
+  type SharedCatalogContext,
+} from "../../../core/broker/shared_catalog.ts";
+import type { StateSnapshot } from "../../../core/state/state.ts";
 import { catalogNodes as nodes, codeOf, told } from "../../helpers/catalog_nodes.ts";
 import { dose } from "../../helpers/dose.ts";
 import { randomFrom } from "../../helpers/flip.ts";
@@ -193,3 +199,27 @@ Deno.test("three brokers know what the state says, whatever they did at the same
     ),
     { numRuns: dose(25), file: FILE },
   ));
+
+Deno.test("refresh that is asked for while the broker opens reads when it is open, or not at all", async () => {
+  let reads = 0;
+  const state = { onCommit: () => {} };
+  const shared = {
+    catalog: () => (reads++, Promise.reject(new Error("read"))),
+    onCatalog: () => () => {},
+  };
+  const make = () =>
+    new SharedCatalog({ shared, state, onError: () => {} } as unknown as SharedCatalogContext);
+  const opening = make();
+  const early = opening.refresh();
+  await nextTurn();
+  assert.equal(reads, 0, "nobody could learn of it yet");
+  const failed = assert.rejects(early, /^Error: read$/);
+  const started = opening.start({} as StateSnapshot, { gate: {} } as CatalogUsers);
+  await assert.rejects(started, /^Error: read$/);
+  await failed;
+  const closed = make();
+  const never = closed.refresh();
+  await closed.close();
+  await never;
+  assert.equal(reads, 1, "once for both, and not by one that never opens");
+});
