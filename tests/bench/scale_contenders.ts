@@ -1,4 +1,5 @@
 /** What keeps events or jobs in PostgreSQL, ours and others, as the benchmark uses each of them. */
+import "../../core/broker/shared_modules.ts";
 import pg from "pg";
 import { EventBroker } from "../../core/broker/event_broker.ts";
 import { PostgresState } from "../../core/state/postgres/postgres_state.ts";
