@@ -3,7 +3,9 @@
  *
  * An event expires a time to live after it was accepted, whatever the wall clock does meanwhile. So
  * it expires by a clock of its own, the wall clock without its steps (core/store/age_clock.ts),
- * whose difference is part of the state. Nothing is read or stored while no event expires.
+ * whose difference is part of the state. Nothing is read or stored while no event expires. Nor is it
+ * where nodes share the state: their clock is the database's, and what one of them takes for a step
+ * of it is no other's.
  */
 import type { Clock } from "../base/clock.ts";
 import type { NewEvent } from "../event/event.ts";
@@ -44,12 +46,16 @@ export class ExpiryClock {
     });
   }
 
+  get #isShared(): boolean {
+    return this.#context.state.shared !== undefined;
+  }
+
   /** The time that events expire by, Unix ms. */
   now(): number {
     const skew = this.#skew;
     const now = Math.round(this.#clock.now());
     const isLate = this.#saved === undefined || now - this.#saved >= SAVE_EVERY_MS;
-    if (isLate || skew !== this.#skew) this.#save(now);
+    if (!this.#isShared && (isLate || skew !== this.#skew)) this.#save(now);
     return now;
   }
 
@@ -62,7 +68,7 @@ export class ExpiryClock {
 
   /** The change that stores how the clock stands, for the end; none if no event is to expire. */
   changes(): StateChange[] {
-    if (this.#saved === undefined) return [];
+    if (this.#saved === undefined || this.#isShared) return [];
     const newest = Math.round(this.#clock.now());
     return [{ op: "expiry.clock", record: { skew: this.#skew, newest } }];
   }

@@ -12,6 +12,7 @@ import {
   type PublishOptions,
 } from "../../../mod.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
+import { catalogNodes } from "../../helpers/catalog_nodes.ts";
 import { FakeClock, settled } from "../../helpers/fake_clock.ts";
 import { WatchedState } from "../../helpers/watched_state.ts";
 
@@ -376,4 +377,14 @@ Deno.test("a handler does not get what expires while it is busy with an earlier 
   assert.deepEqual(got, ["a", "c"]);
   assert.equal(await expired(parts), 1);
   await broker.close();
+});
+
+Deno.test("EventBroker stores no clock for events to expire by where nodes share the state", async () => {
+  await using test = await catalogNodes();
+  const { a, shared } = test;
+  await a.publish("t", "x", 1, { ttlMs: MINUTE });
+  assert.equal(shared.rows().expiryClock, undefined, "its own clock may be wrong for a moment");
+  const alone = brokerOn();
+  await publish(alone, "x", { ttlMs: MINUTE });
+  assert.ok(alone.state.load().expiryClock, "that of the only process is stored");
 });

@@ -309,4 +309,13 @@ export const catalogMutants: Mutant[] = [
     tests: ["tests/core/broker/catalog_crossing_test.ts"],
     filter: "takes the place",
   },
+  {
+    name: "catalog: a node stores what it takes for a step of the clock, for all",
+    promise: BOTH,
+    file: "core/broker/expiry_clock.ts",
+    from: "if (!this.#isShared && (isLate",
+    to: "if ((isLate",
+    tests: ["tests/core/broker/expiry_test.ts"],
+    filter: "nodes share",
+  },
 ];
