@@ -5,7 +5,6 @@
  * named before (docs/adr/0046-source-maps.md). `deno task modules` writes the list.
  */
 import "../core/base/ansi.ts";
-import "../core/base/brought_module.ts";
 import "../core/base/buffer_pool.ts";
 import "../core/base/bytes.ts";
 import "../core/base/checksum.ts";
@@ -19,6 +18,7 @@ import "../core/base/in_turns.ts";
 import "../core/base/key_hash.ts";
 import "../core/base/late_module.ts";
 import "../core/base/maybe_promise.ts";
+import "../core/base/module_registry.ts";
 import "../core/base/module_state.ts";
 import "../core/base/named_files.ts";
 import "../core/base/options.ts";

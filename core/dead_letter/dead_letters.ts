@@ -10,7 +10,7 @@ import type {
 } from "../protocol/protocol.ts";
 import { type Redelivery, redeliveryOf } from "../delivery/redeliver.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
-import { broughtModule } from "../base/brought_module.ts";
+import { registeredModule } from "../base/module_registry.ts";
 import { ConflictError, InvalidArgumentError, NotFoundError } from "../base/errors.ts";
 import { type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
@@ -59,7 +59,8 @@ export interface DeadLettersOptions {
 /** An action on those that are there at a certain time. */
 type BoundAction = DeadLetterAction & Pick<BoundDeadLetterFilter, "upTo">;
 
-const sharedJobs = () => broughtModule<typeof SharedJobsModule>("core/dead_letter/shared_jobs.ts");
+const sharedJobs = () =>
+  registeredModule<typeof SharedJobsModule>("core/dead_letter/shared_jobs.ts");
 
 /** Lists, shows, retries and removes dead letters. */
 export class DeadLetters {

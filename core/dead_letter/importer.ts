@@ -25,7 +25,7 @@ import { retryOf } from "../state/dead_letter_page.ts";
 import type { ActOn, ActRows, Transact } from "../state/shared_act.ts";
 import { commitTogether, holdingAll } from "./move.ts";
 import type * as SharedMove from "./shared_move.ts";
-import { broughtModule } from "../base/brought_module.ts";
+import { registeredModule } from "../base/module_registry.ts";
 import { partField } from "../event/part.ts";
 import { editedCopy, type ImportedDeadLetter, isUnchanged, recordOfImport } from "./imported.ts";
 import { deadLetterName, splitDeadLetterName } from "../state/dead_letter_name.ts";
@@ -248,7 +248,7 @@ export class DeadLetterImporter {
       const decided = await this.#decide(rows, chunk, now);
       const places = await rows.places(chunk.target, decided.sent);
       const placed = decided.sent.map((entry, n) => ({ entry, place: places[n]! }));
-      const { marksOf, takenOf } = broughtModule<typeof SharedMove>(SHARED_MOVE);
+      const { marksOf, takenOf } = registeredModule<typeof SharedMove>(SHARED_MOVE);
       const { taken } = takenOf(placed);
       const { changes, apply } = this.#also(decided, how);
       const retries = taken.map(({ entry, place: { part } }): StateChange => {

@@ -3,7 +3,7 @@
  * the oldest of a subscription that has more than `deadMax`. Without limits nothing is ever removed.
  * In small transactions, counted per subscription and topic.
  */
-import { broughtModule } from "../base/brought_module.ts";
+import { registeredModule } from "../base/module_registry.ts";
 import type { Clock } from "../base/clock.ts";
 import { turn } from "../base/in_turns.ts";
 import type { MaybePromise } from "../base/maybe_promise.ts";
@@ -279,7 +279,7 @@ export class DeadLetterLimits {
 }
 
 const sharedLimits = () =>
-  broughtModule<typeof SharedLimitsModule>("core/dead_letter/shared_limits.ts");
+  registeredModule<typeof SharedLimitsModule>("core/dead_letter/shared_limits.ts");
 
 function keyOf({ subscription, topic }: { subscription: string; topic: string }): string {
   return `${subscription}\n${topic}`;

@@ -3,7 +3,7 @@
  * number of subscriptions. Neither events nor attempts come into memory; the writer of the state
  * moves them with SQL.
  */
-import { broughtModule } from "../base/brought_module.ts";
+import { registeredModule } from "../base/module_registry.ts";
 import { planRedeliveryFromState, type Redelivery } from "../delivery/redeliver.ts";
 import type { SubscriptionDriver } from "../delivery/driver.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
@@ -17,7 +17,8 @@ import { deadLetterName } from "../state/dead_letter_name.ts";
 /** Entries looked up at once; other work runs in between. */
 const CHUNK = 500;
 
-const sharedMove = () => broughtModule<typeof SharedMoveModule>("core/dead_letter/shared_move.ts");
+const sharedMove = () =>
+  registeredModule<typeof SharedMoveModule>("core/dead_letter/shared_move.ts");
 
 /** What both acts on dead letters need. */
 export interface MoveContext {

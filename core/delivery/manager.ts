@@ -1,5 +1,5 @@
 /** All subscriptions of a broker, driven by driver.ts. What a caller is told is durable by then. */
-import { broughtModule } from "../base/brought_module.ts";
+import { registeredModule } from "../base/module_registry.ts";
 import { defined } from "../base/defined.ts";
 import type {
   PauseRequest,
@@ -451,7 +451,7 @@ export class SubscriptionManager extends LeaseRequests {
     };
     if (isElsewhere) {
       const now = () => driver.now();
-      const { seekShared } = broughtModule<typeof SharedSeek>("core/delivery/shared_seek.ts");
+      const { seekShared } = registeredModule<typeof SharedSeek>("core/delivery/shared_seek.ts");
       return await seekShared(request, { record, starts, store, now, transact, shared, also });
     }
     const targets = () => {
