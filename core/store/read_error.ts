@@ -2,7 +2,7 @@
  * Reads that the machine refused (EIO, no memory): the file may be as it should, so this is neither
  * damage nor a bug of ours.
  */
-import { DataDirError } from "../base/errors.ts";
+import { DataDirError, EvsError } from "../base/errors.ts";
 
 /** SQLite's codes for failures of the machine, whatever the file contains. */
 const [SQLITE_NOMEM, SQLITE_IOERR] = [7, 10];
@@ -22,9 +22,12 @@ export function isRefusedByMachine(error: unknown): error is Error {
     code === 0 && REFUSED.test(error.message);
 }
 
-/** The error for `what`, which the machine refused to read; other errors are returned unchanged. */
+/**
+ * The error for `what`, which the machine refused to read; other errors are returned unchanged. So is
+ * one that says already what failed: a sync that did is no read, and ends the daemon.
+ */
 export function asReadError(error: unknown, what: string): unknown {
-  if (!isRefusedByMachine(error) || error instanceof DataDirError) return error;
+  if (!isRefusedByMachine(error) || error instanceof EvsError) return error;
   return new DataDirError(
     "datadir/unreadable",
     `${what} could not be read: ${error.message}; nothing was changed`,
