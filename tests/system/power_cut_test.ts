@@ -149,7 +149,8 @@ async function verify(
 
 /** Cuts the power under load, and says what is there afterwards. */
 async function cutOnce({ store, durability, interval }: Setup): Promise<Series> {
-  await using disk = await Disk.make(64);
+  // Larger than what is written until the power goes, however fast that is.
+  await using disk = await Disk.make(512);
   await using daemon = await newDaemon({ store, durability, dataDir: `${disk.path}/data` });
   await daemon.start();
   await daemon.http("PUT", "/v1/topics/cut", {});

@@ -1,4 +1,5 @@
 /** Changes of a state at random, and all that can be read of a state, for comparing states. */
+import { canonicalJson } from "../../../core/json/json_object.ts";
 import fc from "../../packages/fast_check.ts";
 import { defined } from "../../../core/base/defined.ts";
 import { EVERY_PART } from "../../../core/event/part.ts";
@@ -297,9 +298,9 @@ export const anySharedCommits = commitsOf(
   fc.oneof(...weighted, { weight: 4, arbitrary: fc.oneof(...ofParts) }),
 );
 
-/** Sorted, where the order is not promised. */
+/** Sorted, where the order is not promised: neither that of rows nor that of their fields. */
 export function sorted<T>(rows: Iterable<T>): T[] {
-  return [...rows].sort((a, b) => JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
+  return [...rows].sort((a, b) => canonicalJson(a) < canonicalJson(b) ? -1 : 1);
 }
 
 /** All that can be read of a state. */
