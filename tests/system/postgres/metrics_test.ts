@@ -26,6 +26,9 @@ async function metricsOf(place: DaemonPlace): Promise<Samples> {
 const sum = (all: readonly Samples[], name: string) =>
   all.reduce((total, samples) => total + (samples.get(name) ?? NaN), 0);
 
+/** Should it outlive its consumer, it holds up nobody who reads what that one says. */
+const HANDLER = ["sh", "-c", "exec sleep 60 >/dev/null 2>&1"];
+
 const OF_S = '{subscription="s"}';
 
 /** What each of three nodes says while two of them consume. */
@@ -54,7 +57,7 @@ async function tellWhole(places: readonly DaemonPlace[]): Promise<void> {
   assert.equal(sum(await scrape(), published), 32, "each counts what it stored itself");
   // Two of them consume, the third one tells as much of it.
   const consume = (place: DaemonPlace) =>
-    new RunningEvs(["consume", "t", "--name", "s", "--", "sleep", "600"], {
+    new RunningEvs(["consume", "t", "--name", "s", "--", ...HANDLER], {
       at: place,
       env: place.env,
     });
@@ -99,14 +102,14 @@ async function tellWhole(places: readonly DaemonPlace[]): Promise<void> {
 async function tellTakeovers(places: readonly DaemonPlace[]): Promise<void> {
   const [one, two] = places as [DaemonPlace, DaemonPlace];
   const consumer = new RunningEvs(
-    ["consume", "t", "--name", "s", "--concurrency", "1", "--", "sleep", "600"],
+    ["consume", "t", "--name", "s", "--concurrency", "1", "--", ...HANDLER],
     { at: one, env: one.env },
   );
   await until(async () => (await metricsOf(one)).get("evs_node_parts") === 16);
   const { pid } = (await one.json(["status", "--json"]))[0];
   Deno.kill(pid, "SIGKILL");
   consumer.child.kill("SIGKILL");
-  const next = new RunningEvs(["consume", "t", "--name", "s", "--", "sleep", "600"], {
+  const next = new RunningEvs(["consume", "t", "--name", "s", "--", ...HANDLER], {
     at: two,
     env: two.env,
   });
