@@ -170,7 +170,8 @@ export class EventBroker<E = any> extends Broker<E> {
     const { dedupWindow, deadLetterQueue: foreign } = options;
     this.#held = foreign &&
       attachCustomQueue(foreign, { subscriptions: () => this.subscriptions, store, onError });
-    const expiry = this.expiry = new ExpiryClock({ clock, state, onError }, snapshot);
+    const isShared = shared !== undefined;
+    const expiry = this.expiry = new ExpiryClock({ clock, state, isShared, onError }, snapshot);
     const context = {
       shared,
       clock,

@@ -19,6 +19,8 @@ const SAVE_EVERY_MS = 60_000;
 export interface ExpiryClockContext {
   clock: Clock;
   state: State;
+  /** Nodes share the state and its events. */
+  isShared: boolean;
   onError(error: unknown, context: string): void;
 }
 
@@ -32,8 +34,10 @@ export class ExpiryClock {
   /** The time that was stored last; undefined if no event was ever to expire. */
   #saved: number | undefined;
 
-  constructor(context: ExpiryClockContext, { expiryClock }: Pick<StateSnapshot, "expiryClock">) {
+  constructor(context: ExpiryClockContext, snapshot: Pick<StateSnapshot, "expiryClock">) {
     this.#context = context;
+    // Of a time when one process had the state for itself, if nodes share it.
+    const expiryClock = context.isShared ? undefined : snapshot.expiryClock;
     this.#saved = expiryClock?.newest;
     this.#skew = expiryClock?.skew ?? 0;
     this.#clock = new AgeClock(context.clock, {
@@ -46,16 +50,12 @@ export class ExpiryClock {
     });
   }
 
-  get #isShared(): boolean {
-    return this.#context.state.shared !== undefined;
-  }
-
   /** The time that events expire by, Unix ms. */
   now(): number {
     const skew = this.#skew;
     const now = Math.round(this.#clock.now());
     const isLate = this.#saved === undefined || now - this.#saved >= SAVE_EVERY_MS;
-    if (!this.#isShared && (isLate || skew !== this.#skew)) this.#save(now);
+    if (!this.#context.isShared && (isLate || skew !== this.#skew)) this.#save(now);
     return now;
   }
 
@@ -68,7 +68,7 @@ export class ExpiryClock {
 
   /** The change that stores how the clock stands, for the end; none if no event is to expire. */
   changes(): StateChange[] {
-    if (this.#saved === undefined || this.#isShared) return [];
+    if (this.#saved === undefined || this.#context.isShared) return [];
     const newest = Math.round(this.#clock.now());
     return [{ op: "expiry.clock", record: { skew: this.#skew, newest } }];
   }

@@ -14,6 +14,7 @@ import {
 import { MemoryState } from "../../../core/state/memory.ts";
 import { catalogNodes } from "../../helpers/catalog_nodes.ts";
 import { FakeClock, settled } from "../../helpers/fake_clock.ts";
+import { SharedMemory } from "../../helpers/shared_catalog_state.ts";
 import { WatchedState } from "../../helpers/watched_state.ts";
 
 const MINUTE = 60_000;
@@ -387,4 +388,28 @@ Deno.test("EventBroker stores no clock for events to expire by where nodes share
   const alone = brokerOn();
   await publish(alone, "x", { ttlMs: MINUTE });
   assert.ok(alone.state.load().expiryClock, "that of the only process is stored");
+});
+
+Deno.test("EventBroker expires no events by a clock that was stored before nodes shared the state", async () => {
+  await using test = await catalogNodes(1);
+  const { a, shared, make, brokers } = test;
+  const record = { skew: HOUR, newest: 0 };
+  await shared.store([{ op: "expiry.clock", record }]);
+  const later = make();
+  brokers.push(later);
+  await later.ready;
+  assert.ok(Math.abs(later.expiry.now() - a.expiry.now()) < MINUTE, "all expire by the database's");
+  const state = new MemoryState();
+  await state.commit([{ op: "expiry.clock", record }]);
+  const alone = brokerOn({ state });
+  assert.equal(alone.broker.expiry.now() - alone.clock.now(), HOUR, "the only process goes by it");
+  await alone.broker.close();
+});
+
+Deno.test("EventBroker stores its clock in a state of nodes that has none of its events", async () => {
+  const shared = new SharedMemory();
+  const parts = brokerOn({ state: shared.node() as MemoryState });
+  await publish(parts, "x", { ttlMs: MINUTE });
+  assert.ok(shared.rows().expiryClock, "nobody shares it");
+  await parts.broker.close();
 });
