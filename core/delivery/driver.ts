@@ -327,7 +327,7 @@ export class SubscriptionDriver {
     const reads = this.#reader.busy || this.#reader.canRead || this.deliverable.busy;
     if (!waiter.waits && (this.record.paused || this.#rests || !reads)) return true;
     return waiter.untilEmpty && this.queue.drained && !this.#committer.busy &&
-      !this.#reader.busy && (this.#share?.allOwned ?? true);
+      !this.#reader.busy && (this.#share?.isWhole ?? true);
   }
 
   /** Stops leasing; the pause is stored in the background. */

@@ -72,9 +72,9 @@ export class DriverShare implements PartOwner, Fencing {
     return this.#coming > 0 || this.#driver.queue.lanes.joinsSoon || this.#share.settling;
   }
 
-  /** True if what is not here is delivered by another node. */
-  get allOwned(): boolean {
-    return this.#share.allOwned;
+  /** True if no more parts come: another node has what is not here, or this one takes none. */
+  get isWhole(): boolean {
+    return this.#share.allOwned || this.#context.coordinator.draining === true;
   }
 
   /** True if nothing of the subscription is here. */

@@ -38,6 +38,7 @@ export class SharedClaims {
   readonly #claims = new Map<string, Claim[]>();
   readonly #shares = new Set<ClaimedShare>();
   readonly #silent = new Set<string>();
+  readonly #draining = new Set<string>();
 
   constructor(context: SharedClaimsContext) {
     this.context = context;
@@ -45,9 +46,13 @@ export class SharedClaims {
 
   /** One node. */
   coordinator(node: string): Coordinator {
+    const draining = this.#draining;
     return {
       node,
       parts: this.context.parts,
+      get draining() {
+        return draining.has(node);
+      },
       share: ({ name, parts = 1 }, owner) => {
         const share = new ClaimedShare(this, { node, subscription: name, parts }, owner);
         this.#shares.add(share);
@@ -94,7 +99,8 @@ export class SharedClaims {
   wanting(subscription: string): string[] {
     return [...this.#shares]
       .filter((share) => share.subscription === subscription && share.wants)
-      .map(({ node }) => node).filter((node) => !this.isSilent(node));
+      .map(({ node }) => node)
+      .filter((node) => !this.isSilent(node) && !this.#draining.has(node));
   }
 
   /** Nothing of a node is heard, and it hears nothing: its parts may be claimed. */
@@ -106,6 +112,12 @@ export class SharedClaims {
   /** A node that was silent goes on. */
   hear(node: string): void {
     this.#silent.delete(node);
+    this.wake();
+  }
+
+  /** A node is to give back what it owns, and to take nothing. */
+  drain(node: string): void {
+    this.#draining.add(node);
     this.wake();
   }
 

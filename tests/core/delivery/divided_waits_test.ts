@@ -80,6 +80,18 @@ Deno.test("whoever drains a subscription waits for what a broker has that is gon
   assert.deepEqual(rig.owned(), { a: 16 });
 });
 
+Deno.test("whoever drains a subscription is told at once that nothing comes where its broker takes no parts", async () => {
+  await using rig = await DividedRig.start();
+  rig.shared.claims.drain("a");
+  await rig.publish(5);
+  // Nobody else has them: what is left is not here, and will not come.
+  const draining = watched(rig.lease(rig.a, { waitMs: LONG_MS, untilEmpty: true }));
+  await quiet();
+  assert.equal(draining.isOver, true);
+  assert.deepEqual(rig.owned(), { "-": 16 });
+  assert.deepEqual(seqsOf(await rig.lease(rig.b)), upTo(5));
+});
+
 Deno.test("parts that are to go are not leased any more, from when that is told", async () => {
   await using rig = await DividedRig.start();
   await rig.publish(60);
