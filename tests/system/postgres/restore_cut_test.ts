@@ -13,6 +13,7 @@ import { dose } from "../../helpers/dose.ts";
 import { RunningEvs, until } from "../../helpers/evs.ts";
 import { testFolder } from "../../helpers/folder.ts";
 import { type PostgresServer, startPostgres } from "../../helpers/postgres.ts";
+import { type PostgresProxy, startPostgresProxy } from "../../helpers/postgres_proxy.ts";
 import { type Cut, Cuts } from "./cuts.ts";
 
 const EVENTS = 6000;
@@ -90,6 +91,37 @@ async function assertWhole(server: PostgresServer, database: string): Promise<vo
   assert.equal((await server.sql(counts, database)).trim(), `${EVENTS}|${EVENTS}|3|100`);
 }
 
+/** A way to the database on which so many requests that write events get through, and none later. */
+class Writing implements AsyncDisposable {
+  readonly #proxy: PostgresProxy;
+  readonly #stuck = Promise.withResolvers<void>();
+
+  constructor(url: string, most: number) {
+    let requests = 0;
+    this.#proxy = startPostgresProxy(url, {
+      toServer: (bytes) => {
+        const text = new TextDecoder().decode(bytes);
+        if (requests > 0 || text.includes("INSERT INTO evs.events")) requests++;
+        if (requests <= most) return bytes;
+        this.#stuck.resolve();
+      },
+    });
+  }
+
+  get url(): string {
+    return this.#proxy.url;
+  }
+
+  /** Resolves when a request does not get through. */
+  get isStuck(): Promise<void> {
+    return this.#stuck.promise;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#proxy[Symbol.asyncDispose]();
+  }
+}
+
 async function noSessions(server: PostgresServer): Promise<void> {
   const sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'evs state'";
   await until(async () => (await server.sql(sessions)).trim() === "0");
@@ -143,15 +175,14 @@ Deno.test("evs restore --store leaves all or nothing wherever it is cut off", as
   });
 
   await t.step("nothing, when it is killed in the middle", async () => {
-    const writes = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'evs state' " +
-      "AND query LIKE 'INSERT INTO evs.%'";
     for (let n = 0; n < dose(2); n++) {
-      const running = new RunningEvs(["restore", file, "--store", url], {
+      await using writing = new Writing(url, 1 + n % 4);
+      const running = new RunningEvs(["restore", file, "--store", writing.url], {
         env: { TMPDIR: folder, EVS_CONFIG: "/none", EVS_DATA_DIR: `${folder}/none` },
       });
-      await until(async () => (await server.sql(writes)).trim() === "1");
+      await Promise.race([writing.isStuck, running.ended]);
       running.child.kill("SIGKILL");
-      await running.ended;
+      assert.equal((await running.ended).signal, "SIGKILL", running.stderr);
       await noSessions(server);
       assert.equal(await schemas(server, "cut"), "");
     }
