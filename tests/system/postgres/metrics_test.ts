@@ -63,7 +63,11 @@ async function tellWhole(places: readonly DaemonPlace[]): Promise<void> {
     });
   const consumers = [consume(one), consume(two)];
   try {
-    await until(async () => sum(await scrape(), "evs_node_parts") === 16);
+    // Not before they have shared them: a part that changes hands is nobody's for a moment.
+    await until(async () => {
+      const parts = (await scrape()).map((samples) => samples.get("evs_node_parts"));
+      return parts.join() === "8,8,0";
+    });
     await everywhere(`evs_subscription_parts_unowned${OF_S}`, 0);
     const lag = (samples: Samples) =>
       sum([samples], `evs_subscription_pending${OF_S}`) +
