@@ -43,7 +43,10 @@ async function placesOf(postgres: Postgres): Promise<Pick<Stored, "retries" | "d
   };
 }
 
-/** How often it is looked while nothing happens; a part of a node that is gone is 10 s nobody's. */
+/**
+ * How often it is looked while nothing happens: a part of a node that is gone is nobody's for 10 s,
+ * and for as long others count what that said that it has.
+ */
 const MOST_LOOKS = 300;
 
 /** Resolves when nothing is left to deliver; rejects if something stays. */
@@ -202,9 +205,6 @@ function keysInOrder({ delivered, madeAt }: LivesWorld): string[] {
   });
 }
 
-/** How often numbers are looked at: what another node has is known from time to time. */
-const MOST_COUNTS = 100;
-
 /** What each broker says of it is what there is. */
 export async function countsAreRight(world: LivesWorld, { dead }: Stored): Promise<string[]> {
   const expected = JSON.stringify(NAMES.map((name) => ({
@@ -215,7 +215,7 @@ export async function countsAreRight(world: LivesWorld, { dead }: Stored): Promi
   const faults: string[] = [];
   for (const [n, { subscriptions, deadLetters }] of world.brokers.entries()) {
     let said = "";
-    for (let looks = 0; looks < MOST_COUNTS && said !== expected; looks++) {
+    for (let looks = 0; looks < MOST_LOOKS && said !== expected; looks++) {
       if (looks > 0) await pause(100);
       said = JSON.stringify(
         await Promise.all(NAMES.map(async (name) => {

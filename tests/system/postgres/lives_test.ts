@@ -12,7 +12,7 @@ import { dose } from "../../helpers/dose.ts";
 import { seed } from "../../helpers/seed.ts";
 import { consume, operate, publishAtRandom, trouble } from "./lives_actors.ts";
 import { countsAreRight, faultsIn, quiet, readStored } from "./lives_judges.ts";
-import { LivesWorld, NAMES } from "./lives_world.ts";
+import { LivesWorld, NAMES, pause } from "./lives_world.ts";
 import { emptyDatabase, endServer, theServer } from "./states.ts";
 
 Deno.test.afterAll(endServer);
@@ -39,7 +39,11 @@ async function live(number: number): Promise<void> {
   world.isCalm = true;
   const postgres = await openPostgres(url);
   try {
-    for (const name of NAMES) await world.brokers[0]!.subscriptions.resume(name);
+    for (const name of NAMES) {
+      // Its connection may have been cut last of all.
+      const resume = () => world.brokers[0]!.subscriptions.resume(name);
+      while (!await world.act("resume", resume)) await pause(10);
+    }
     await quiet(world, postgres);
     world.isOver = true;
     await Promise.all(consumers);
