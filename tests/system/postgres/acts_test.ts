@@ -48,6 +48,8 @@ class Rig {
   fails = true;
   /** Consumers end when they have what they wait for. */
   #ended = false;
+  /** How many consumers have leased something, and have not been told yet what became of it. */
+  #handling = 0;
   #consumers: Promise<void>[] = [];
   published = 0;
 
@@ -107,6 +109,7 @@ class Rig {
         await new Promise((resolve) => setTimeout(resolve, 10));
         continue;
       }
+      this.#handling++;
       if (this.random() < 0.5) await new Promise((resolve) => setTimeout(resolve, 2));
       const isBad = deliveries.map(() => this.fails && this.random() * 10 < FAILING);
       const good = deliveries.filter((_, n) => !isBad[n]);
@@ -117,6 +120,7 @@ class Rig {
         if (!lost.includes(token)) this.acked.set(event, (this.acked.get(event) ?? 0) + 1);
       }
       await subscriptions.nack(name, bad.map(({ token }) => ({ lease: token, error: "no" })));
+      this.#handling--;
     }
   }
 
@@ -134,7 +138,8 @@ class Rig {
     try {
       for (;;) {
         const [row] = await postgres.query<{ left: string }>("read", LEFT, [this.published]);
-        if (Number(row!.left) === 0) return;
+        // The database knows it first.
+        if (Number(row!.left) === 0) return await until(() => this.#handling === 0);
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     } finally {
