@@ -9,6 +9,7 @@ import { StateTables } from "../../../core/state/state_tables.ts";
 import { openKeptDatabase } from "../../../core/store/sqlite/kept_events.ts";
 import { verifyEventDatabase } from "../../../core/store/sqlite/verify.ts";
 import { dose } from "../../helpers/dose.ts";
+import { until } from "../../helpers/evs.ts";
 import { testFolder } from "../../helpers/folder.ts";
 import { startPostgres } from "../../helpers/postgres.ts";
 
@@ -94,9 +95,8 @@ Deno.test("evs backup is of one moment while nodes publish and consume", async (
     assert.ok(pairs >= before, "it does not go back");
     before = pairs;
     // So that the next one is of another moment.
-    while (loads.some((load) => load.acknowledged * 2 < before + 20)) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    const then = loads.map((load) => load.acknowledged);
+    await until(() => loads.every((load, n) => load.acknowledged >= then[n]! + 10));
   }
   for (const load of loads) await load.end();
   for (const broker of nodes) await broker.close();
