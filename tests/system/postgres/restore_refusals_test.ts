@@ -14,6 +14,7 @@ import { SqliteState } from "../../../core/state/sqlite.ts";
 import { EventBroker, PostgresEventStore } from "../../../mod.ts";
 import { SqliteEventStore } from "../../../core/store/sqlite/sqlite_event_store.ts";
 import { newEvent } from "../../../testing/new_event.ts";
+import { until } from "../../helpers/evs.ts";
 import { testFolder } from "../../helpers/folder.ts";
 import { flipBit } from "../../helpers/flip.ts";
 import { type PostgresServer, startPostgres } from "../../helpers/postgres.ts";
@@ -21,6 +22,9 @@ import { DaemonPlace } from "./daemon_place.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
 const PASSWORD = "correct-horse/battery@staple";
+/** How many sessions of ours a database has. */
+const SESSIONS = "SELECT count(*) FROM pg_stat_activity " +
+  "WHERE datname = current_database() AND application_name LIKE 'evs %'";
 
 interface Made {
   folder: string;
@@ -87,6 +91,8 @@ Deno.test("evs restore --store refuses in words what cannot be", async (t) => {
       await refused(server, { url, made: good, force, code: "datadir/locked", exit: 7, words });
     }
     await broker.close();
+    // The server notices some moments later.
+    await until(async () => (await server.sql(SESSIONS, new URL(url).pathname.slice(1))) === "0\n");
     const taken = { code: "datadir/not-empty", exit: 3, words: /is not empty/ };
     await refused(server, { url, made: good, ...taken });
     const place = { file: good.file, database: { url }, folder: good.folder, now: NOW };
