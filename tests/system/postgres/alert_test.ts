@@ -44,13 +44,15 @@ Deno.test("evs alert on each of two nodes tells once what is of both, and goes o
   );
   try {
     await two.ok(["publish", "t", "n", "1"]);
-    await until(() => told().length > 0);
-    const [begin] = told();
-    assert.deepEqual([begin!.alert, begin!.state], ["lag", "begin"]);
+    const lag = () => told().filter(({ alert }) => alert === "lag");
+    await until(() => lag().length > 0);
+    const [begin] = lag();
+    assert.equal(begin!.state, "begin");
     // A kill before it is remembered that this was told would have it told again, with the same id.
     await until(async () => {
       const { conditions, untold } = JSON.parse(await server.sql(MEMORY, database));
-      return conditions.length === 1 && untold.length === 0;
+      const isHeld = conditions.some(({ measure }: { measure: string }) => measure === "lag");
+      return isHeld && untold.length === 0;
     });
     // Then it is lost: the other one has to find what was begun.
     const teller = places.findIndex(({ socket }) => socket === begin!.socket);
@@ -59,8 +61,8 @@ Deno.test("evs alert on each of two nodes tells once what is of both, and goes o
     await alerts[teller]!.end();
     const other = places[1 - teller]!;
     await other.ok(["consume", "t", "--name", "s", "--until-empty", "--", "true"]);
-    await until(() => told().some(({ state }) => state === "end"));
-    const lines = told().filter(({ alert }) => alert === "lag");
+    await until(() => lag().some(({ state }) => state === "end"));
+    const lines = lag();
     assert.deepEqual(lines.map(({ state, id }) => [state, id]), [
       ["begin", begin!.id],
       ["end", begin!.id],
