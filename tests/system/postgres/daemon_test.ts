@@ -186,6 +186,12 @@ async function refusesDataDirs(server: PostgresServer): Promise<void> {
   assert.equal((await place.json(["replay", "t"])).length, 1);
 }
 
+/** Runs a command, and takes its time. */
+async function timed(place: DaemonPlace, args: string[]): Promise<EvsResult & { ms: number }> {
+  const asked = performance.now();
+  return { ...await place.run(args), ms: performance.now() - asked };
+}
+
 /** Kills the server below a daemon: publishers wait or are told, and it goes on by itself. */
 async function survives(server: PostgresServer): Promise<void> {
   const url = await server.database();
@@ -200,8 +206,14 @@ async function survives(server: PostgresServer): Promise<void> {
   assert.equal(status.health, "degraded");
   assert.match(status.problems.join(), /PostgreSQL at .* cannot be used now/);
   assert.equal(status.events, 1, "what it knows is still told");
-  const read = await place.run(["dlq", "list"]);
+  // The doctor says so sooner than one request of the daemon is answered.
+  const [reading, examining] = [timed(place, ["dlq", "list"]), timed(place, ["doctor"])];
+  const blind = await examining;
+  assert.equal(blind.code, 0, "what cannot be looked at is not damaged");
+  assert.match(blind.stdout, /"check":"database","level":"warning",.*cannot be used now/);
+  const read = await reading;
   assert.equal(read.code, 7, read.stderr);
+  assert.ok(blind.ms < read.ms, `${blind.ms} of ${read.ms} ms`);
   // Nobody takes the connection: what cannot be told is refused long before publishing is.
   for (const what of ["topic", "subscription"]) {
     const listed = await Promise.race([place.run([what, "list"]), waiting]);

@@ -182,16 +182,6 @@ Deno.test("doctor looks at the database of a daemon, whether that runs or not", 
     where: "events",
     what: "2 events intact",
   });
-  // While the server is away it says so sooner than one request of the daemon is answered.
-  await server.kill();
-  const asked = performance.now();
-  const control = place.run(["dlq", "list"]).then(() => performance.now() - asked);
-  const blind = await place.run(["doctor"]);
-  const took = performance.now() - asked;
-  assert.ok(took < await control, `${took} ms`);
-  assert.equal(blind.code, 0, "what cannot be looked at is not damaged");
-  assert.match(blind.stdout, /"check":"database","level":"warning",.*cannot be used now/);
-  await server.start();
   await place.ok(["daemon", "stop"]);
   await server.sql("UPDATE evs.events SET type = 'other' WHERE seq = 2", nameOf(url));
   const { code, stdout } = await place.run(["doctor"]);
