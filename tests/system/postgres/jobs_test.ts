@@ -12,6 +12,7 @@ import { openPostgres, type Query } from "../../../core/postgres/connection.ts";
 import { PostgresState } from "../../../core/state/postgres/postgres_state.ts";
 import type { StateChange } from "../../../core/state/state.ts";
 import { PostgresEventStore } from "../../../core/store/postgres/postgres_event_store.ts";
+import { dose } from "../../helpers/dose.ts";
 import { until } from "../../helpers/evs.ts";
 import { emptyDatabase, endServer, giveBack } from "./states.ts";
 
@@ -213,9 +214,13 @@ class NodeProcess implements AsyncDisposable {
   }
 }
 
+/** How often the one that runs it gets a signal, each time so many dead letters further. */
+const TAKEOVERS = dose(1, 2);
+const LETTERS = 200 * TAKEOVERS;
+
 for (const signal of ["SIGKILL", "SIGSTOP"] as const) {
   Deno.test(`a job goes on elsewhere from where it stood when its node gets ${signal}, each dead letter once`, () =>
-    withDead(300, async ({ url, a }) => {
+    withDead(LETTERS, async ({ url, a }) => {
       // Only processes run it.
       await a.state.drainNode(a.state.node!, true);
       const postgres = await openPostgres(url);
@@ -224,12 +229,12 @@ for (const signal of ["SIGKILL", "SIGSTOP"] as const) {
       const nodes = new Map<string, NodeProcess>();
       try {
         // The last one begins the job, which waits for nobody to start.
-        for (const host of ["y", "z", "x"]) {
-          const node = new NodeProcess(url, host, host === "x" ? request : "");
+        for (const host of ["x", "y", "z"]) {
+          const node = new NodeProcess(url, host, host === "z" ? request : "");
           nodes.set(await node.said("node"), node);
-          if (host === "x") await node.said("job");
+          if (host === "z") await node.said("job");
         }
-        for (let round = 0; round < 2; round++) {
+        for (let round = 0; round < TAKEOVERS; round++) {
           let job = await stored(query);
           const { at } = job;
           await until(async () => (job = await stored(query)).at >= at + 10);
@@ -244,9 +249,9 @@ for (const signal of ["SIGKILL", "SIGSTOP"] as const) {
           if (signal === "SIGSTOP") runner.signal("SIGCONT");
           else nodes.delete(node!);
         }
-        assertDone(await jobsOf(a).ended("retry-1", LONG), 300);
+        assertDone(await jobsOf(a).ended("retry-1", LONG), LETTERS);
         const [row] = await query<{ n: string }>("SELECT count(*)::text AS n FROM evs.retries");
-        assert.deepEqual([row!.n, await deadOf(a)], ["300", 0]);
+        assert.deepEqual([row!.n, await deadOf(a)], [`${LETTERS}`, 0]);
         const lines = [...nodes.values()].flatMap((one) => one.lines);
         await until(() => [...nodes.values()].some((one) => one.lines.some(isEnd)));
         assert.deepEqual(lines.filter((line) => line.startsWith("error")), []);
@@ -257,7 +262,7 @@ for (const signal of ["SIGKILL", "SIGSTOP"] as const) {
     }));
 }
 
-const isEnd = (line: string) => line === "ended retry-1 done 300";
+const isEnd = (line: string) => line === `ended retry-1 done ${LETTERS}`;
 
 Deno.test("a job counts what others retry, remove and dismiss meanwhile as gone, each letter once", () =>
   withDead(400, async ({ url, a }) => {
