@@ -117,8 +117,13 @@ export class Told {
     };
   }
 
-  /** Lets everything that follows happen: the disk is in memory, and SQLite does not wait. */
+  /**
+   * Lets everything that follows happen: the disk is in memory, and SQLite does not wait. What is
+   * read ahead is read in the next turn of the process.
+   */
   async settle(): Promise<void> {
+    for (let turn = 0; turn < 20; turn++) await settled();
+    await new Promise((resolve) => setTimeout(resolve, 0));
     for (let turn = 0; turn < 20; turn++) await settled();
   }
 
