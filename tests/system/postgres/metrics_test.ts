@@ -61,13 +61,15 @@ async function tellWhole(places: readonly DaemonPlace[]): Promise<void> {
       at: place,
       env: place.env,
     });
+  // Paused until they have shared the parts: a part whose event is handled does not change hands.
+  await three.ok(["subscription", "pause", "s"]);
   const consumers = [consume(one), consume(two)];
   try {
-    // Not before they have shared them: a part that changes hands is nobody's for a moment.
     await until(async () => {
       const parts = (await scrape()).map((samples) => samples.get("evs_node_parts"));
       return parts.join() === "8,8,0";
     });
+    await three.ok(["subscription", "resume", "s"]);
     await everywhere(`evs_subscription_parts_unowned${OF_S}`, 0);
     const lag = (samples: Samples) =>
       sum([samples], `evs_subscription_pending${OF_S}`) +
