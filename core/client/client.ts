@@ -136,7 +136,7 @@ export class Client implements Disposable {
         const { status, headers } = response;
         const text = await response.text();
         if (!isUntouched(remoteErrorOf(text, status))) {
-          return new HttpResponse({ status, headers }, once(text));
+          return new HttpResponse({ status, headers }, new TextEncoder().encode(text));
         }
       } catch (error) {
         // The daemon may just have closed an idle connection. A read is safe to repeat.
@@ -476,10 +476,6 @@ export function isUntouched(error: unknown): boolean {
  */
 function mayBeLeftBehind({ status, headers }: HttpResponse): boolean {
   return status === 507 && headers.get("connection") === "close";
-}
-
-async function* once(text: string): AsyncGenerator<Uint8Array, void, undefined> {
-  yield new TextEncoder().encode(text);
 }
 
 function get(path: string): HttpRequest {

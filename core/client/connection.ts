@@ -32,27 +32,35 @@ export const QUIET_MS = 1000;
 
 const LF = 0x0a;
 const EMPTY = new Uint8Array(0);
+const decoder = new TextDecoder();
 
 /** A response. Its body can be read once, by one of the methods. */
 export class HttpResponse {
   readonly status: number;
   /** Names in lower case. */
   readonly headers: Map<string, string>;
-  #body: AsyncGenerator<Uint8Array, void, undefined>;
+  #body: Uint8Array | AsyncGenerator<Uint8Array, void, undefined>;
 
-  constructor(head: HttpHead, body: AsyncGenerator<Uint8Array, void, undefined>) {
+  /** `body`: all of it, or as it arrives. */
+  constructor(head: HttpHead, body: Uint8Array | AsyncGenerator<Uint8Array, void, undefined>) {
     this.status = head.status;
     this.headers = head.headers;
     this.#body = body;
   }
 
+  /** True if nothing of the body has to be waited for. */
+  get arrived(): boolean {
+    return this.#body instanceof Uint8Array;
+  }
+
   /** The body as it arrives. Each piece is a view that is valid until the next one is requested. */
   body(): AsyncGenerator<Uint8Array, void, undefined> {
-    return this.#body;
+    return this.#body instanceof Uint8Array ? once(this.#body) : this.#body;
   }
 
   /** The whole body. */
   async bytes(): Promise<Uint8Array> {
+    if (this.#body instanceof Uint8Array) return this.#body;
     const pieces: Uint8Array[] = [];
     let length = 0;
     for await (const piece of this.#body) {
@@ -64,7 +72,7 @@ export class HttpResponse {
   }
 
   async text(): Promise<string> {
-    return new TextDecoder().decode(await this.bytes());
+    return decoder.decode(await this.bytes());
   }
 
   async json<T>(): Promise<T> {
@@ -86,8 +94,12 @@ export class HttpResponse {
    * {@link body}.
    */
   lines(): AsyncGenerator<Uint8Array, void, undefined> {
-    return splitLines(this.#body);
+    return splitLines(this.body());
   }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  if (bytes.length > 0) yield bytes;
 }
 
 /** Splits pieces into lines without their line feeds. A line within one piece is a view of it. */
@@ -169,6 +181,10 @@ export class Connection {
     const done = () => signal.removeEventListener("abort", onAbort);
     try {
       const response = await this.#exchange(request);
+      if (response.arrived) {
+        done();
+        return response;
+      }
       return new HttpResponse(response, abortable(response.body(), { signal, done }));
     } catch (error) {
       done();
@@ -208,7 +224,10 @@ export class Connection {
       throw lost();
     }
     checkProtocol(head);
-    return new HttpResponse(head, this.#settling(head));
+    const arrived = this.#reader.arrivedBody(head);
+    if (arrived === undefined) return new HttpResponse(head, this.#settling(head));
+    this.#settle(head);
+    return new HttpResponse(head, arrived);
   }
 
   /** Closes at once; pending calls are rejected. */
@@ -261,9 +280,15 @@ export class Connection {
     } catch (error) {
       throw this.#reason(error);
     } finally {
-      this.#outstanding--;
-      if (!complete || head.headers.get("connection")?.toLowerCase() === "close") this.close();
+      this.#settle(head);
+      if (!complete) this.close();
     }
+  }
+
+  /** A response has been read to its end. */
+  #settle({ headers }: HttpHead): void {
+    this.#outstanding--;
+    if (headers.get("connection")?.toLowerCase() === "close") this.close();
   }
 }
 

@@ -41,6 +41,8 @@ const MAX_HEAD = 64 * 1024;
 const MAX_CHUNK_LINE = 1024;
 const FIRST_BUFFER = 64 * 1024;
 const LARGE_BUFFER = 512 * 1024;
+/** Up to this size a body that is in the buffer is copied out of it at once. */
+const SMALL_BODY = 16 * 1024;
 /** While a body has more to come, pieces of at least this many bytes are returned. */
 const PIECE = 256 * 1024;
 const LF = 0x0a;
@@ -89,6 +91,8 @@ export class MessageReader {
   #buffer = new Uint8Array(FIRST_BUFFER);
   #start = 0;
   #end = 0;
+  /** The head before, as bytes and as what they say: most are repeated. */
+  #before: { bytes: Uint8Array; head: HttpHead } | undefined;
 
   constructor(source: ByteSource) {
     this.#source = source;
@@ -97,42 +101,69 @@ export class MessageReader {
   /** The next head. Undefined if the connection ended before its first byte. */
   async head(): Promise<HttpHead | undefined> {
     while (true) {
-      const lines = await this.#headLines();
-      if (lines === undefined) return undefined;
-      const head = parseHead(lines);
+      const bytes = await this.#headBytes();
+      if (bytes === undefined) return undefined;
+      const head = this.#parsed(bytes);
       // 100 and other 1xx responses only announce the final one.
       if (head.status >= 200) return head;
     }
   }
 
+  #parsed(bytes: Uint8Array): HttpHead {
+    if (this.#before !== undefined && areEqual(this.#before.bytes, bytes)) return this.#before.head;
+    const head = parseHead(decoder.decode(bytes));
+    this.#before = { bytes: bytes.slice(), head };
+    return head;
+  }
+
+  /**
+   * The whole body that belongs to `head`, as a copy, if it is small and has arrived with it.
+   * Otherwise it is read by {@link body}.
+   */
+  arrivedBody({ status, headers }: HttpHead): Uint8Array | undefined {
+    if (status === 204 || status === 304 || headers.has("transfer-encoding")) return undefined;
+    const length = lengthOf(headers.get("content-length") ?? "");
+    const there = Math.min(this.#end - this.#start, SMALL_BODY);
+    return length === undefined || length > there ? undefined : this.#take(length).slice();
+  }
+
   /** The body that belongs to `head`, as views that are valid until the next one is requested. */
-  async *body(head: HttpHead): AsyncGenerator<Uint8Array, void, undefined> {
-    if (head.status === 204 || head.status === 304) return;
-    if (head.headers.get("transfer-encoding")?.toLowerCase() === "chunked") {
-      yield* this.#chunks();
-      return;
-    }
-    const length = head.headers.get("content-length");
-    if (length === undefined) {
-      while (this.#start < this.#end || await this.#fill()) yield this.#take(Infinity);
-      return;
-    }
-    if (!/^\d{1,15}$/.test(length)) throw broken(`a content-length of ${JSON.stringify(length)}`);
-    yield* this.#exactly(Number(length));
+  body(head: HttpHead): AsyncGenerator<Uint8Array, void, undefined> {
+    if (head.status === 204 || head.status === 304) return this.#exactly(0);
+    if (head.headers.get("transfer-encoding")?.toLowerCase() === "chunked") return this.#chunks();
+    const text = head.headers.get("content-length");
+    if (text === undefined) return this.#untilEnd();
+    const length = lengthOf(text);
+    if (length === undefined) throw broken(`a content-length of ${JSON.stringify(text)}`);
+    return this.#exactly(length);
+  }
+
+  async *#untilEnd(): AsyncGenerator<Uint8Array, void, undefined> {
+    while (this.#start < this.#end || await this.#fill()) yield this.#take(Infinity);
   }
 
   async *#exactly(length: number): AsyncGenerator<Uint8Array, void, undefined> {
-    let left = length;
-    while (left > 0) {
-      // Collect small pieces: handling them costs more than their bytes.
-      while (this.#end - this.#start < Math.min(left, PIECE)) {
-        if (!(await this.#fill())) throw cutOff();
-      }
-      const part = left > this.#end - this.#start ? this.#partOfLine() : 0;
-      const view = this.#take(Math.min(left, this.#end - this.#start - part));
+    for (let left = length; left > 0;) {
+      if (this.#isShortOf(left)) await this.#collect(left);
+      const view = this.#piece(left);
       left -= view.length;
       yield view;
     }
+  }
+
+  /** Small pieces are collected: handling them costs more than their bytes. */
+  #isShortOf(left: number): boolean {
+    return this.#end - this.#start < Math.min(left, PIECE);
+  }
+
+  async #collect(left: number): Promise<void> {
+    while (this.#isShortOf(left)) if (!(await this.#fill())) throw cutOff();
+  }
+
+  /** What is there of `left` bytes. */
+  #piece(left: number): Uint8Array {
+    const part = left > this.#end - this.#start ? this.#partOfLine() : 0;
+    return this.#take(Math.min(left, this.#end - this.#start - part));
   }
 
   /**
@@ -146,29 +177,32 @@ export class MessageReader {
 
   async *#chunks(): AsyncGenerator<Uint8Array, void, undefined> {
     while (true) {
-      const line = await this.#line(MAX_CHUNK_LINE);
+      const line = this.#arrivedLine() ?? await this.#line(MAX_CHUNK_LINE);
       const size = /^([0-9a-fA-F]{1,12})[ \t]*(?:;.*)?$/.exec(line)?.[1];
       if (size === undefined) throw broken("a chunk without a size");
       const length = parseInt(size, 16);
       if (length === 0) break;
-      yield* this.#exactly(length);
-      if (await this.#line(2) !== "") throw broken("a chunk that does not end where it should");
+      // Not by another generator: each that a piece goes through takes as long as the rest.
+      for (let left = length; left > 0;) {
+        if (this.#isShortOf(left)) await this.#collect(left);
+        const view = this.#piece(left);
+        left -= view.length;
+        yield view;
+      }
+      const end = this.#arrivedLine() ?? await this.#line(2);
+      if (end !== "") throw broken("a chunk that does not end where it should");
     }
     while (await this.#line(MAX_HEAD) !== "") {
       // Trailers are ignored.
     }
   }
 
-  /** The text up to the empty line, without it. */
-  async #headLines(): Promise<string | undefined> {
+  /** The bytes up to the empty line, with it: a view. */
+  async #headBytes(): Promise<Uint8Array | undefined> {
     let seen = 0;
     while (true) {
-      const at = endOfHead(this.#buffer, this.#start + seen, this.#end);
-      if (at >= 0) {
-        const text = decoder.decode(this.#buffer.subarray(this.#start, at));
-        this.#start = at;
-        return text;
-      }
+      const at = endOfHead(this.#buffer.subarray(this.#start, this.#end), seen);
+      if (at >= 0) return this.#take(at);
       const have = this.#end - this.#start;
       if (have > MAX_HEAD) throw broken("a head of more than 64 KiB");
       seen = Math.max(0, have - 3);
@@ -183,16 +217,20 @@ export class MessageReader {
   async #line(limit: number): Promise<string> {
     let seen = 0;
     while (true) {
-      const found = this.#buffer.subarray(this.#start, this.#end).indexOf(LF, seen);
-      if (found >= 0) {
-        const line = decoder.decode(this.#buffer.subarray(this.#start, this.#start + found));
-        this.#start += found + 1;
-        return line.endsWith("\r") ? line.slice(0, -1) : line;
-      }
+      const line = this.#arrivedLine(seen);
+      if (line !== undefined) return line;
       seen = this.#end - this.#start;
       if (seen > limit) throw broken("a line that does not end");
       if (!(await this.#fill())) throw cutOff();
     }
+  }
+
+  /** The same if its end is in the buffer, after the first `seen` bytes. */
+  #arrivedLine(seen = 0): string | undefined {
+    const length = this.#buffer.subarray(this.#start, this.#end).indexOf(LF, seen);
+    if (length < 0) return undefined;
+    const line = decoder.decode(this.#take(length + 1));
+    return line.slice(0, line.endsWith("\r\n") ? -2 : -1);
   }
 
   #take(most: number): Uint8Array {
@@ -227,15 +265,26 @@ export class MessageReader {
 }
 
 /** The offset after the empty line that ends a head, or -1. */
-function endOfHead(buffer: Uint8Array, from: number, end: number): number {
+function endOfHead(bytes: Uint8Array, from: number): number {
   let at = from;
   while (true) {
-    at = buffer.indexOf(LF, at);
-    if (at < 0 || at >= end) return -1;
+    at = bytes.indexOf(LF, at);
+    if (at < 0) return -1;
     at++;
-    if (at < end && buffer[at] === LF) return at + 1;
-    if (at + 1 < end && buffer[at] === 0x0d && buffer[at + 1] === LF) return at + 2;
+    if (bytes[at] === LF) return at + 1;
+    if (bytes[at] === 0x0d && bytes[at + 1] === LF) return at + 2;
   }
+}
+
+function areEqual(some: Uint8Array, others: Uint8Array): boolean {
+  if (some.length !== others.length) return false;
+  for (let i = 0; i < some.length; i++) if (some[i] !== others[i]) return false;
+  return true;
+}
+
+/** A length as a header says it; undefined if that is none. */
+function lengthOf(text: string): number | undefined {
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
 function parseHead(text: string): HttpHead {
