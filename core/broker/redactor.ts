@@ -6,7 +6,7 @@
  * then on. So whatever interrupts it, the next start or the next request for the same event goes on.
  * What succeeded before the interruption is repeated, which does no harm.
  */
-import { UnsupportedError } from "../base/errors.ts";
+import { NotFoundError, UnsupportedError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
 import { refuseUnknown } from "../base/options.ts";
 import { defined } from "../base/defined.ts";
@@ -287,9 +287,14 @@ export class Redactor {
     let undelivered = 0;
     for (const driver of subscriptions.of(topic)) {
       if (driver.closed) continue;
-      const isPending = await driver.plan(() => {
+      const redacting = driver.plan(() => {
         driver.look();
         return planRedacted(driver.queue, event, { isStored });
+      });
+      // A subscription that is removed meanwhile has nothing left of it.
+      const isPending = await redacting.catch((error) => {
+        if (error instanceof NotFoundError) return false;
+        throw error;
       });
       if (isPending) undelivered++;
     }

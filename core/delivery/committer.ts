@@ -10,7 +10,7 @@
  * parts that it names. One that is refused for that has changed nothing: once the queue knows what
  * it has lost, the same is decided anew from what is left.
  */
-import { InternalError } from "../base/errors.ts";
+import { type EvsError, InternalError } from "../base/errors.ts";
 import { isPromise, type MaybePromise } from "../base/maybe_promise.ts";
 import { TaskQueue } from "../base/task_queue.ts";
 import { asError } from "../base/thrown.ts";
@@ -100,6 +100,7 @@ export class Committer {
   readonly #between = new TaskQueue();
   /** A plan was refused, and is not made again yet: none is under way. */
   #isRefused = false;
+  #gone: EvsError | undefined;
 
   /**
    * `settle` plans settlements; `begun` is called when a commit is about to be written, `stored`
@@ -122,6 +123,11 @@ export class Committer {
     this.#begun = () => on.begun();
     this.#stored = (changes) => on.stored(changes);
     this.#changed = () => on.changed();
+  }
+
+  /** What plans are refused with, once nothing is to be stored any more. */
+  get gone(): EvsError | undefined {
+    return this.#gone;
   }
 
   /** True while a commit is pending or under way. */
@@ -164,6 +170,14 @@ export class Committer {
   }
 
   /**
+   * From now on nothing is stored, because what the plans are about was removed: whoever settles a
+   * delivery is told that it is lost, and other plans are refused with `gone`.
+   */
+  discard(gone: EvsError): void {
+    this.#gone = gone;
+  }
+
+  /**
    * Runs `action` when no plan is under way, before the next one is made: also where that is a plan
    * that was just refused. Several run in order. They must not wait for a commit.
    */
@@ -182,7 +196,7 @@ export class Committer {
       while (this.#between.busy) await this.#between.run();
       const next = this.#work.shift();
       if (!next) break;
-      if (next.kind === "other") await this.#commit(next.make, next);
+      if (next.kind === "other") await this.#commit(() => this.#made(next.make), next);
       else if (next.kind === "hold") await next.action();
       else await this.#settleBatch([next, ...this.#takeSettles(next.items.length)]);
     }
@@ -203,7 +217,7 @@ export class Committer {
 
   #settleBatch(batch: Settle[]): Promise<void> {
     const items = batch.length === 1 ? batch[0]!.items : batch.flatMap((work) => work.items);
-    return this.#commit(() => this.#settle(items), {
+    return this.#commit(() => this.#gone ? lost(items) : this.#settle(items), {
       resolve(outcomes) {
         let at = 0;
         for (const work of batch) work.resolve(outcomes.slice(at, at += work.items.length));
@@ -212,6 +226,11 @@ export class Committer {
         for (const work of batch) work.reject(error);
       },
     });
+  }
+
+  #made(make: () => MaybePromise<Plan<unknown>>): MaybePromise<Plan<unknown>> {
+    if (this.#gone) throw this.#gone;
+    return make();
   }
 
   async #commit<T>(
@@ -271,4 +290,10 @@ export class Committer {
       this.#isRefused = false;
     }
   }
+}
+
+/** Nothing comes of these. */
+function lost(items: readonly Settlement[]): Plan<Outcome[]> {
+  const result = items.map((): Outcome => "lost");
+  return { changes: [], result, dead: [], apply: () => {}, rollback: () => {} };
 }

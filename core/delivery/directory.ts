@@ -86,3 +86,8 @@ export class DriverDirectory {
     this.#byTopic.clear();
   }
 }
+
+/** The error for using a subscription after it was removed. */
+export function removedSubscription(name: string): NotFoundError {
+  return new NotFoundError("subscription", `the subscription ${name} was removed`);
+}

@@ -169,9 +169,10 @@ export class SubscriptionDriver {
     this.reread();
   }
 
-  /** The subscription was removed: nothing of it is stored any more. */
-  discard(): void {
+  /** The subscription was removed: nothing of it is stored any more, and whoever asks is told. */
+  discard(gone: EvsError): void {
     this.queue.lanes.clear();
+    this.#committer.discard(gone);
   }
 
   /** Rereads everything from the cursors on, because settings or cursors have changed. */
@@ -283,10 +284,7 @@ export class SubscriptionDriver {
     return this.#context.ledger;
   }
 
-  /**
-   * Leases events to waiting consumers as far as possible, then reads on and sets the timer. Call
-   * it after every change.
-   */
+  /** Leases events to waiting consumers, reads on, and sets the timer. Call it after each change. */
   serve(): void {
     if (this.#closed) return;
     // Undefined: all are answered. False: who is not may have nothing yet, but the next one may.
@@ -475,7 +473,7 @@ export class SubscriptionDriver {
   }
 
   /** Closes the driver: pending commits are written, and waiting callers get an error. */
-  async close(gone: EvsError = this.#gone()): Promise<void> {
+  async close(): Promise<void> {
     if (this.#closed) return;
     this.#flushTimer.end();
     const flushed = this.queue.dirty ? this.flush() : Promise.resolve();
@@ -483,8 +481,8 @@ export class SubscriptionDriver {
     this.#reader.close();
     this.#ahead.end();
     this.#timer.cancel();
-    for (const waiter of this.#waiters) waiter.fail(gone);
-    this.#watches.end(gone);
+    for (const waiter of this.#waiters) waiter.fail(this.#gone());
+    this.#watches.end(this.#gone());
     try {
       await flushed;
     } finally {
@@ -493,7 +491,8 @@ export class SubscriptionDriver {
     }
   }
 
-  #gone(): ClosedError {
-    return new ClosedError(`the subscription ${this.record.name} is closed`);
+  #gone(): EvsError {
+    return this.#committer.gone ??
+      new ClosedError(`the subscription ${this.record.name} is closed`);
   }
 }

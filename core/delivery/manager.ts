@@ -8,7 +8,7 @@ import type {
   SubscriptionInfo,
   SubscriptionRequest,
 } from "../protocol/protocol.ts";
-import { ConflictError, NotFoundError } from "../base/errors.ts";
+import { ConflictError } from "../base/errors.ts";
 import { isPromise, type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import type { ActOptions } from "../event/audit.ts";
 import { EVERY_PART } from "../event/part.ts";
@@ -25,7 +25,7 @@ import type {
 } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
 import { assertSubscriptionName, assertTopicPattern } from "../event/topic_options.ts";
-import { DriverDirectory } from "./directory.ts";
+import { DriverDirectory, removedSubscription } from "./directory.ts";
 import { SubscriptionDriver } from "./driver.ts";
 import type { DriverContext } from "./driver_context.ts";
 import { AGAIN_MS } from "./committer.ts";
@@ -293,14 +293,13 @@ export class SubscriptionManager extends LeaseRequests {
     if (!driver) return;
     this.#timedPauses.set(name, undefined);
     this.dropDriver(driver);
-    driver.discard();
+    driver.discard(removedSubscription(name));
     this.#closeRemoved(driver).catch((error) => this.#context.onError(error, `closing ${name}`));
   }
 
   async #closeRemoved(driver: SubscriptionDriver): Promise<void> {
-    const { name, topic } = driver.record;
-    this.#context.topics.match(topic).forEach(this.#context.progressed);
-    await driver.close(new NotFoundError("subscription", `the subscription ${name} was removed`));
+    this.#context.topics.match(driver.record.topic).forEach(this.#context.progressed);
+    await driver.close();
   }
 
   /** All of them, as they are once their dead letters are counted. */
@@ -362,7 +361,7 @@ export class SubscriptionManager extends LeaseRequests {
     ];
     const apply = () => {
       this.dropDriver(driver);
-      driver.discard();
+      driver.discard(removedSubscription(name));
     };
     if (transact) {
       // Whoever owns parts loses them with it.

@@ -10,10 +10,13 @@ export class WatchedState extends MemoryState {
   refuses = false;
   /** Fails in a way that nothing can be trusted after. */
   breaks = false;
+  /** Is called before something is committed. */
+  committing: (changes: readonly StateChange[]) => void = () => {};
 
   override commit(changes: readonly StateChange[]): Promise<void> {
     if (this.breaks) return Promise.reject(new Error("fsync: EIO"));
     if (this.refuses) return Promise.reject(new CannotStoreError("the disk is full"));
+    this.committing(changes);
     this.commits.push(changes);
     return super.commit(changes);
   }

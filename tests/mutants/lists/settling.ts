@@ -17,9 +17,34 @@ const MANAGER = "tests/core/delivery/manager_test.ts";
 const COMMITTER = "tests/core/delivery/committer_test.ts";
 const PROGRESS = "tests/core/delivery/progress_test.ts";
 const LEASES = "tests/core/delivery/leases_test.ts";
+const REMOVED = "tests/core/delivery/removed_test.ts";
 const REDACT = "tests/core/delivery/redact_test.ts";
 
 export const settlingMutants: Mutant[] = [
+  {
+    name: "committer: takes answers behind the removal of a subscription",
+    promise: TOGETHER,
+    file: "core/delivery/committer.ts",
+    from: "this.#gone ? lost(items) : this.#settle(items)",
+    to: "this.#settle(items)",
+    tests: [REMOVED],
+  },
+  {
+    name: "committer: commits plans behind the removal of a subscription",
+    promise: TOGETHER,
+    file: "core/delivery/committer.ts",
+    from: "    if (this.#gone) throw this.#gone;\n",
+    to: "",
+    tests: [REMOVED],
+  },
+  {
+    name: "redact: fails where a subscription is removed meanwhile",
+    promise: REDACTED,
+    file: "core/broker/redactor.ts",
+    from: "        if (error instanceof NotFoundError) return false;\n",
+    to: "",
+    tests: [REMOVED],
+  },
   {
     name: "plan: moves the cursor past what is in delivery",
     promise: AT_LEAST_ONCE,

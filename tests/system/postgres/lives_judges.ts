@@ -199,8 +199,7 @@ function keysInOrder({ delivered, madeAt }: LivesWorld): string[] {
     const lane = `${name} ${topic} ${key}, life ${life}`;
     const before = newest.get(lane) ?? 0;
     newest.set(lane, Math.max(before, seq));
-    // Of one that is made again it is not known yet whose deliveries some are.
-    if (life === undefined || resets === undefined || !isFirst || name !== "kept") return [];
+    if (life === undefined || resets === undefined || !isFirst || name === "sought") return [];
     return seq < before ? [`${seq} came first after ${before}: ${lane}`] : [];
   });
 }
