@@ -39,6 +39,11 @@ function assertNode(samples: Samples): void {
   assert.ok(samples.get(`evs_subscription_oldest_pending_seconds${OF_S}`)! > 0);
 }
 
+async function lagOf(place: DaemonPlace): Promise<number> {
+  const [{ subscriptions: [{ lag }] }] = await place.json(["top", "--json"]);
+  return lag;
+}
+
 async function tellWhole(places: readonly DaemonPlace[]): Promise<void> {
   const [one, two, three] = places as [DaemonPlace, DaemonPlace, DaemonPlace];
   for (const [place, count] of [[one, 20], [two, 12]] as const) {
@@ -91,17 +96,12 @@ async function tellWhole(places: readonly DaemonPlace[]): Promise<void> {
     for (const consumer of consumers) consumer.child.kill("SIGKILL");
     await Promise.all(consumers.map((consumer) => consumer.end()));
   }
-  const lags = () =>
-    Promise.all(places.map(async (place) => {
-      const [{ subscriptions: [{ lag }] }] = await place.json(["top", "--json"]);
-      return lag;
-    }));
   // The screen tells of the whole, too: all the same once nobody has anything of it.
   await everywhere("evs_leases", 0);
   await everywhere(`evs_subscription_parts_unowned${OF_S}`, 16);
   await until(async () => {
-    const [lag, ...others] = await lags();
-    return lag > 0 && others.every((one) => one === lag);
+    const [lag, ...others] = await Promise.all(places.map(lagOf));
+    return lag! > 0 && others.every((one) => one === lag);
   });
 }
 
