@@ -8,6 +8,7 @@ import { listText } from "../../state/postgres/values.ts";
 import type { KeptEvent, KeptEvents, KeptId, KeptTopic } from "../../store/kept_events.ts";
 import { sumOfRow } from "../../store/postgres/row.ts";
 import { batchesOf } from "./batches.ts";
+import { keptWithout } from "./expiry.ts";
 
 /** The columns of `evs.events` behind `topic_id`, with the values of an event. */
 const COLUMNS: Record<string, [type: string, value: (kept: KeptEvent) => string | number | null]> =
@@ -43,16 +44,23 @@ const KEYS = `SELECT DISTINCT ON (key) key, seq, coalesce(key_seq, 0) AS number 
   WHERE topic_id = $1 AND key IS NOT NULL AND ($2::text IS NULL OR key > $2)
   ORDER BY key, seq DESC LIMIT ${1000}`;
 
-/** Called as events are written. */
-export type Told = (events: number) => void;
+/** How events are written. */
+export interface EventsIntoOptions {
+  /** Called as they are. */
+  told: (events: number) => void;
+  /** How far the clock that they expire by was ahead; see core/backup/postgres/expiry.ts. */
+  skew: number;
+}
 
 /** Writes the events of all stores that the backup has. */
 export async function eventsInto(
   query: Query,
   stores: readonly KeptEvents[],
-  told: Told,
+  options: EventsIntoOptions,
 ): Promise<void> {
-  for (const { kept, topic } of topicsIn(stores)) await topicInto(query, { kept, topic, told });
+  for (const { kept, topic } of topicsIn(stores)) {
+    await topicInto(query, { kept, topic, ...options });
+  }
   await query("ANALYZE evs.events");
 }
 
@@ -69,13 +77,12 @@ function topicsIn(stores: readonly KeptEvents[]): Iterable<{ kept: KeptEvents; t
   return topics.values();
 }
 
-interface TopicCopy {
+interface TopicCopy extends EventsIntoOptions {
   kept: KeptEvents;
   topic: KeptTopic;
-  told: Told;
 }
 
-async function topicInto(query: Query, { kept, topic, told }: TopicCopy): Promise<void> {
+async function topicInto(query: Query, { kept, topic, told, skew }: TopicCopy): Promise<void> {
   const { name, firstSeq, lastSeq } = topic;
   const [row] = await query<{ topic_id: number }>(
     "INSERT INTO evs.topics (name, first_seq, last_seq) VALUES ($1, $2, $3) RETURNING topic_id",
@@ -84,7 +91,8 @@ async function topicInto(query: Query, { kept, topic, told }: TopicCopy): Promis
   const id = row!.topic_id;
   let storedAt = 0;
   let numbersApart = false;
-  for (const page of kept.pages(name)) {
+  for (const found of kept.pages(name)) {
+    const page = found.map((one) => keptWithout(skew, one));
     await query(INSERT, [
       id,
       ...Object.values(COLUMNS).map(([, value]) => listText(page.map(value))),

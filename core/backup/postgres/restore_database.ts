@@ -35,7 +35,8 @@ import { redactRestored } from "../redact_restored.ts";
 import { type Restored, unpackBackup } from "../restore.ts";
 import type { ArchiveSource } from "../tar.ts";
 import { DEADLINE_MS } from "./backup_database.ts";
-import { eventsInto } from "./events_into.ts";
+import { eventsInto, type EventsIntoOptions } from "./events_into.ts";
+import { expirySkewOf } from "./expiry.ts";
 import { stateInto } from "./state_into.ts";
 
 /** How long a server that went away as it was told to keep everything is asked what became of it, ms. */
@@ -145,22 +146,31 @@ async function restoreIn(query: Query, context: Context): Promise<Omit<Restored,
   const redacted = await redactRestored(folder, before);
   await migrateIn(query, STORE_MIGRATIONS);
   await migrateIn(query, { part: "state", steps: STATE_MIGRATIONS });
+  const state = exists(`${folder}/state.db`) ? new StateTables(`${folder}/state.db`) : undefined;
+  try {
+    const skew = state ? expirySkewOf(state, now) : 0;
+    await storesInto(query, folder, { told, skew });
+    if (state) {
+      refuseLocal(state);
+      await stateInto(query, state, { now, skew });
+    }
+  } finally {
+    state?.close();
+  }
+  return { redacted, ...keptAt === undefined ? {} : { keptAt } };
+}
+
+async function storesInto(
+  query: Query,
+  folder: string,
+  options: EventsIntoOptions,
+): Promise<void> {
   const stores = openStores(folder);
   try {
-    await eventsInto(query, stores.map(({ kept }) => kept), told);
+    await eventsInto(query, stores.map(({ kept }) => kept), options);
   } finally {
     for (const { close } of stores) await close();
   }
-  if (exists(`${folder}/state.db`)) {
-    const state = new StateTables(`${folder}/state.db`);
-    try {
-      refuseLocal(state);
-      await stateInto(query, state, now);
-    } finally {
-      state.close();
-    }
-  }
-  return { redacted, ...keptAt === undefined ? {} : { keptAt } };
 }
 
 /**

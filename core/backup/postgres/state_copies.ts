@@ -4,7 +4,8 @@
  * subscription has parts (positions_into.ts, positions_from.ts).
  *
  * Left out is what only the process that wrote it needs: where topics ended when it closed, how
- * often it was opened, and by how much its clock differed.
+ * often it was opened, and by how much its clock differed, which is taken out of what expires
+ * (expiry.ts).
  */
 import { partOf } from "../../event/part.ts";
 import { UNNAMED } from "../../protocol/constants.ts";
@@ -12,6 +13,7 @@ import { searchText } from "../../state/reason.ts";
 import type { TableRow } from "../../state/state_tables.ts";
 import * as tables from "../../state/postgres/tables.ts";
 import type { Table } from "../../state/postgres/tables.ts";
+import { lineWithout } from "./expiry.ts";
 
 /** How many parts a named subscription has on several nodes. */
 export const PARTS = 16;
@@ -32,8 +34,11 @@ export interface StateCopy {
   local?: string;
   /** The columns in PostgreSQL, as SQL of the state database; absent: the column of that name. */
   into?: Readonly<Record<string, string>>;
-  /** Finishes a row on its way to PostgreSQL. */
-  finish?: (row: TableRow) => TableRow;
+  /**
+   * Finishes a row on its way to PostgreSQL. `skew`: how far the clock that events expire by was
+   * ahead.
+   */
+  finish?: (row: TableRow, skew: number) => TableRow;
   /** The columns of the state database as SQL of PostgreSQL; null: it has none of this name. */
   from?: Readonly<Record<string, string | null>>;
   /** The order of the rows where it counts, there and here. */
@@ -59,7 +64,11 @@ export const STATE_COPIES: readonly StateCopy[] = [
   {
     table: tables.RETRIES,
     into: { part: partCountOf("subscription") },
-    finish: (row) => ({ ...row, part: partOf(placeOf(row), row["part"] as number) }),
+    finish: (row, skew) => ({
+      ...row,
+      part: partOf(placeOf(row), row["part"] as number),
+      line: lineWithout(skew, row["line"] as Uint8Array<ArrayBuffer>),
+    }),
     from: { part: null },
     order: { local: "rowid", shared: "number" },
   },

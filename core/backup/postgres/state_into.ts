@@ -17,10 +17,17 @@ const CLAIMS = `INSERT INTO evs.claims (subscription, part, epoch, rev, claimed_
   SELECT name, part, $1, 0, clock_timestamp()
   FROM evs.subscriptions, generate_series(0, parts - 1) AS part`;
 
-/** Writes it; `now`, Unix ms, becomes the counter of the catalog. */
-export async function stateInto(query: Query, state: StateTables, now: number): Promise<void> {
+/**
+ * Writes it; `now`, Unix ms, becomes the counter of the catalog. `skew`: how far the clock that
+ * events expire by was ahead (core/backup/postgres/expiry.ts).
+ */
+export async function stateInto(
+  query: Query,
+  state: StateTables,
+  { now, skew }: { now: number; skew: number },
+): Promise<void> {
   for (const copy of STATE_COPIES) {
-    for (const rows of batchesOf(finished(state.rows(selectOf(copy)), copy))) {
+    for (const rows of batchesOf(finished(state.rows(selectOf(copy)), copy, skew))) {
       const { text, values } = insertion(copy.table, rows);
       await query(text, values);
     }
@@ -37,8 +44,12 @@ export async function stateInto(query: Query, state: StateTables, now: number): 
   await query("UPDATE evs.counters SET rev = $1", [now]);
 }
 
-function* finished(rows: Iterable<TableRow>, { finish }: StateCopy): Generator<TableRow> {
-  for (const row of rows) yield finish ? finish(row) : row;
+function* finished(
+  rows: Iterable<TableRow>,
+  { finish }: StateCopy,
+  skew: number,
+): Generator<TableRow> {
+  for (const row of rows) yield finish ? finish(row, skew) : row;
 }
 
 function selectOf({ table, local = table.name, into = {}, order }: StateCopy): string {

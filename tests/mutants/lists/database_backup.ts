@@ -2,6 +2,7 @@
 import type { Mutant } from "../mutant.ts";
 
 const BACKUP = "A backup is consistent and complete";
+const TTL = "An event expires when its time to live says so";
 
 const POSITIONS = ["tests/core/backup/postgres/part_positions_test.ts"];
 const COPIES = ["tests/core/backup/postgres/state_copies_test.ts"];
@@ -9,9 +10,43 @@ const KEPT = ["tests/core/store/kept_events_test.ts"];
 const PARTS = ["tests/system/postgres/backup_positions_test.ts"];
 const LOAD = ["tests/system/postgres/backup_load_test.ts"];
 const OUTBOX = ["tests/system/postgres/backup_outbox_test.ts"];
+const EXPIRY = ["tests/core/backup/postgres/expiry_test.ts"];
+const EXPIRED = ["tests/system/postgres/restore_expiry_test.ts"];
 const REFUSALS = ["tests/system/postgres/restore_refusals_test.ts"];
 
 export const databaseBackupMutants: Mutant[] = [
+  {
+    name: "database backup: lets time run that did not where the clock was set back",
+    promise: TTL,
+    file: "core/backup/postgres/expiry.ts",
+    from: 'Math.max(row["skew"] as number, row["newest"] as number - now)',
+    to: 'row["skew"] as number',
+    tests: EXPIRY,
+  },
+  {
+    name: "database backup: moves the expiry the wrong way",
+    promise: TTL,
+    file: "core/backup/postgres/expiry.ts",
+    from: "expiresAt: event.expiresAt! - skew",
+    to: "expiresAt: event.expiresAt! + skew",
+    tests: EXPIRY,
+  },
+  {
+    name: "database backup: leaves events to expire by the clock of a process",
+    promise: TTL,
+    file: "core/backup/postgres/events_into.ts",
+    from: "found.map((one) => keptWithout(skew, one))",
+    to: "found.map((one) => keptWithout(0 * skew, one))",
+    tests: EXPIRED,
+  },
+  {
+    name: "database backup: leaves retries to expire by the clock of a process",
+    promise: TTL,
+    file: "core/backup/postgres/state_copies.ts",
+    from: "lineWithout(skew, ",
+    to: "lineWithout(0 * skew, ",
+    tests: EXPIRED,
+  },
   {
     name: "database backup: counts the next event of a part as settled",
     promise: BACKUP,
