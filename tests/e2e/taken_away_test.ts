@@ -95,3 +95,19 @@ Deno.test("SqliteEventStore, FileEventStore and SqliteState refuse to acknowledg
   state.closeSync();
   await file.close();
 });
+
+for (const ending of ["ndjson", "index"]) {
+  Deno.test(`FileEventStore acknowledges nothing when its .${ending} file has another name, or its name another file`, async () => {
+    for (const another of [false, true]) {
+      const folder = await testFolder("test");
+      const store = new FileEventStore(`${folder}/events`);
+      const append = [{ topic: "t", events: [newEvent()] }];
+      await store.append(append);
+      const path = `${folder}/events/t/0000000000000001.${ending}`;
+      Deno.renameSync(path, `${path}.old`);
+      if (another) Deno.copyFileSync(`${path}.old`, path);
+      await assert.rejects(store.append(append), WORDS);
+      await store.close();
+    }
+  });
+}

@@ -24,7 +24,7 @@ export interface DiskFile {
   /** Returns the number of bytes written at `position`, which may be fewer than given. */
   write(bytes: Uint8Array, position: number): number;
   truncate(length: number): void;
-  /** False if the file was removed or replaced by another one. */
+  /** False if the file was removed, moved or replaced by another one. */
   hasName(): boolean;
   /** Resolves when written data would survive a power cut. The file must not be used until then. */
   sync(): Promise<void>;
@@ -128,7 +128,8 @@ export const systemDisk: Disk = {
       createNew: mode === "create",
       ...(mode === "create" ? { mode: 0o600 } : {}),
     });
-    return new SystemFile(file, path);
+    // Only what is written to is asked for its name.
+    return new SystemFile(file, path, mode === "read" ? undefined : file.statSync());
   },
   list: (path) =>
     Array.from(Deno.readDirSync(path), ({ name, isFile, isDirectory }) => ({
@@ -177,6 +178,7 @@ function linked(path: string): DataDirError {
 class SystemFile implements DiskFile {
   readonly #file: Deno.FsFile;
   readonly #path: string;
+  readonly #own: Pick<Deno.FileInfo, "dev" | "ino"> | undefined;
   /**
    * For {@link syncBeside}: the runtime refuses writes to a file while a sync of it is under way.
    */
@@ -184,9 +186,14 @@ class SystemFile implements DiskFile {
   /** The kernel's file offset, so that sequential reads need no seek. */
   #at = 0;
 
-  constructor(file: Deno.FsFile, path: string) {
+  constructor(
+    file: Deno.FsFile,
+    path: string,
+    own: Pick<Deno.FileInfo, "dev" | "ino"> | undefined,
+  ) {
     this.#file = file;
     this.#path = path;
+    this.#own = own;
   }
 
   size(): number {
@@ -211,8 +218,13 @@ class SystemFile implements DiskFile {
     this.#file.truncateSync(length);
   }
 
+  /**
+   * By its name: before the runtime looks at an open file, it looks at each folder of its path
+   * (a system call each, several times as long as this).
+   */
   hasName(): boolean {
-    return (this.#file.statSync().nlink ?? 1) > 0;
+    const named = lstat(this.#path);
+    return named !== undefined && named.ino === this.#own?.ino && named.dev === this.#own.dev;
   }
 
   sync(): Promise<void> {
