@@ -18,7 +18,7 @@ import {
   Subscription,
   type WaitOptions,
 } from "../delivery/subscription.ts";
-import { commitEvents } from "../reading/tail.ts";
+import { commitEvents } from "../reading/commit_lines.ts";
 import { assertTopicPattern, compilePattern } from "../event/topic_options.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 import type { Ledger } from "../delivery/committer.ts";

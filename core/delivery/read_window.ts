@@ -3,7 +3,7 @@ import { type Event, type NewEvent, type StoredEvent, toFilterEvent } from "../e
 import { isPromise, type MaybePromise, whenReady } from "../base/maybe_promise.ts";
 import { isInParts, type PartSelection } from "../event/part.ts";
 import { select, type Selection } from "../reading/replay.ts";
-import { commitEvents } from "../reading/tail.ts";
+import { commitEvents } from "../reading/commit_lines.ts";
 import type { Commit } from "../store/journal.ts";
 import type { JournalStore, LinePage, Page, PageQuery, TopicHead } from "../store/store.ts";
 import type { TopicLane } from "./entry.ts";

@@ -17,6 +17,8 @@ import { guard, LINEAR_MATCHES } from "./guard.ts";
 /** Decides whether an event matches. */
 export interface Filter {
   (event: Event): boolean;
+  /** Filters of the same expression decide alike. */
+  readonly expression?: string;
   /** All the fields it looks at, as paths from the event; absent: any field. */
   readonly fields?: readonly (readonly string[])[];
 }
@@ -110,12 +112,8 @@ async function loadEngine(): Promise<Compile> {
         throw error;
       }
     };
-    return withFields(decide, fieldsOf(program.ast));
+    return Object.assign(decide, defined({ expression, fields: fieldsOf(program.ast) }));
   };
-}
-
-function withFields(decide: (event: Event) => boolean, fields: string[][] | undefined): Filter {
-  return fields ? Object.assign(decide, { fields }) : decide;
 }
 
 /** CEL integers have 64 bits. A sum that overflows them is computed with doubles. */

@@ -1,22 +1,28 @@
 /**
  * Follows topics live.
  *
- * A tail that keeps up gets each commit as it happens; its lines are built once for all tails. A
- * tail that is still busy is only told that a topic has more, and reads that from the store when it
- * asks again. So a slow reader keeps no events in memory, slows nobody down, and misses nothing.
+ * A tail that keeps up gets each commit as it happens; its bytes are made once for all tails that
+ * get the same ones (commit_lines.ts). A tail that is still busy is only told that a topic has more,
+ * and reads that from the store when it asks again. So a slow reader keeps no events in memory,
+ * slows nobody down, and misses nothing.
  *
  * A store may answer later. A tail has one read under way at a time, and until it has come no commit
  * is passed on: it only makes its topic dirty, so that nothing overtakes what is being read. Events
  * that are deleted meanwhile are not in the page: the head tells, and they are reported as missed.
  */
 import type { Commit } from "../store/journal.ts";
-import { concat } from "../base/bytes.ts";
 import { arrived, isPromise, type MaybePromise, resultOf } from "../base/maybe_promise.ts";
 import type { JournalStore, LinePage, Page } from "../store/store.ts";
-import { type NewEvent, type StoredEvent, storedEvent } from "../event/event.ts";
+import {
+  bytesOfCommit,
+  commitEvents,
+  type Form,
+  nameOfForm,
+  printSelected,
+} from "./commit_lines.ts";
 import { type Missed, missedOf } from "./missed.ts";
 import { lineFilter } from "./line_filter.ts";
-import { linesOf, type Render, select, type Selection } from "./replay.ts";
+import { PAGE } from "./replay.ts";
 
 /** Where a tail gets its events. */
 export interface TailSource {
@@ -25,12 +31,18 @@ export interface TailSource {
 }
 
 /** What a tail follows. */
-export interface TailOptions extends Selection {
+export interface TailOptions extends Form {
   /** True for the topics to follow, including ones created later. */
   matches(topic: string): boolean;
   /** Where to start on existing topics: the first seq wanted. A topic created later starts at 1. */
   positions: Map<string, number>;
-  render?: Render;
+  /** `render` depends on nothing but the events: what it makes of a commit is shared. */
+  stateless?: boolean;
+  /**
+   * Takes the bytes of a commit while a call of `next` waits, which then goes on waiting. Nothing
+   * more is passed on until {@link Tail.goOn} is called. Absent: `next` returns them.
+   */
+  take?: (bytes: Uint8Array) => void;
   /**
    * Called with events that were deleted before this reader got to them, before the next result of
    * `next`.
@@ -40,7 +52,6 @@ export interface TailOptions extends Selection {
 
 /** Returned in place of events. */
 const NOTHING = new Uint8Array(0);
-const PAGE = 1024;
 /**
  * How many commits of non-persistent topics are kept for a busy tail; beyond that the oldest are
  * dropped.
@@ -55,10 +66,14 @@ export class Tail {
   readonly #dirty: Set<string>;
   readonly #stop: () => void;
   readonly #keep: ((lines: Uint8Array) => Uint8Array) | undefined;
+  /** The name of the form in which commits are taken as they are; undefined: they are not. */
+  readonly #form: string | undefined;
   #ephemeral: Commit[] = [];
   #waiting: PromiseWithResolvers<Uint8Array | undefined> | undefined;
   /** A read is under way, for the call of `next` that waits. */
   #reading = false;
+  /** What `take` was given last is still under way. */
+  #taking = false;
   #closed = false;
   /** Commits of non-persistent topics that were dropped because this reader was too slow. */
   dropped = 0;
@@ -67,6 +82,7 @@ export class Tail {
     this.#source = source;
     this.#options = options;
     this.#keep = options.filter && lineFilter(options.filter);
+    this.#form = options.render && !options.stateless ? undefined : nameOfForm(options);
     this.#positions = new Map(options.positions);
     this.#dirty = new Set(options.positions.keys());
     this.#stop = source.onCommit((commit) => this.#committed(commit));
@@ -90,6 +106,22 @@ export class Tail {
     return this.#waiting !== undefined;
   }
 
+  /** What `take` was given is with the reader, or on its way: there is room for more. */
+  goOn(): void {
+    if (!this.#taking) return;
+    this.#taking = false;
+    try {
+      this.#readOn();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** `take` was given something, and there is no room for more yet. */
+  get isTaking(): boolean {
+    return this.#taking;
+  }
+
   /** Stops following; a pending `next` resolves to undefined. */
   close(): void {
     this.#closed = true;
@@ -103,6 +135,12 @@ export class Tail {
     waiting?.resolve(bytes);
   }
 
+  #fail(error: unknown): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.reject(error);
+  }
+
   #answerLater(coming: Promise<Uint8Array | undefined>): void {
     this.#reading = true;
     coming.then((bytes) => {
@@ -111,15 +149,13 @@ export class Tail {
       else this.#readOn();
     }).catch((error) => {
       this.#reading = false;
-      const waiting = this.#waiting;
-      this.#waiting = undefined;
-      waiting?.reject(error);
+      this.#fail(error);
     });
   }
 
   /** Reads for a call of `next` that waits. */
   #readOn(): void {
-    if (!this.#waiting || this.#reading) return;
+    if (!this.#waiting || this.#reading || this.#taking) return;
     const bytes = this.#read();
     if (isPromise(bytes)) this.#answerLater(bytes);
     else if (bytes) this.#answer(bytes);
@@ -127,25 +163,37 @@ export class Tail {
 
   #committed(commit: Commit): void {
     if (!this.#options.matches(commit.topic)) return;
-    if (commit.ephemeral) {
-      this.#ephemeral.push(commit);
-      if (this.#ephemeral.length > EPHEMERAL_KEPT) {
-        this.#ephemeral.shift();
-        this.dropped++;
-      }
-    } else if (this.#canTakeAsItIs(commit)) {
-      const bytes = sharedLines(commit, this.#source.store);
+    if (this.#form !== undefined && this.#isNext(commit)) {
+      const bytes = this.#shared(commit, this.#form);
       if (isPromise(bytes)) return this.#answerLater(this.#whenShared(commit, bytes));
-      this.#positions.set(commit.topic, commit.lastSeq + 1);
-      this.#answer(bytes);
+      if (!commit.ephemeral) this.#positions.set(commit.topic, commit.lastSeq + 1);
+      if (bytes.length > 0) this.#give(bytes);
       return;
-    } else {
-      this.#dirty.add(commit.topic);
     }
+    if (!commit.ephemeral) this.#dirty.add(commit.topic);
+    else this.#keepEphemeral(commit);
     this.#readOn();
   }
 
-  /** The lines of a commit that are being read for all tails; read by this one if that fails. */
+  #keepEphemeral(commit: Commit): void {
+    this.#ephemeral.push(commit);
+    if (this.#ephemeral.length <= EPHEMERAL_KEPT) return;
+    this.#ephemeral.shift();
+    this.dropped++;
+  }
+
+  #give(bytes: Uint8Array): void {
+    const { take } = this.#options;
+    if (take === undefined) return this.#answer(bytes);
+    this.#taking = true;
+    take(bytes);
+  }
+
+  #shared(commit: Commit, name: string): MaybePromise<Uint8Array> {
+    return bytesOfCommit(commit, { store: this.#source.store, form: this.#options, name });
+  }
+
+  /** The bytes of a commit that are being read for all tails; read by this one if that fails. */
   async #whenShared(commit: Commit, coming: Promise<Uint8Array>): Promise<Uint8Array | undefined> {
     const { topic, firstSeq, lastSeq } = commit;
     const bytes = await coming.catch(() => undefined);
@@ -154,14 +202,14 @@ export class Tail {
       return this.#closed ? undefined : await this.#read();
     }
     this.#positions.set(topic, lastSeq + 1);
-    return bytes;
+    return bytes.length > 0 ? bytes : undefined;
   }
 
-  #canTakeAsItIs(commit: Commit): boolean {
-    const { types, filter, render } = this.#options;
-    return this.#waiting !== undefined && !this.#reading && this.#dirty.size === 0 &&
-      this.#ephemeral.length === 0 && !types && !filter && !render &&
-      (this.#positions.get(commit.topic) ?? 1) === commit.firstSeq;
+  /** The reader has all that came before this commit, and waits. */
+  #isNext({ topic, ephemeral, firstSeq }: Commit): boolean {
+    return this.#waiting !== undefined && !this.#reading && !this.#taking &&
+      this.#dirty.size === 0 && this.#ephemeral.length === 0 &&
+      (ephemeral || (this.#positions.get(topic) ?? 1) === firstSeq);
   }
 
   /** The bytes that can be sent now. */
@@ -171,7 +219,9 @@ export class Tail {
 
   *#steps(): Generator<Promise<void>, Uint8Array | undefined, undefined> {
     for (let commit = this.#ephemeral.shift(); commit; commit = this.#ephemeral.shift()) {
-      const bytes = this.#print(commitEvents(commit, commit.events ?? []));
+      const bytes = this.#form === undefined
+        ? printSelected(commitEvents(commit, commit.events ?? []), this.#options)
+        : yield* arrived(this.#shared(commit, this.#form));
       if (bytes.length > 0) return bytes;
     }
     for (const topic of this.#dirty) {
@@ -205,49 +255,11 @@ export class Tail {
       const page = isPromise(read) ? yield* arrived(read) : read;
       if (isPromise(read) && missedOf(topic, from, store.head(topic))) continue;
       const bytes = "events" in page
-        ? this.#print(page.events)
+        ? printSelected(page.events, this.#options)
         : this.#keep?.(page.bytes) ?? page.bytes;
       this.#positions.set(topic, page.next);
       if (bytes.length > 0) return bytes;
     }
     return undefined;
   }
-
-  #print(events: StoredEvent[]): Uint8Array {
-    const { types, filter, render } = this.#options;
-    const wanted = types ? events.filter((event) => types.includes(event.type)) : events;
-    const selected = select(wanted, filter);
-    return selected.length > 0 ? (render ?? linesOf)(selected) : linesOf([]);
-  }
-}
-
-const lines = new WeakMap<Commit, MaybePromise<Uint8Array>>();
-
-/** A commit's wire lines, built or read once for all tails. */
-function sharedLines(commit: Commit, store: JournalStore): MaybePromise<Uint8Array> {
-  let bytes = lines.get(commit);
-  if (!bytes) lines.set(commit, bytes = resultOf(linesOfCommit(commit, store)));
-  return bytes;
-}
-
-function* linesOfCommit(
-  commit: Commit,
-  store: JournalStore,
-): Generator<Promise<void>, Uint8Array, undefined> {
-  if (commit.events) return linesOf(commitEvents(commit, commit.events));
-  const { topic, lastSeq: to } = commit;
-  const pages: Uint8Array[] = [];
-  for (let from = commit.firstSeq; from <= to;) {
-    const page = yield* arrived(store.readLines(topic, { from, to, limit: PAGE }));
-    pages.push(page.bytes);
-    from = page.next;
-  }
-  return concat(pages);
-}
-
-/** A commit's events, as a store would return them. */
-export function commitEvents(commit: Commit, events: readonly NewEvent[]): StoredEvent[] {
-  const { topic, ephemeral, firstSeq } = commit;
-  // Events that are not stored have no seq.
-  return events.map((event, i) => storedEvent(event, { topic, seq: ephemeral ? 0 : firstSeq + i }));
 }

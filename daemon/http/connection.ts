@@ -54,6 +54,7 @@ const REQUEST_SHARE = 1024;
 const JOINED = 32 * 1024;
 
 const NOTHING = new Uint8Array(0);
+const NONE: readonly Reply[] = [];
 
 /** Thrown to whoever reads a body when the rest of it will not come. */
 export class ConnectionGoneError extends Error {
@@ -210,6 +211,12 @@ export class ServerConnection {
   /** For a response: it has something to send, or is over. */
   send(): void {
     if (this.#isSending || this.#isClosed) return;
+    const first = this.#replies[0];
+    if (first?.waiting.length === 1 && !first.isOver) {
+      // One piece of a response that goes on, as a follower gets it.
+      this.#isSending = true;
+      return this.#write(first.waiting.pop()!);
+    }
     for (const reply of this.#replies) {
       if (reply.waiting.length > 0) {
         this.#sending.push(...reply.waiting);
@@ -432,7 +439,7 @@ export class ServerConnection {
   /** Everything that was passed on has been sent. */
   #sent(): void {
     this.#isSending = false;
-    const done = this.#replies.splice(0, this.#ending);
+    const done = this.#ending === 0 ? NONE : this.#replies.splice(0, this.#ending);
     this.#ending = 0;
     let isLast = false;
     for (const reply of done) {

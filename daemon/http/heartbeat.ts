@@ -12,6 +12,8 @@ export interface HeartbeatOptions {
   everyMs: number;
   /** Sends one; resolves when the client has room for more. */
   send(): Promise<void>;
+  /** Something else is being sent while it waits: nothing may come in between. */
+  isBusy?(): boolean;
 }
 
 /** The heartbeats of one response; close it at the end. */
@@ -67,7 +69,7 @@ export class Heartbeat {
     const { clock, everyMs } = this.#options;
     this.#cancel = clock.setTimer(() => {
       // While something else is being sent, or its reader is slow, nothing may come in between.
-      if (this.#waiting) void this.ifDue();
+      if (this.#waiting && !this.#options.isBusy?.()) void this.ifDue();
       const left = this.#last + everyMs - clock.monotonic();
       this.#wait(left > 0 ? left : everyMs);
     }, ms);

@@ -34,6 +34,16 @@ export class LinesReply {
     return this.#reply.write(bytes);
   }
 
+  /** The same for lines that other responses are sent, too; `onRoom` is called for each. */
+  writeShared(bytes: Uint8Array): void {
+    this.#reply.writeShared(bytes);
+  }
+
+  /** Called when there is room for more. */
+  set onRoom(call: () => void) {
+    this.#reply.onRoom = call;
+  }
+
   /** Ends it. */
   end(): void {
     this.#reply.end();

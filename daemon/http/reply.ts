@@ -3,7 +3,9 @@
  * connection sends the responses in the order of the requests.
  */
 import { PROTOCOL, PROTOCOL_HEADER } from "../../core/protocol/constants.ts";
+import { concat } from "../../core/base/bytes.ts";
 import type { EvsError } from "../../core/base/errors.ts";
+import { countGarbage } from "../memory/scavenge.ts";
 
 const encoder = new TextEncoder();
 const CRLF = encoder.encode("\r\n");
@@ -53,6 +55,8 @@ export class Reply {
   keepAlive: boolean;
   /** About how much memory the head of its request takes, bytes. */
   headMemory = 0;
+  /** Called when what was written has been passed on to the socket: there is room for more. */
+  onRoom: (() => void) | undefined;
   /** Called when all of it has been sent. */
   onSent: (() => void) | undefined;
   /** Its head has been made: the status cannot change any more. */
@@ -122,6 +126,13 @@ export class Reply {
     await promise;
   }
 
+  /** Sends bytes that other replies send, too; {@link onRoom} tells when there is room for more. */
+  writeShared(bytes: Uint8Array): void {
+    if (this.isOver) return;
+    this.waiting.push(this.#isChunked ? sharedChunk(bytes) : bytes);
+    this.#sink.send();
+  }
+
   /** Ends what was begun. */
   end(): void {
     if (this.isOver) return;
@@ -175,6 +186,7 @@ export class Reply {
     const taken = this.#taken;
     this.#taken = undefined;
     taken?.resolve();
+    this.onRoom?.();
   }
 
   /** For the connection: it has closed. */
@@ -197,19 +209,35 @@ export class Reply {
    * small one is joined with its frame, so that it is one write.
    */
   #addChunk(bytes: Uint8Array): void {
-    const size = encoder.encode(`${bytes.length.toString(16)}\r\n`);
-    if (bytes.length >= LARGE) return void this.waiting.push(size, bytes, CRLF);
-    const whole = new Uint8Array(size.length + bytes.length + CRLF.length);
-    whole.set(size);
-    whole.set(bytes, size.length);
-    whole.set(CRLF, size.length + bytes.length);
-    this.waiting.push(whole);
+    if (bytes.length < LARGE) return void this.waiting.push(chunkOf(bytes));
+    this.waiting.push(sizeOf(bytes), bytes, CRLF);
   }
 
   #finish(): void {
     this.isOver = true;
     this.#sink.send();
   }
+}
+
+function sizeOf(bytes: Uint8Array): Uint8Array {
+  return encoder.encode(`${bytes.length.toString(16)}\r\n`);
+}
+
+/** Bytes and their frame in one piece. */
+function chunkOf(bytes: Uint8Array): Uint8Array {
+  return concat([sizeOf(bytes), bytes, CRLF]);
+}
+
+const sharedChunks = new WeakMap<Uint8Array, Uint8Array>();
+
+/** The same, made once for all replies that send it. */
+function sharedChunk(bytes: Uint8Array): Uint8Array {
+  let chunk = sharedChunks.get(bytes);
+  if (chunk === undefined) {
+    sharedChunks.set(bytes, chunk = chunkOf(bytes));
+    countGarbage(chunk.length);
+  }
+  return chunk;
 }
 
 const COMMON = `${PROTOCOL_HEADER}: ${PROTOCOL}\r\n`;

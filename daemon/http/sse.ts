@@ -15,39 +15,45 @@ const NEWLINE = encoder.encode("\n");
 /** A comment, which clients ignore: a heartbeat. */
 export const SSE_COMMENT = encoder.encode(":\n\n");
 
+/** Renders events of one topic. Their id is their own place, whoever reads them. */
+export const sseLines: Render = (events) =>
+  concat(events.flatMap((event) => [
+    encoder.encode(`id: ${event.topic}:${event.seq}\n${withoutId(event)}`),
+    toWireLine(event),
+    NEWLINE,
+  ]));
+
 /**
- * Renders events as server-sent events. `positions` maps each topic to the last seq sent, and is
+ * Renders events of several topics. `positions` maps each topic to the last seq sent, and is
  * updated.
  *
  * For thousands of topics the id is longer than a page of events, and every event would carry it. A
  * long id is therefore sent only after as many bytes of events; after a reconnect, events since the
  * last id are sent again.
  */
-export function sseRender(
-  positions: Map<string, number>,
-  { several }: { several: boolean },
-): Render {
+export function sseRender(positions: Map<string, number>): Render {
   let lastId = 0;
   let since = 0;
-  const idOf = (event: StoredEvent) =>
-    several
-      ? [...positions].filter(([, seq]) => seq > 0).map(([topic, seq]) => `${topic}:${seq}`)
-        .join(",")
-      : `${event.topic}:${event.seq}`;
+  const idNow = () =>
+    [...positions].filter(([, seq]) => seq > 0).map(([topic, seq]) => `${topic}:${seq}`).join(",");
   return (events) =>
     concat(events.flatMap((event) => {
       positions.set(event.topic, event.seq);
       const line = toWireLine(event);
       since += line.length;
-      let head = `event: ${event.type}\ndata: `;
+      let head = withoutId(event);
       if (lastId <= SHORT || since >= lastId) {
-        const id = idOf(event);
+        const id = idNow();
         head = `id: ${id}\n${head}`;
         lastId = id.length;
         since = 0;
       }
       return [encoder.encode(head), line, NEWLINE];
     }));
+}
+
+function withoutId({ type }: StoredEvent): string {
+  return `event: ${type}\ndata: `;
 }
 
 /**

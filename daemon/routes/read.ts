@@ -36,7 +36,6 @@ import { type Missed, missedLine } from "../../core/reading/missed.ts";
 import { newestPerKey } from "../../core/reading/newest_per_key.ts";
 import { replayBack } from "../../core/reading/replay_back.ts";
 import { SSE_HEARTBEAT_MS } from "../../core/protocol/heartbeat.ts";
-import { Tail } from "../../core/reading/tail.ts";
 import { assertTopicName, compilePattern, isPattern } from "../../core/event/topic_options.ts";
 import { drainingError } from "../http/draining_error.ts";
 import { toCloudLine } from "../../core/event/cloud_event_text.ts";
@@ -45,7 +44,7 @@ import { LinesReply } from "../http/lines_reply.ts";
 import type { Reply } from "../http/reply.ts";
 import { type RouteRequest, sendBytes } from "../http/router.ts";
 import { flag, flagIn, type Parameters, text, valueIn } from "../http/shape.ts";
-import { missedSse, SSE_COMMENT, sseRender } from "../http/sse.ts";
+import { missedSse, SSE_COMMENT, sseLines, sseRender } from "../http/sse.ts";
 import {
   CLOUD_BATCH,
   CLOUD_EVENT,
@@ -54,6 +53,8 @@ import {
   cloudFormatOf,
   cloudLines,
 } from "./cloud_events.ts";
+import type { Tail } from "../../core/reading/tail.ts";
+import { EventLimit, openTail, type Sending, sendNew } from "./follow.ts";
 import { heartbeat, offset, readLimit, topicName, topicPosition, typeName } from "./shapes.ts";
 
 /** The query parameters of a read, for one or more topics. */
@@ -120,28 +121,28 @@ export async function readEvents(request: RouteRequest, reply: Reply): Promise<v
   const matches = matcherOf(query);
   const out = new LinesReply(reply);
   const positions = new Map<string, number>();
-  const { type, begin, end, render: format } = writerOf(query, positions);
-  const limited = query.follow && query.limit !== undefined
-    ? new Limit(query.limit, format ?? linesOf)
-    : undefined;
+  const { type, begin, end, render: format, stateless } = writerOf(query, positions);
+  const limited = limitOf(query, format);
   const render = limited ? limited.render : format;
   const ranges = await rangesOf(request, query, matches);
   const source = await sourceOf(request, query, ranges);
   const notices = new Notices(query, positions);
   const onMissed = (missed: Missed) => notices.add(missed);
+  const beat = heartbeatOf(query, { out, isBusy: () => tail?.isTaking ?? false });
   const tail = query.follow
-    ? new Tail(broker, {
+    ? openTail(broker, {
+      out,
+      beat,
       matches,
       positions: new Map(ranges.map(({ topic, to }) => [topic, to + 1])),
       ...selectionOf(query),
       ...(render ? { render } : {}),
+      stateless,
+      limited,
       onMissed,
     })
     : undefined;
-  const stop = () => tail?.close();
-  request.signal.addEventListener("abort", stop, { once: true });
-  request.services.metrics.tails += tail ? 1 : 0;
-  let beat: Heartbeat | undefined;
+  const done = tail && registered(tail, request);
   try {
     for (const { topic, from, to } of ranges) {
       positions.set(topic, query.reverse ? to + 1 : from - 1);
@@ -152,7 +153,6 @@ export async function readEvents(request: RouteRequest, reply: Reply): Promise<v
     });
     if (reply.isOver) return; // the head is all that was asked for
     if (begin) await out.write(begin);
-    beat = heartbeatOf(query, out);
     const stored = source({
       ranges,
       limit: query.limit,
@@ -169,12 +169,27 @@ export async function readEvents(request: RouteRequest, reply: Reply): Promise<v
     if (tail) await sendNew(tail, { ...sending, isOver: () => limited?.reached ?? false });
   } finally {
     beat?.close();
-    request.services.metrics.tails -= tail ? 1 : 0;
-    request.signal.removeEventListener("abort", stop);
-    stop();
+    done?.();
   }
   if (end) await out.write(end);
   out.end();
+}
+
+/** The limit of a reader that goes on; the one of others is in what they read. */
+function limitOf({ follow, limit }: Query, format: Render | undefined): EventLimit | undefined {
+  return follow && limit !== undefined ? new EventLimit(limit, format ?? linesOf) : undefined;
+}
+
+/** Counts a tail, and closes it when nobody waits for it any more. Returns what ends both. */
+function registered(tail: Tail, { signal, services: { metrics } }: RouteRequest): () => void {
+  const stop = () => tail.close();
+  signal.addEventListener("abort", stop, { once: true });
+  metrics.tails++;
+  return () => {
+    metrics.tails--;
+    signal.removeEventListener("abort", stop);
+    stop();
+  };
 }
 
 /** How the events of a response are written. */
@@ -182,30 +197,37 @@ interface Writer {
   type: string;
   /** Absent: as wire lines. */
   render?: Render;
+  /** What it makes of events depends on nothing else. */
+  stateless: boolean;
   begin?: Uint8Array;
   end?: Uint8Array;
 }
 
 function writerOf({ format, asked }: Query, positions: Map<string, number>): Writer {
-  if (format === "lines") return { type: CLOUD_LINES, render: cloudLines };
+  if (format === "lines") return { type: CLOUD_LINES, render: cloudLines, stateless: true };
   if (format === "batch") {
     const { begin, end } = CloudBatch;
-    return { type: CLOUD_BATCH, begin, end, render: new CloudBatch().render };
+    return { type: CLOUD_BATCH, begin, end, render: new CloudBatch().render, stateless: false };
   }
-  if (format === "wire") return { type: "application/x-ndjson" };
-  const several = asked.length > 1 || asked.some(isPattern);
-  return { type: "text/event-stream", render: sseRender(positions, { several }) };
+  if (format === "wire") return { type: "application/x-ndjson", stateless: true };
+  const stateless = asked.length === 1 && !isPattern(asked[0]!);
+  const render = stateless ? sseLines : sseRender(positions);
+  return { type: "text/event-stream", render, stateless };
 }
 
 const EMPTY_LINE = Uint8Array.of(0x0a);
 
-function heartbeatOf({ heartbeatMs, format }: Query, out: LinesReply): Heartbeat | undefined {
+function heartbeatOf(
+  { heartbeatMs, format }: Query,
+  { out, isBusy }: { out: LinesReply; isBusy: () => boolean },
+): Heartbeat | undefined {
   if (heartbeatMs === undefined) return undefined;
   const bytes = format === "sse" ? SSE_COMMENT : EMPTY_LINE;
   return new Heartbeat({
     clock: systemClock,
     everyMs: heartbeatMs,
     send: () => out.write(bytes),
+    isBusy,
   });
 }
 
@@ -227,13 +249,6 @@ async function sourceOf(
   return (how) => read(store, { ...how, ...selection });
 }
 
-interface Sending {
-  out: LinesReply;
-  notices: Notices;
-  beat: Heartbeat | undefined;
-  signal: AbortSignal;
-}
-
 /** Sends the pages as they come; false if the connection is cut before the last one. */
 async function sendAllStored(
   stored: Pages,
@@ -253,20 +268,6 @@ async function sendStored(bytes: Uint8Array, { out, notices, beat }: Sending): P
   if (bytes.length > 0) beat?.sent();
   else await beat?.ifDue();
   await out.write(bytes);
-}
-
-async function sendNew(
-  tail: Tail,
-  { out, notices, beat, signal, isOver }: Sending & { isOver(): boolean },
-): Promise<void> {
-  while (!isOver() && !signal.aborted) {
-    const next = tail.next();
-    const { isWaiting } = tail;
-    const bytes = await (beat?.during(next) ?? next);
-    if (!bytes) break;
-    await notices.write(out);
-    await (isWaiting ? out.writeAtOnce(bytes) : out.write(bytes));
-  }
 }
 
 /**
@@ -297,27 +298,6 @@ class Notices {
   async write(out: LinesReply): Promise<void> {
     for (const missed of this.#waiting.splice(0)) await out.write(this.#line!(missed));
   }
-}
-
-/** Limits the number of events of a reader that goes from stored events to new ones. */
-class Limit {
-  #left: number;
-  readonly #format: Render;
-
-  constructor(limit: number, format: Render) {
-    this.#left = limit;
-    this.#format = format;
-  }
-
-  get reached(): boolean {
-    return this.#left === 0;
-  }
-
-  readonly render: Render = (events) => {
-    const taken = events.slice(0, this.#left);
-    this.#left -= taken.length;
-    return this.#format(taken);
-  };
 }
 
 function selectionOf(query: Query): Selection {

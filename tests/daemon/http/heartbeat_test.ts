@@ -9,6 +9,7 @@ function beating() {
   const clock = new FakeClock();
   const sent: number[] = [];
   let room = Promise.resolve();
+  let isBusy = false;
   const beat = new Heartbeat({
     clock,
     everyMs: 1000,
@@ -16,8 +17,10 @@ function beating() {
       sent.push(clock.monotonic());
       return room;
     },
+    isBusy: () => isBusy,
   });
-  return { clock, beat, sent, full: (until: Promise<void>) => room = until };
+  const full = (until: Promise<void>) => room = until;
+  return { clock, beat, sent, full, busy: (value: boolean) => isBusy = value };
 }
 
 Deno.test("Heartbeat sends one whenever nothing was sent for its interval while it waits", async () => {
@@ -54,6 +57,20 @@ Deno.test("Heartbeat sends no other one while its client does not read", async (
   await clock.pass(0);
   await clock.pass(1000);
   assert.equal(sent.length, 2);
+  beat.close();
+});
+
+Deno.test("Heartbeat does not come in between while something passes by what it waits for", async () => {
+  const { clock, beat, sent, busy } = beating();
+  void beat.during(new Promise(() => {}));
+  await clock.pass(500);
+  beat.sent();
+  busy(true);
+  await clock.pass(5000);
+  assert.deepEqual(sent, []);
+  busy(false);
+  await clock.pass(1000);
+  assert.equal(sent.length, 1);
   beat.close();
 });
 

@@ -109,6 +109,32 @@ Deno.test("LinesReply lets others have their turn after a page, and not after wh
   assert.equal(hadTurn, true);
 });
 
+Deno.test("Reply frames lines that others are sent, too, once for all of them", () => {
+  const sent: Uint8Array[][] = [];
+  const replies = [false, false, true].map((isHttp10) => {
+    const reply = new Reply({ send() {}, destroy() {} }, { keepAlive: true, isHttp10 });
+    let rooms = 0;
+    reply.onRoom = () => rooms++;
+    reply.begin(200, {});
+    reply.waiting = [];
+    sent.push(reply.waiting);
+    return { reply, rooms: () => rooms };
+  });
+  const bytes = new Uint8Array(40_000).fill(10);
+  for (const { reply } of replies) reply.writeShared(bytes);
+  const [[one], [other], [plain]] = sent as [Uint8Array[], Uint8Array[], Uint8Array[]];
+  assert.ok(one !== undefined && one === other);
+  assert.equal(chunksOf(new TextDecoder().decode(one)).chunks.join("").length, bytes.length);
+  assert.equal(plain, bytes);
+  const [{ reply, rooms }] = replies as [typeof replies[0]];
+  assert.equal(rooms(), 0);
+  reply.taken();
+  assert.equal(rooms(), 1);
+  reply.end();
+  reply.writeShared(bytes);
+  assert.deepEqual(reply.waiting.map(({ length }) => length), [one.length, 5]);
+});
+
 function split(answer: string): [string, string] {
   const at = answer.indexOf("\r\n\r\n");
   return [answer.slice(0, at), answer.slice(at + 4)];

@@ -17,7 +17,7 @@ const name = (i: number) => `${"t".repeat(120)}${i}`;
 const decoder = new TextDecoder();
 
 Deno.test("sseRender of very many topics sends no more of ids than of events", () => {
-  const render = sseRender(new Map(), { several: true });
+  const render = sseRender(new Map());
   let [all, ids, longest] = [0, 0, 0];
   const send = (events: ReturnType<typeof event>[]) => {
     const text = decoder.decode(render(events));
@@ -43,7 +43,7 @@ Deno.test("sseRender of very many topics sends no more of ids than of events", (
 });
 
 Deno.test("sseRender of few topics tells with every event where each of them is", () => {
-  const render = sseRender(new Map([["b", 7]]), { several: true });
+  const render = sseRender(new Map([["b", 7]]));
   const text = decoder.decode(render([event("a", 1), event("a", 2)]));
   assert.deepEqual([...text.matchAll(/^id: (.*)$/gm)].map(([, id]) => id), ["b:7,a:1", "b:7,a:2"]);
 });

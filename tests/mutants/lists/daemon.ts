@@ -421,13 +421,13 @@ export const daemonMutants: Mutant[] = [
   {
     name: "heartbeat: none is sent while nothing happens",
     ...heartbeat,
-    from: "if (this.#waiting) void this.ifDue();",
+    from: "if (this.#waiting && !this.#options.isBusy?.()) void this.ifDue();",
     to: "",
   },
   {
     name: "heartbeat: one is sent into the middle of something else",
     ...heartbeat,
-    from: "if (this.#waiting) void this.ifDue();",
+    from: "if (this.#waiting && !this.#options.isBusy?.()) void this.ifDue();",
     to: "void this.ifDue();",
   },
   {

@@ -2,6 +2,7 @@
 import type { Mutant } from "../mutant.ts";
 import { brokerMutants } from "./broker.ts";
 import { deadLetterMutants } from "./dead_letter.ts";
+import { followerMutants } from "./followers.ts";
 import { lateReadMutants } from "./late_reads.ts";
 import { actMutants } from "./acts.ts";
 import { jobMutants } from "./jobs.ts";
@@ -19,6 +20,7 @@ export const deliveryMutants: Mutant[] = [
   ...settlingMutants,
   ...leaseMutants,
   ...lateReadMutants,
+  ...followerMutants,
   ...actMutants,
   ...jobMutants,
   ...lateStateReadMutants,

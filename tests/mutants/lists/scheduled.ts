@@ -204,7 +204,7 @@ export const scheduledMutants: Mutant[] = [
     name: "tail: an unstored event is dropped without counting",
     promise: "15. A slow reader slows no one else",
     file: "core/reading/tail.ts",
-    from: "        this.dropped++;\n",
+    from: "    this.dropped++;\n",
     to: "",
     tests: [REPLAY],
     filter: "Tail drops",
