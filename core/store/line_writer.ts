@@ -14,8 +14,10 @@ export interface WrittenLine {
 
 const encoder = new TextEncoder();
 const CLOSING_BRACE = 0x7d;
-/** Space for some hundred lines of typical size; a line that does not fit gets its own buffer. */
-const ROOM = 128 * 1024;
+/** Most space: some hundred lines of typical size. A line that does not fit gets its own buffer. */
+const MOST_ROOM = 128 * 1024;
+/** What a line takes besides its payload, of typical size, bytes. */
+const LINE = 1024;
 /** Most bytes of UTF-8 that one UTF-16 unit takes. */
 const MOST_BYTES = 3;
 
@@ -30,11 +32,13 @@ export class LineWriter {
   #chunks: Uint8Array[] = [];
   #chunkStart = 0;
   readonly #quoted = { type: remember(), schemaVersion: remember() };
-  #buffer = new Uint8Array(ROOM);
+  readonly #buffer: Uint8Array;
   #at = 0;
 
-  constructor(topic: string) {
+  /** For about so many lines, with payloads of so many bytes in all. */
+  constructor(topic: string, { count, bytes }: { count: number; bytes: number }) {
     this.#topic = JSON.stringify(topic);
+    this.#buffer = new Uint8Array(Math.min(MOST_ROOM, bytes + count * LINE));
   }
 
   /** Starts over: the lines so far are no longer needed. */

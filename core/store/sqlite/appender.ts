@@ -10,7 +10,14 @@ import { decideAppend, sizeOf } from "../append.ts";
 import { EMPTY_TOPIC, type TopicLookups } from "../atomic_group.ts";
 import { type KeyCounts, KeyNumbers } from "../key_seqs.ts";
 import { LineWriter } from "../line_writer.ts";
-import { isPacked, type PackedRequest, type StoreRequest, takesAll } from "../pack.ts";
+import {
+  countOf,
+  isPacked,
+  type PackedRequest,
+  payloadBytesOf,
+  type StoreRequest,
+  takesAll,
+} from "../pack.ts";
 import { LineRoom, packedLines } from "../packed_lines.ts";
 import { carryCrc } from "./row_checksum.ts";
 import {
@@ -143,7 +150,10 @@ export class SqliteAppender {
     const { ages, keyCounts } = this.#context;
     const now = ages.now();
     const base = position(topic.id, 0);
-    const lines = new LineWriter(topic.name);
+    const lines = new LineWriter(topic.name, {
+      count: countOf(request),
+      bytes: payloadBytesOf(request),
+    });
     const sumUp = () => {
       for (const chunk of lines.chunks()) touched.block.crc = carryCrc(touched.block.crc, chunk);
       lines.reset();

@@ -42,8 +42,10 @@ Deno.test("toWireLine prints one line of JSON, the payload byte for byte at its 
 });
 
 Deno.test("LineWriter writes what toWireLine writes, many lines one after the other", () => {
-  fc.assert(fc.property(fc.array(event, { maxLength: 20 }), fc.boolean(), (events, reset) => {
-    const writer = new LineWriter("t");
+  const room = fc.record({ count: fc.nat(20), bytes: fc.nat(2000) });
+  const lists = fc.array(event, { maxLength: 20 });
+  fc.assert(fc.property(lists, room, fc.boolean(), (events, room, reset) => {
+    const writer = new LineWriter("t", room);
     const written = events.map((stored) => {
       const { line, head } = writer.write(stored.seq, { ...stored, idGiven: true });
       const bytes = { line: line.slice(), head };
@@ -60,7 +62,7 @@ Deno.test("LineWriter writes what toWireLine writes, many lines one after the ot
 });
 
 Deno.test("LineWriter gives a line that is larger than its buffer one of its own", () => {
-  const writer = new LineWriter("t");
+  const writer = new LineWriter("t", { count: 1, bytes: 1 });
   const large: StoredEvent = {
     seq: 1,
     topic: "t",
