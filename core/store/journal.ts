@@ -61,6 +61,23 @@ interface Waiting {
   reject: (error: unknown) => void;
 }
 
+/** How a batch is stored. */
+interface StoreOptions {
+  /** Set for a large one: see {@link AppendOptions}. */
+  onWritten?: () => void;
+  /** Resolves when the requests of the append before it are settled. */
+  before: Promise<void> | undefined;
+}
+
+/** What became of a batch whose requests wait for the answer. */
+type Stored =
+  & { batch: readonly Waiting[] }
+  & (
+    | { error: unknown }
+    /** Outcomes of the merged requests, and of those of the batch. */
+    | { merged: readonly StoreRequest[]; done: AppendOutcome[]; outcomes: AppendOutcome[] }
+  );
+
 /** Most events per append; limits the memory of one transaction. */
 const MAX_BATCH_EVENTS = 20_000;
 /** Most payload bytes per append, unless a single request is larger. */
@@ -185,14 +202,20 @@ export class Journal {
   async #run(): Promise<void> {
     // Yield once, so that requests of the same tick share the first append.
     await Promise.resolve();
+    /** The small append that is being stored. */
+    let storing: Promise<Stored> | undefined;
     /** The append that is written but not settled yet. */
     let before: Promise<void> | undefined;
     for (;;) {
+      const stored = storing && await storing;
+      if (stored && !this.store.isElsewhere) this.#answer(stored);
       const batch = this.#storable(takeBatch(this.#waiting));
-      if (batch.length > 0 && !isLarge(batch)) {
-        await this.#append(batch, { before });
-        before = undefined;
-      } else if (batch.length > 0) {
+      const isSmall = batch.length > 0 && !isLarge(batch);
+      storing = isSmall ? this.#store(batch, { before }) : undefined;
+      // Answering takes as long as storing: a store in another thread works meanwhile.
+      if (stored && this.store.isElsewhere) this.#answer(stored);
+      if (isSmall) before = undefined;
+      else if (batch.length > 0) {
         const { promise: written, resolve } = Promise.withResolvers<void>();
         const settled = this.#append(batch, { onWritten: resolve, before });
         // At most two are under way.
@@ -214,13 +237,19 @@ export class Journal {
     return arrived;
   }
 
+  /** Stores a batch and settles its requests. Never rejects. */
+  async #append(batch: readonly Waiting[], options: StoreOptions): Promise<void> {
+    this.#answer(await this.#store(batch, options));
+  }
+
   /**
-   * Stores a batch and settles its requests, after those of the append before it. Never rejects.
+   * Stores a batch; resolves when the one before it is settled, too. Never rejects. From then on
+   * nothing is stored that must not be after it.
    */
-  async #append(
+  async #store(
     batch: readonly Waiting[],
-    { onWritten, before }: { onWritten?: () => void; before: Promise<void> | undefined },
-  ): Promise<void> {
+    { onWritten, before }: StoreOptions,
+  ): Promise<Stored> {
     this.#underWay.add(batch);
     const requests = batch.map((waiting) => waiting.request);
     let isWritten = false;
@@ -247,10 +276,9 @@ export class Journal {
       // An earlier append failed, so this one does not count either, whatever the store says.
       if (this.#failed !== undefined) throw this.#failed;
       const outcomes = splitOutcomes(done, { requests, spans });
-      this.batches++;
       publish.observe((clock.monotonic() - batch[0]!.since) / 1000);
-      merged.forEach((request, i) => this.#tell(request, done[i]!));
-      batch.forEach((waiting, i) => settle(waiting, outcomes[i]!));
+      batch.forEach(({ stream }, i) => noteRefused(stream, outcomes[i]!));
+      return { batch, merged, done, outcomes };
     } catch (thrown) {
       const error = asError(thrown);
       // Once this was written, the next may be stored after it: it is too late to go on without it.
@@ -258,13 +286,23 @@ export class Journal {
         this.#failed ??= error;
         this.#failure.resolve(this.#failed);
       }
-      for (const { stream, reject } of batch) {
-        if (stream) stream.failed ??= error;
-        reject(refusal(error));
-      }
-    } finally {
-      this.#underWay.delete(batch);
+      for (const { stream } of batch) if (stream) stream.failed ??= error;
+      return { batch, error };
     }
+  }
+
+  /** Tells the listeners of a batch, and whoever waits for its requests. */
+  #answer(stored: Stored): void {
+    const { batch } = stored;
+    this.#underWay.delete(batch);
+    if ("error" in stored) {
+      for (const { reject } of batch) reject(refusal(stored.error));
+      return;
+    }
+    const { merged, done, outcomes } = stored;
+    this.batches++;
+    merged.forEach((request, i) => this.#tell(request, done[i]!));
+    batch.forEach((waiting, i) => settle(waiting, outcomes[i]!));
   }
 
   /** Rejects requests that must not be stored any more; returns the rest. */
@@ -292,10 +330,14 @@ export class Journal {
   }
 }
 
+/** If a request was refused, nothing after it in its stream is stored. */
+function noteRefused(stream: PublishStream | undefined, outcome: AppendOutcome): void {
+  if (stream && !outcome.ok && outcome.refused !== undefined) stream.failed ??= outcome.refused;
+}
+
 /** Tells who waits for a request what became of it. */
-function settle({ stream, resolve, reject }: Waiting, outcome: AppendOutcome): void {
+function settle({ resolve, reject }: Waiting, outcome: AppendOutcome): void {
   if (outcome.ok || outcome.refused === undefined) return resolve(outcome);
-  if (stream) stream.failed ??= outcome.refused;
   reject(outcome.refused);
 }
 

@@ -325,6 +325,11 @@ export interface JournalStore extends EventStore, EventReader {
    * @internal
    */
   readonly mergesItself?: boolean;
+  /**
+   * True if it stores in another thread or process: then this one can work while it does.
+   * @internal
+   */
+  readonly isElsewhere?: boolean;
   /** @internal True if a state in the same database may be shared with other processes. */
   readonly sharesState?: boolean;
   /**

@@ -91,6 +91,7 @@ export class PostgresEventStore implements JournalStore {
   readonly dividesParts = true;
   readonly sharesState = true;
   readonly mergesItself = true;
+  readonly isElsewhere = true;
   /** @internal */
   readonly outbox: PostgresOutbox;
   readonly #postgres: Postgres;

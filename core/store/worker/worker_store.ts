@@ -45,6 +45,7 @@ export interface LocalReader extends SyncEventReader {
 export abstract class WorkerStore<A extends { result: unknown }> extends ForwardingStore {
   readonly atomic = true;
   readonly countsKeys = true;
+  readonly isElsewhere = true;
   readonly durable: boolean;
   protected readonly worker: WorkerClient;
 

@@ -1,4 +1,4 @@
-/** Appends that are written while the previous one is synced. */
+/** Appends that are written while the previous one is synced, or begun before it is answered. */
 import assert from "node:assert/strict";
 import { CannotStoreError } from "../../../core/base/errors.ts";
 import { Journal, type PublishStream } from "../../../core/store/journal.ts";
@@ -16,11 +16,20 @@ interface Under {
 class SteppedStore extends MemoryEventStore {
   /** Appends that have begun. */
   readonly under: Under[] = [];
+  readonly isElsewhere: boolean;
+  /** The topics of each append that it was asked for. */
+  readonly asked: string[][] = [];
+
+  constructor({ isElsewhere = false } = {}) {
+    super();
+    this.isElsewhere = isElsewhere;
+  }
 
   override async append(
     requests: readonly AppendRequest[],
     { onWritten }: AppendOptions = {},
   ): Promise<AppendOutcome[]> {
+    this.asked.push(requests.map(({ topic }) => topic));
     const outcomes = await super.append(requests);
     const under = { written: onWritten, synced: Promise.withResolvers<void>() };
     this.under.push(under);
@@ -148,4 +157,58 @@ Deno.test("Journal stores nothing of a stream behind what could not be written, 
   await journal.idle();
   assert.deepEqual(settled, ["a", "b refused", "c refused", "d"]);
   assert.equal(journal.failed, undefined);
+});
+
+Deno.test("Journal passes on what waits before it answers when its store is elsewhere, and after it when it is here", async () => {
+  for (const isElsewhere of [true, false]) {
+    const store = new SteppedStore({ isElsewhere });
+    const journal = new Journal(store);
+    const settled: string[] = [];
+    const submit = submitter(journal, settled);
+    /** How many appends were asked for when listeners were told of one. */
+    const asked: number[] = [];
+    journal.onCommit(() => asked.push(store.asked.length));
+    submit("a", small());
+    await store.begun(1);
+    submit("b", small());
+    submit("c", small());
+    store.under[0]!.synced.resolve();
+    await store.begun(2);
+    assert.deepEqual(settled, ["a"]);
+    store.under[1]!.synced.resolve();
+    await journal.idle();
+    assert.deepEqual(settled, ["a", "b", "c"]);
+    assert.deepEqual(asked, isElsewhere ? [2, 2] : [1, 2]);
+  }
+});
+
+Deno.test("Journal passes on nothing of a stream behind what is about to be refused when its store is elsewhere", async () => {
+  const refused = new CannotStoreError("the topic has changed");
+  for (const how of ["its append fails", "it is refused by itself"]) {
+    const store = new SteppedStore({ isElsewhere: true });
+    const journal = new Journal(store);
+    const settled: string[] = [];
+    const submit = submitter(journal, settled);
+    const stream: PublishStream = {};
+    if (how === "it is refused by itself") {
+      const append = store.append.bind(store);
+      store.append = async (requests, options) =>
+        (await append(requests, options)).map((outcome, i): AppendOutcome =>
+          requests[i]!.topic !== "first" || !outcome.ok
+            ? outcome
+            : { ok: false, expected: "any", actual: 0, subject: "topic", refused }
+        );
+    }
+    submit("a", small("first"), stream);
+    await store.begun(1);
+    submit("b", small(), stream);
+    submit("c", small("other"));
+    if (how === "its append fails") store.under[0]!.synced.reject(refused);
+    else store.under[0]!.synced.resolve();
+    await store.begun(2);
+    store.under[1]!.synced.resolve();
+    await journal.idle();
+    assert.deepEqual(store.asked, [["first"], ["other"]], how);
+    assert.deepEqual(settled, ["b refused", "a refused", "c"], how);
+  }
 });

@@ -168,6 +168,15 @@ const sharedMutants: Mutant[] = [
     tests: ["tests/core/store/journal_test.ts"],
   },
   {
+    name: "journal: stores what follows in a stream while a refusal is not answered yet",
+    promise: NUMBERS,
+    file: "core/store/journal.ts",
+    from: "      batch.forEach(({ stream }, i) => noteRefused(stream, outcomes[i]!));\n",
+    to: "",
+    tests: ["tests/core/store/journal_overlap_test.ts"],
+    filter: "about to be refused",
+  },
+  {
     name: "journal: forgets what is under way when it is asked for what is not settled",
     promise: "1. Acknowledged means durable",
     file: "core/store/journal.ts",
