@@ -3,9 +3,11 @@
  * exit code. Values in messages come from events and other people's files, so everything is
  * escaped.
  */
+import { defined } from "../../core/base/defined.ts";
 import { EvsError, ExitCode } from "../../core/base/errors.ts";
 import { missingPackage } from "../../core/base/missing_package.ts";
 import { osError } from "../../core/base/os_error.ts";
+import { shellQuote } from "../../core/base/shell_quote.ts";
 import { readCommonOptions } from "./arguments.ts";
 import { EvsContext } from "./context.ts";
 import { escapeJson, escapeLines } from "../terminal/escape.ts";
@@ -52,10 +54,13 @@ function foreignError(error: unknown): EvsError | undefined {
 
 /** Formats the error. */
 export function formatError(
-  context: Pick<EvsContext, "json" | "paintWords">,
+  context: Pick<EvsContext, "json" | "paintWords" | "places" | "contextGiven">,
   error: EvsError,
 ): string {
-  if (context.json) return escapeJson(JSON.stringify({ error: error.toBody() })) + "\n";
+  const hint = hintFor(context, error);
+  if (context.json) {
+    return escapeJson(JSON.stringify({ error: defined({ ...error.toBody(), hint }) })) + "\n";
+  }
   const paint = context.paintWords;
   const lines = [`${paint.red("evs:")} ${escapeLines(error.message)}`];
   for (const fault of untoldFaults(error)) {
@@ -65,14 +70,33 @@ export function formatError(
       }`,
     );
   }
-  if (error.hint !== undefined) {
+  if (hint !== undefined) {
     // One line, because this is the error that everybody sees first.
-    if (error.code === "daemon/not-running") lines[0] += `; start one: ${paint.bold(error.hint)}`;
+    if (error.code === NOT_RUNNING) lines[0] += `; start one: ${paint.bold(escapeLines(hint))}`;
     // A hint that is a question is not a command to type.
-    else if (error.hint.endsWith("?")) lines.push(`  ${escapeLines(error.hint)}`);
-    else lines.push(`  ${paint.dim("try:")} ${escapeLines(error.hint)}`);
+    else if (hint.endsWith("?")) lines.push(`  ${escapeLines(hint)}`);
+    else lines.push(`  ${paint.dim("try:")} ${escapeLines(hint)}`);
   }
   return lines.join("\n") + "\n";
+}
+
+const NOT_RUNNING = "daemon/not-running";
+
+/** The hint; what starts a daemon says where, as the command line did. */
+function hintFor(
+  { places = {}, contextGiven }: Pick<EvsContext, "places" | "contextGiven">,
+  { code, hint }: EvsError,
+): string | undefined {
+  if (code !== NOT_RUNNING || hint === undefined) return hint;
+  const flags = {
+    "--socket": places.EVS_SOCKET,
+    "--data-dir": places.EVS_DATA_DIR,
+    "--config": places.EVS_CONFIG,
+    "--context": contextGiven,
+  };
+  const given = Object.entries(flags)
+    .map(([flag, value]) => value === undefined ? "" : ` ${flag} ${shellQuote(value)}`);
+  return hint + given.join("");
 }
 
 /** Schema faults, each with its JSON pointer; none if the message has named them all. */

@@ -1,5 +1,6 @@
 /** How an error ends a command: its exit code, as docs/configuration.md promises, and its words. */
 import assert from "node:assert/strict";
+import { readCommonOptions } from "../../../commands/cli/arguments.ts";
 import { EvsContext } from "../../../commands/cli/context.ts";
 import { formatError, reportError } from "../../../commands/cli/report.ts";
 import { ClosedPipe, type Sink } from "../../../commands/terminal/output.ts";
@@ -122,4 +123,28 @@ Deno.test("formatError tells a command to type from a question, and the schema's
     "evs: no\n  did you mean x?\n",
   );
   assert.equal(words(new InvalidArgumentError("no", { hint: "evs x" })), "evs: no\n  try: evs x\n");
+});
+
+Deno.test("reportError says how to start the daemon that the command line named", () => {
+  const error = new NoDaemonError("no daemon answers", { hint: "evs daemon start" });
+  const said = (argv: string[]) => {
+    const stderr = new KeptSink();
+    const options = { ...readCommonOptions(argv), color: "never" as const };
+    reportError(new EvsContext({ argv, options, stderr }), error);
+    return stderr.text;
+  };
+  const line = (command: string) => `evs: no daemon answers; start one: ${command}\n`;
+  assert.equal(said(["status"]), line("evs daemon start"));
+  assert.equal(
+    said(["status", "--data-dir", "my data", "--socket=/run/e.sock"]),
+    line("evs daemon start --socket /run/e.sock --data-dir 'my data'"),
+  );
+  assert.equal(
+    said(["status", "--config", "c.toml", "--context", "prod"]),
+    line("evs daemon start --config c.toml --context prod"),
+  );
+  assert.equal(
+    JSON.parse(said(["status", "--json", "--data-dir", "d"])).error.hint,
+    "evs daemon start --data-dir d",
+  );
 });
