@@ -126,6 +126,19 @@ Deno.test("a full disk, an I/O error and a short write are what the file's write
     assert.equal(machine.bytes(path).length, 250);
   }));
 
+Deno.test("what is put into new folders survives a power cut", async () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    await inWorld(({ machine }) => {
+      const path = `${machine.root}/some/new/file`;
+      Deno.mkdirSync(`${machine.root}/some`);
+      machine.put(path, new Uint8Array(3));
+      machine.powerCut();
+      assert.deepEqual(machine.files(`${machine.root}/some`), [path]);
+      return Promise.resolve();
+    }, seed);
+  }
+});
+
 for (const mode of ["FULL", "NORMAL"]) {
   Deno.test(`a power cut leaves a database whole, and with synchronous = ${mode} loses what it may`, async () => {
     const left = new Set<number>();

@@ -189,9 +189,15 @@ export class SimMachine implements Machine {
     if (isDatabase(path)) return real.Deno.writeFileSync(path, bytes);
     const above = path.slice(0, path.lastIndexOf("/"));
     this.fileSystem.makeFolder(above, { recursive: true, mode: 0o700 });
-    const node = this.fileSystem.find(path) ?? this.fileSystem.create(path, "file", 0o600);
+    const there = this.fileSystem.find(path);
+    const node = there ?? this.fileSystem.create(path, "file", 0o600);
     (node as FileNode).set(bytes);
     this.fileSystem.parent(path).folder.sync();
+    if (there !== undefined) return;
+    // A new one is only as durable as the folders that it is in.
+    for (let at = above; at !== ""; at = at.slice(0, at.lastIndexOf("/"))) {
+      this.fileSystem.parent(at).folder.sync();
+    }
   }
 
   powerCut(): void {
