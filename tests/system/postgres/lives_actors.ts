@@ -141,9 +141,9 @@ async function lease(
   const request = { max, waitMs: 100 };
   const reply = await world.brokers[n]!.subscriptions.lease(name, request, { consumer: "c" });
   return reply.deliveries.map((lease) => {
-    const { topic, seq, id, key } = lease.entry;
+    const { topic, seq, id, key, kind } = lease.entry;
     const delivered: Delivered = {
-      ...{ name, topic, seq, id, key, attempt: lease.attempt },
+      ...{ name, topic, seq, id, key, attempt: lease.attempt, isRetry: kind === "retry" },
       ...{ acked: false, taken: false },
       life: lives.since(before.life),
       resets: resets.since(before.resets),

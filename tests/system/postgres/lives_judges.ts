@@ -183,18 +183,20 @@ function attemptsRise(delivered: readonly Delivered[]): string[] {
 
 /**
  * First deliveries of a key are in the order of its events. A node that has not heard yet that the
- * subscription was removed delivers what it has, and no answer to that is taken.
+ * subscription was removed delivers what it has, and no answer to that is taken. The dead letters of
+ * one that was removed can be retried in the one that has its name, before it comes to the same
+ * events.
  */
 function keysInOrder({ delivered, madeAt }: LivesWorld): string[] {
   const newest = new Map<string, number>();
   const begun = new Set<string>();
-  return delivered.flatMap(({ name, topic, key, seq, life: count, resets, taken }) => {
+  return delivered.flatMap(({ name, topic, key, seq, life: count, resets, taken, isRetry }) => {
     // Where it could not be removed, it is the one that was there before.
     const life = count === undefined ? undefined : madeAt.get(`${name} ${count}`);
     const event = `${name} ${topic} ${seq}`;
     const isFirst = !begun.has(`${event} ${life}`) && !begun.has(`${event} ${undefined}`);
     begun.add(`${event} ${life}`);
-    if (key === undefined || !taken) return [];
+    if (key === undefined || !taken || isRetry) return [];
     // Where a topic is made again, its numbers go on.
     const lane = `${name} ${topic} ${key}, life ${life}`;
     const before = newest.get(lane) ?? 0;

@@ -50,6 +50,8 @@ export interface Delivered {
   id: string;
   key: string | undefined;
   attempt: number;
+  /** It did not come in its turn: it failed before, also before its subscription was made again. */
+  isRetry: boolean;
   /** Which life of the subscription it is of; undefined where that is not known. */
   life: number | undefined;
   /** What has begun attempts and orders anew; undefined where that is not known. */
