@@ -285,8 +285,12 @@ export class PostgresNode implements Coordinator, ShareNode {
     return this.#context.load(subscription, parts);
   }
 
+  isCurrent(share: PostgresShare): boolean {
+    return this.#shares.get(share.subscription) === share;
+  }
+
   ended(share: PostgresShare): void {
-    if (this.#shares.get(share.subscription) === share) this.#shares.delete(share.subscription);
+    if (this.isCurrent(share)) this.#shares.delete(share.subscription);
   }
 
   /** Has the other nodes look at the claims of a subscription. */

@@ -39,6 +39,8 @@ export interface ShareNode {
   look(): void;
   /** A share has given all back. */
   ended(share: PostgresShare): void;
+  /** False once a subscription of the same name has taken the place of the one that was shared. */
+  isCurrent(share: PostgresShare): boolean;
   join(subscription: string, wants: boolean): Promise<void>;
   leave(subscription: string): Promise<void>;
   /** `madeAt`: when the subscription was made that is meant. */
@@ -226,7 +228,8 @@ export class PostgresShare implements PartShare {
   /** Has the database say what this node is to the subscription. */
   async #note(): Promise<void> {
     const membership = this.#membership;
-    if (membership === this.#noted) return;
+    // What the database says of this node is what the other one has said.
+    if (membership === this.#noted || !this.#node.isCurrent(this)) return;
     this.#noted = undefined;
     if (membership === "none") await this.#node.leave(this.subscription);
     else await this.#node.join(this.subscription, membership === "wants");

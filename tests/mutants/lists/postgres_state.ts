@@ -326,6 +326,14 @@ export const postgresStateMutants: Mutant[] = [
     tests: SHARE,
   },
   {
+    name: "postgres node: leaves while the next subscription of that name is shared",
+    promise: OWNER,
+    file: "core/state/postgres/node_share.ts",
+    from: " || !this.#node.isCurrent(this)) return;",
+    to: ") return;",
+    tests: SHARE,
+  },
+  {
     name: "postgres node: goes on as before after it was silent for too long",
     promise: OWNER,
     file: "core/state/postgres/node_share.ts",

@@ -25,6 +25,7 @@ class FakeNode implements ShareNode {
   readonly errors: unknown[] = [];
   claims: SeenClaim[] = [];
   isMember = false;
+  isCurrentShare = true;
   /** Called before rows are read. */
   reading: () => Promise<void> | void = () => {};
 
@@ -43,6 +44,10 @@ class FakeNode implements ShareNode {
 
   ended(): void {
     this.calls.push("ended");
+  }
+
+  isCurrent(): boolean {
+    return this.isCurrentShare;
   }
 
   join(_subscription: string, wants: boolean): Promise<void> {
@@ -239,4 +244,13 @@ Deno.test("PostgresShare gives all back at its end", async () => {
   assert.deepEqual(withoutLooks(node), ["release 0,1", "leave", "ended"]);
   node.share.want(true);
   assert.ok(!node.share.isActive);
+});
+
+Deno.test("PostgresShare does not say in place of the next one that its node has left", async () => {
+  const node = new FakeNode();
+  await node.begin();
+  // The subscription was removed, and made again: this node's row is that of the new one.
+  node.isCurrentShare = false;
+  await node.share.end();
+  assert.deepEqual(withoutLooks(node), ["release 0,1", "ended"]);
 });
