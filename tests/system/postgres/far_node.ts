@@ -4,38 +4,30 @@
  * and it publishes to "p" whatever it reads from stdin, at whose end it closes. It tells of each as a
  * line.
  */
-import { EventBroker, PostgresEventStore, PostgresState } from "@env/env-event-stream";
+import {
+  codeOf,
+  failAsAsked,
+  HANDLING,
+  now,
+  openTelling,
+  sayHandled,
+  type Work,
+} from "./telling_node.ts";
+import { say } from "./say.ts";
 
 const [url, ca, host, ttlMs] = Deno.args;
-const encoder = new TextEncoder();
 const options = { url: url!, ca: Deno.readTextFileSync(ca!) };
-/** One clock for all processes of a machine. */
-const now = () => performance.timeOrigin + performance.now();
-/** A line in one piece, so that a kill leaves none in halves but the last. */
-const say = (line: string) => Deno.stdout.writeSync(encoder.encode(`${line}\n`));
-const codeOf = (error: unknown) => (error as { code?: string }).code ?? String(error);
-
-const state = await PostgresState.open(options, { host: host!, ttlMs: Number(ttlMs) });
-const eventStore = new PostgresEventStore(options);
-const broker = new EventBroker({
-  state,
-  eventStore,
-  onError: (error, context) => say(`error ${codeOf(error)} ${context}: ${error}`),
+const { state, eventStore, broker } = await openTelling(options, {
+  host: host!,
+  ttlMs: Number(ttlMs),
 });
 
-broker.subscribe<{ failing: number }>("t", async (event, { attempt }) => {
-  say(`handled ${event.seq} ${event.key} ${attempt} ${now()}`);
+broker.subscribe<Work>("t", async (event, { attempt }) => {
+  sayHandled(event, attempt);
   // So that some are under way whenever the network goes, and are done too late.
   await new Promise((resolve) => setTimeout(resolve, 20));
-  if (attempt <= event.payload.failing) throw new Error(`attempt ${attempt} fails`);
-}, {
-  name: "s",
-  from: "start",
-  concurrency: 8,
-  maxRetries: 2,
-  maxDeliveries: 1000,
-  retryDelay: 20,
-});
+  failAsAsked(event, attempt);
+}, HANDLING);
 
 let isOver = false;
 

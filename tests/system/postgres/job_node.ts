@@ -2,20 +2,11 @@
  * A node for tests: a broker that starts one job on dead letters, if it is given one, and goes on
  * with it until it is killed. It says which job that is, how it ended, and what went wrong.
  */
-import { EventBroker, PostgresEventStore, PostgresState } from "@env/env-event-stream";
+import { openTelling } from "./telling_node.ts";
+import { say } from "./say.ts";
 
 const [url, host, ttlMs, request] = Deno.args;
-const encoder = new TextEncoder();
-
-/** A line in one piece, so that a kill leaves none in halves but the last. */
-const say = (line: string) => Deno.stdout.writeSync(encoder.encode(`${line}\n`));
-
-const state = await PostgresState.open(url!, { host: host!, ttlMs: Number(ttlMs) });
-const broker = new EventBroker({
-  state,
-  eventStore: new PostgresEventStore(url!),
-  onError: (error, context) => say(`error ${context}: ${error}`),
-});
+const { state, broker } = await openTelling(url!, { host: host!, ttlMs: Number(ttlMs) });
 await broker.ready;
 const { jobs } = broker.deadLetters;
 jobs.host({

@@ -14,6 +14,7 @@ import type { StateChange } from "../../../core/state/state.ts";
 import { PostgresEventStore } from "../../../core/store/postgres/postgres_event_store.ts";
 import { dose } from "../../helpers/dose.ts";
 import { until } from "../../helpers/evs.ts";
+import { NodeProcess } from "./node_process.ts";
 import { emptyDatabase, endServer, giveBack } from "./states.ts";
 
 Deno.test.afterAll(endServer);
@@ -171,29 +172,14 @@ async function stored(query: Query, number = 1): Promise<{ node: string | null; 
   return { node: row!.node, ...JSON.parse(row!.record) };
 }
 
-const NODE = new URL("job_node.ts", import.meta.url).pathname;
-
-/** A process that is a node. */
-class NodeProcess implements AsyncDisposable {
-  readonly lines: string[] = [];
-  readonly #child: Deno.ChildProcess;
-  readonly #reading: Promise<void>;
+/** A process that is a node, and what it has said. */
+class JobProcess extends NodeProcess {
+  readonly lines: string[];
 
   constructor(url: string, host: string, request = "") {
-    const lock = new URL("../../deno.lock", import.meta.url).pathname;
-    const flags = ["run", "-A", "--quiet", "--no-check", `--lock=${lock}`, "--frozen", NODE];
-    const args = [...flags, url, host, String(TTL), request];
-    this.#child = new Deno.Command(Deno.execPath(), { args, stdout: "piped" }).spawn();
-    this.#reading = this.#read();
-  }
-
-  async #read(): Promise<void> {
-    let rest = "";
-    for await (const text of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop()!;
-      this.lines.push(...lines);
-    }
+    const lines: string[] = [];
+    super("job_node.ts", [url, host, String(TTL), request], { note: (line) => lines.push(line) });
+    this.lines = lines;
   }
 
   /** What the node said first behind this word. */
@@ -201,16 +187,6 @@ class NodeProcess implements AsyncDisposable {
     const found = () => this.lines.find((line) => line.startsWith(`${word} `));
     await until(() => found() !== undefined);
     return found()!.slice(word.length + 1);
-  }
-
-  signal(signal: Deno.Signal): void {
-    this.#child.kill(signal);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.signal("SIGKILL");
-    await this.#child.status;
-    await this.#reading;
   }
 }
 
@@ -226,11 +202,11 @@ for (const signal of ["SIGKILL", "SIGSTOP"] as const) {
       const postgres = await openPostgres(url);
       const query: Query = (text, values) => postgres.query("read", text, values);
       const request = JSON.stringify({ action: "retry", all: true, rate: "50/s" });
-      const nodes = new Map<string, NodeProcess>();
+      const nodes = new Map<string, JobProcess>();
       try {
         // The last one begins the job, which waits for nobody to start.
         for (const host of ["x", "y", "z"]) {
-          const node = new NodeProcess(url, host, host === "z" ? request : "");
+          const node = new JobProcess(url, host, host === "z" ? request : "");
           nodes.set(await node.said("node"), node);
           if (host === "z") await node.said("job");
         }
@@ -256,7 +232,7 @@ for (const signal of ["SIGKILL", "SIGSTOP"] as const) {
         await until(() => [...nodes.values()].some((one) => one.lines.some(isEnd)));
         assert.deepEqual(lines.filter((line) => line.startsWith("error")), []);
       } finally {
-        for (const node of nodes.values()) await node[Symbol.asyncDispose]();
+        for (const node of nodes.values()) await node.kill();
         await postgres.close();
       }
     }));

@@ -10,8 +10,8 @@ import { systemClock } from "../../../core/base/clock.ts";
 import { PostgresEventStore } from "../../../core/store/postgres/postgres_event_store.ts";
 import { dose } from "../../helpers/dose.ts";
 import { type PostgresServer, startPostgres } from "../../helpers/postgres.ts";
+import { NodeProcess } from "./node_process.ts";
 
-const NODE = new URL("writing_node.ts", import.meta.url).pathname;
 const WRITERS = [3, 3, 2];
 const KILLS = dose(20, 200);
 
@@ -29,8 +29,7 @@ class Node {
   readonly #name: string;
   readonly #writers: number;
   #lives = 0;
-  #child: Deno.ChildProcess | undefined;
-  #reading: Promise<void> | undefined;
+  #process: NodeProcess | undefined;
 
   constructor(url: string, { name, writers }: { name: string; writers: number }) {
     this.#url = url;
@@ -39,24 +38,11 @@ class Node {
   }
 
   start(): void {
-    const lock = new URL("../../deno.lock", import.meta.url).pathname;
-    const flags = ["run", "-A", "--quiet", "--no-check", `--lock=${lock}`, "--frozen", NODE];
-    const args = [...flags, this.#url, `${this.#name}${++this.#lives}`, String(this.#writers)];
-    this.#child = new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "piped" })
-      .spawn();
-    this.#reading = this.#read(this.#child);
-  }
-
-  async #read(child: Deno.ChildProcess): Promise<void> {
-    const stderr = new Response(child.stderr).text();
-    let rest = "";
-    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop()!;
-      for (const line of lines) this.#note(line);
-    }
-    const { signal } = await child.status;
-    assert.equal(signal, "SIGKILL", `${this.#name} ended by itself: ${await stderr}`);
+    this.#process = new NodeProcess("writing_node.ts", [
+      this.#url,
+      `${this.#name}${++this.#lives}`,
+      String(this.#writers),
+    ], { note: (line) => this.#note(line) });
   }
 
   #note(line: string): void {
@@ -70,8 +56,7 @@ class Node {
   }
 
   async kill(): Promise<void> {
-    this.#child!.kill("SIGKILL");
-    await this.#reading;
+    await this.#process!.kill();
   }
 
   /** Waits until it has more acknowledgements, so that every kill meets work. */

@@ -11,17 +11,18 @@ import { dose } from "../../helpers/dose.ts";
 import { until } from "../../helpers/evs.ts";
 import { Network } from "../../helpers/network.ts";
 import { type PostgresServer, startPostgres } from "../../helpers/postgres.ts";
+import { NodeProcess } from "./node_process.ts";
 import {
   assertKeyOrder,
   assertOnePlaceEach,
   failing,
   type Handled,
+  handledOf,
   untilSettled,
   WATCH,
   watchAttempts,
 } from "./takeover_checks.ts";
 
-const NODE = new URL("far_node.ts", import.meta.url).pathname;
 /** As released; the suite has a shorter one. */
 const REAL_TTL_MS = 10_000;
 const TTL_MS = 4000;
@@ -46,9 +47,8 @@ class Node {
   readonly errors: string[] = [];
   name: string | undefined;
   isClosed = false;
-  readonly #child: Deno.ChildProcess;
+  readonly #process: NodeProcess;
   readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #reading: Promise<void>;
   readonly #host: string;
   #killed: Promise<void> | undefined;
   #ids = 0;
@@ -56,29 +56,18 @@ class Node {
   constructor(network: Network, how: { url: string; ca: string; host: string; ttlMs: number }) {
     this.network = network;
     this.#host = how.host;
-    const lock = new URL("../../deno.lock", import.meta.url).pathname;
-    const flags = ["run", "-A", "--quiet", "--no-check", `--lock=${lock}`, "--frozen", NODE];
-    this.#child = network.command(Deno.execPath(), {
-      args: [...flags, how.url, how.ca, how.host, String(how.ttlMs)],
+    this.#process = new NodeProcess("far_node.ts", [
+      how.url,
+      how.ca,
+      how.host,
+      String(how.ttlMs),
+    ], {
+      note: (line) => this.#note(line),
+      command: (program, options) => network.command(program, options),
       stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    this.#stdin = this.#child.stdin.getWriter();
-    this.#reading = this.#read();
-  }
-
-  async #read(): Promise<void> {
-    const stderr = new Response(this.#child.stderr).text();
-    let rest = "";
-    for await (const text of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop()!;
-      for (const line of lines) this.#note(line);
-    }
-    const { code, signal } = await this.#child.status;
-    const isExpected = signal === "SIGKILL" || (code === 0 && this.isClosed);
-    assert.ok(isExpected, `${this.#host} ended by itself: ${await stderr}`);
+      mayEnd: () => this.isClosed,
+    });
+    this.#stdin = this.#process.stdin.getWriter();
   }
 
   #note(line: string): void {
@@ -90,10 +79,7 @@ class Node {
     else if (what === "leased") this.leased.push(Number(second));
     else if (what === "acked") this.published.set(first!, Number(second));
     else if (what === "refused") this.published.set(first!, second!);
-    else {
-      const [seq, key, attempt, at] = words;
-      this.handled.push({ seq: Number(seq), key: key!, attempt: Number(attempt), at: Number(at) });
-    }
+    else this.handled.push(handledOf(words));
   }
 
   /** Has it publish an event; returns its id. */
@@ -106,15 +92,14 @@ class Node {
   /** Has it close, and waits for its end. */
   async close(): Promise<void> {
     await this.#stdin.close();
-    await (this.#killed = this.#reading);
+    await (this.#killed = this.#process.ended);
     assert.ok(this.isClosed);
   }
 
   kill(): Promise<void> {
     return this.#killed ??= (async () => {
       await this.#stdin.abort().catch(() => {});
-      this.#child.kill("SIGKILL");
-      await this.#reading;
+      await this.#process.kill();
     })();
   }
 }

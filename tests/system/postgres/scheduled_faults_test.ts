@@ -7,13 +7,12 @@ import assert from "node:assert/strict";
 import { dose } from "../../helpers/dose.ts";
 import { until } from "../../helpers/evs.ts";
 import { Cuts } from "./cuts.ts";
+import { NodeProcess } from "./node_process.ts";
 import { openNode, type SchedulingNode, withNodes } from "./scheduling_nodes.ts";
 import { endServer } from "./states.ts";
 
 Deno.test.afterAll(endServer);
 
-const PROCESS = new URL("scheduling_process.ts", import.meta.url).pathname;
-const LOCK = new URL("../../deno.lock", import.meta.url).pathname;
 /** How often a process is killed, and stopped. */
 const FAULTS = dose(6, 60);
 /** A day, which nobody waits for. */
@@ -22,45 +21,11 @@ const LONG = 24 * 3_600_000;
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const idsIn = async ({ store }: SchedulingNode) => (await store.getEvents("t")).map(({ id }) => id);
 
-/** A process, and what it was told was accepted. */
-class Process {
-  readonly #child: Deno.ChildProcess;
-  readonly #reading: Promise<void>;
-
-  constructor(url: string, name: string, readonly accepted: Set<string>) {
-    const flags = ["run", "-A", "--quiet", "--no-check", `--lock=${LOCK}`, "--frozen", PROCESS];
-    const args = [...flags, url, name];
-    this.#child = new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "piped" })
-      .spawn();
-    this.#reading = this.#read();
-  }
-
-  async #read(): Promise<void> {
-    const stderr = new Response(this.#child.stderr).text();
-    let rest = "";
-    for await (const text of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop()!;
-      for (const line of lines) this.accepted.add(line);
-    }
-    const { signal } = await this.#child.status;
-    assert.equal(signal, "SIGKILL", `a node ended by itself: ${await stderr}`);
-  }
-
-  /** Resolves when something more was accepted. */
-  async progress(): Promise<void> {
-    const { size } = this.accepted;
-    await until(() => this.accepted.size > size + 20);
-  }
-
-  signal(signal: Deno.Signal): void {
-    this.#child.kill(signal);
-  }
-
-  async kill(): Promise<void> {
-    this.signal("SIGKILL");
-    await this.#reading;
-  }
+/** A process that schedules, and adds to what was accepted. */
+function schedule(url: string, name: string, accepted: Set<string>): NodeProcess {
+  return new NodeProcess("scheduling_process.ts", [url, name], {
+    note: (line) => void accepted.add(line),
+  });
 }
 
 Deno.test("nodes that are killed and stopped publish each event once that was accepted", () =>
@@ -69,10 +34,11 @@ Deno.test("nodes that are killed and stopped publish each event once that was ac
     const accepted = new Set<string>();
     for (let fault = 0; fault < FAULTS; fault++) {
       const [killed, stopped] = [
-        new Process(url, `k${fault}`, accepted),
-        new Process(url, `s${fault}`, accepted),
+        schedule(url, `k${fault}`, accepted),
+        schedule(url, `s${fault}`, accepted),
       ];
-      await killed.progress();
+      const { size } = accepted;
+      await until(() => accepted.size > size + 20);
       await sleep(Math.random() * 100);
       stopped.signal("SIGSTOP");
       await killed.kill();

@@ -3,14 +3,11 @@
  * killed, and publishes what is due. Each is told as a line once it was acknowledged.
  */
 import { openNode } from "./scheduling_nodes.ts";
+import { say } from "./say.ts";
 
 const [url, name] = Deno.args;
 // What is published twice is there twice.
 const { broker } = await openNode(url!, { dedupWindow: 1 });
-const encoder = new TextEncoder();
-
-/** A line in one piece, so that a kill leaves none in halves but the last. */
-const say = (line: string) => Deno.stdout.writeSync(encoder.encode(`${line}\n`));
 
 async function write(writer: number): Promise<void> {
   for (let n = 0;; n++) {

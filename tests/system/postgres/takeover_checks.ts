@@ -21,6 +21,11 @@ export interface Handled {
   at: number;
 }
 
+/** One as a node has told it (telling_node.ts). */
+export function handledOf([seq, key, attempt, at]: readonly string[]): Handled {
+  return { seq: Number(seq), key: key!, attempt: Number(attempt), at: Number(at) };
+}
+
 /** Has the database compare, at the end of each commit, who commits with who owns the part. */
 export const WATCH = `
   CREATE SCHEMA watch;

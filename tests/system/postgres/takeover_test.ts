@@ -10,17 +10,18 @@ import { dose } from "../../helpers/dose.ts";
 import { until } from "../../helpers/evs.ts";
 import { type PostgresServer, startPostgres } from "../../helpers/postgres.ts";
 import { Cuts } from "./cuts.ts";
+import { NodeProcess } from "./node_process.ts";
 import {
   assertKeyOrder,
   assertOnePlaceEach,
   failing,
   type Handled,
+  handledOf,
   untilSettled,
   WATCH,
   watchAttempts,
 } from "./takeover_checks.ts";
 
-const NODE = new URL("consuming_node.ts", import.meta.url).pathname;
 /** As released; the suite has a shorter one. */
 const REAL_TTL_MS = 10_000;
 const TTL_MS = 500;
@@ -37,8 +38,7 @@ class Node {
   name: string | undefined;
   readonly #host: string;
   readonly #ttlMs: number;
-  #child: Deno.ChildProcess | undefined;
-  #reading: Promise<void> | undefined;
+  #process: NodeProcess | undefined;
 
   constructor(url: string, { host, ttlMs }: { host: string; ttlMs: number }) {
     this.cuts = new Cuts(url);
@@ -47,50 +47,28 @@ class Node {
   }
 
   async start(): Promise<void> {
-    const lock = new URL("../../deno.lock", import.meta.url).pathname;
-    const flags = ["run", "-A", "--quiet", "--no-check", `--lock=${lock}`, "--frozen", NODE];
-    const args = [...flags, this.cuts.url, this.#host, String(this.#ttlMs)];
     this.name = undefined;
-    this.#child = new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "piped" })
-      .spawn();
-    this.#reading = this.#read(this.#child);
+    this.#process = new NodeProcess("consuming_node.ts", [
+      this.cuts.url,
+      this.#host,
+      String(this.#ttlMs),
+    ], { note: (line) => this.#note(line) });
     await until(() => this.name !== undefined);
-  }
-
-  async #read(child: Deno.ChildProcess): Promise<void> {
-    const stderr = new Response(child.stderr).text();
-    let rest = "";
-    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop()!;
-      for (const line of lines) this.#note(line);
-    }
-    const { signal } = await child.status;
-    assert.equal(signal, "SIGKILL", `${this.#host} ended by itself: ${await stderr}`);
   }
 
   #note(line: string): void {
     const [what, ...words] = line.split(" ");
     if (what === "node") this.name = words[0]!;
     else if (what === "error") this.errors.push(line);
-    else {
-      const [seq, key, attempt, at] = words;
-      this.handled.push({
-        seq: Number(seq),
-        key: key!,
-        attempt: Number(attempt),
-        at: Number(at),
-      });
-    }
+    else this.handled.push(handledOf(words));
   }
 
   signal(signal: Deno.Signal): void {
-    this.#child!.kill(signal);
+    this.#process!.signal(signal);
   }
 
   async kill(): Promise<void> {
-    this.signal("SIGKILL");
-    await this.#reading;
+    await this.#process!.kill();
   }
 }
 

@@ -5,14 +5,11 @@
  */
 import { PostgresEventStore } from "../../../core/store/postgres/postgres_event_store.ts";
 import { newEvent, stored } from "../../../testing/new_event.ts";
+import { say } from "./say.ts";
 
 const [url, name, writers] = Deno.args;
 // It waits for a server that is away just now.
 const store = new PostgresEventStore(url!);
-const encoder = new TextEncoder();
-
-/** A line in one piece, so that a kill leaves none in halves but the last. */
-const say = (line: string) => Deno.stdout.writeSync(encoder.encode(`${line}\n`));
 
 async function write(writer: number): Promise<void> {
   for (let n = 0;; n++) {
