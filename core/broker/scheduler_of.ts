@@ -41,6 +41,11 @@ function hostOf(context: SchedulerContext, shared: SharedCatalog): ScheduleHost 
         writer.known(await topics.ensure(topic), { under });
         return await work();
       }),
+    ifThere: (topic, work) =>
+      topics.locks.share(topic, async () => {
+        const record = await topics.pending(topic) ?? topics.get(topic);
+        return record && await work({ topic: record.rev ?? 0 });
+      }),
     refresh: () => shared.refresh(),
     publish: (topic, event) => publishNow(context, topic, event),
     stamp: (event) => expiry.stamp(event),

@@ -99,6 +99,11 @@ export interface ScheduleHost {
     under: CheckedUnder,
     work: () => Promise<T>,
   ): Promise<T>;
+  /**
+   * Runs `work` with the topic as it is, while this node does not remove it; undefined if it is not
+   * there.
+   */
+  ifThere<T>(topic: string, work: (under: CheckedUnder) => Promise<T>): Promise<T | undefined>;
   /** Learns what other nodes have changed. */
   refresh(): Promise<void>;
   /** Publishes one event now. */

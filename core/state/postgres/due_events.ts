@@ -35,7 +35,7 @@ export interface DueEventsContext {
   postgres: Postgres;
   host: Pick<
     ScheduleHost,
-    "clock" | "dedupWindow" | "onError" | "refresh" | "stamp" | "under" | "withTopic"
+    "clock" | "dedupWindow" | "ifThere" | "onError" | "refresh" | "stamp"
   >;
   random(): number;
   /** Tells all nodes that a topic has new events. */
@@ -157,14 +157,16 @@ export class DueEvents {
     });
     if (readable.length === 0) return "published";
     try {
-      // They were accepted by the schemas of then.
-      const under = { topic: host.under(topic)!.topic };
-      const answer = await host.withTopic(topic, under, () => {
-        const plan = planAppend([{ topic, events: readable.map(({ event }) => event), under }]);
-        const numbers = readable.map(({ item }) => item.number);
-        const sums = readable.map(({ sum }) => sum);
-        return this.#call([host.dedupWindow, numbers, sums, ...plan.values]);
-      });
+      let answer = await this.#publishIn(topic, readable);
+      if (answer === undefined) {
+        // Another node has made it, or has removed it and what waited in it.
+        await host.refresh();
+        answer = await this.#publishIn(topic, readable);
+      }
+      if (answer === undefined) {
+        this.#rest(topic);
+        return "published";
+      }
       if (answer === null) return "apart";
       this.#refused.delete(topic);
       appended(topic);
@@ -173,6 +175,21 @@ export class DueEvents {
     } catch (error) {
       return await this.#failed(topic, error);
     }
+  }
+
+  /** Undefined if there is no such topic; null if another node is at it. */
+  #publishIn(
+    topic: string,
+    due: readonly (DueEvent & { event: NewEvent })[],
+  ): Promise<string | null | undefined> {
+    const { host } = this.#context;
+    // They were accepted by the schemas of then.
+    return host.ifThere(topic, (under) => {
+      const plan = planAppend([{ topic, events: due.map(({ event }) => event), under }]);
+      const numbers = due.map(({ item }) => item.number);
+      const sums = due.map(({ sum }) => sum);
+      return this.#call([host.dedupWindow, numbers, sums, ...plan.values]);
+    });
   }
 
   /** What still waits shows whether the answer that was lost was that of a commit. */
@@ -193,11 +210,17 @@ export class DueEvents {
       return "apart";
     }
     if (this.#isClosed) return "apart";
+    const isNew = this.#rest(topic);
+    if (isNew) host.onError(error, `publishing scheduled events of ${topic}`);
+    return "published";
+  }
+
+  /** Lets a topic be for longer each time; returns whether this is the first. */
+  #rest(topic: string): boolean {
     const last = this.#refused.get(topic)?.waitMs ?? 0;
-    if (last === 0) host.onError(error, `publishing scheduled events of ${topic}`);
     const waitMs = nextWait(last);
     this.#refused.set(topic, { waitMs, until: this.#clock.monotonic() + waitMs });
-    return "published";
+    return last === 0;
   }
 
   /** Undefined if it cannot be read. */
