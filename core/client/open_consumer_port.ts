@@ -7,18 +7,12 @@ import { type Address, beginRequest, Client } from "./client.ts";
 import type { ConsumerRequest } from "../protocol/in_flight.ts";
 import type { Connection } from "./connection.ts";
 import { actorClaim, consumerFacts } from "./consumer_facts.ts";
-import type { LeaseReply, LeaseRequest, NackItem, SettleReply } from "../protocol/protocol.ts";
+import type { LeaseRequest, NackItem, SettleReply } from "../protocol/protocol.ts";
 import { ConnectionLostError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
 import { setPatientTimer } from "../base/standstill.ts";
-import { splitElements, splitMembers } from "../json/json.ts";
-import {
-  type BeginOptions,
-  type ConsumerPort,
-  type Delivery,
-  isGone,
-  type Leased,
-} from "./consumer/port.ts";
+import { type BeginOptions, type ConsumerPort, isGone, type Leased } from "./consumer/port.ts";
+import { readLease } from "./read_lease.ts";
 import { WatchedLeases } from "./watched_leases.ts";
 
 /** The first attempt to reconnect may take this long, ms; each next one twice as long. */
@@ -206,71 +200,3 @@ export function nackParts(deliveries: readonly NackItem[]): NackItem[][] {
   }
   return parts;
 }
-
-/** Reads a lease response; events and payloads keep their exact bytes. */
-export function readLease(bytes: Uint8Array): Leased {
-  const text = new TextDecoder().decode(bytes);
-  const reply: Record<string, unknown> = {};
-  let deliveries: Delivery[] = [];
-  for (const member of splitMembers(text, bytes)) {
-    if (member.name === "deliveries") {
-      deliveries = splitElements(member.text, member.bytes)
-        .map((element) => readDelivery(element.text, element.bytes));
-    } else {
-      reply[member.name] = JSON.parse(member.text);
-    }
-  }
-  return { ...reply as unknown as Omit<LeaseReply, "deliveries">, deliveries };
-}
-
-function readDelivery(text: string, bytes: Uint8Array): Delivery {
-  let lease = "";
-  let attempt = 1;
-  let which: number | undefined;
-  let epoch: number | undefined;
-  let event = new Uint8Array();
-  let payload: Uint8Array = event;
-  const facts: Delivery["facts"] = { topic: "", type: "", id: "", seq: 0 };
-  for (const member of splitMembers(text, bytes)) {
-    if (member.name === "lease") lease = JSON.parse(member.text) as string;
-    else if (member.name === "attempt") attempt = JSON.parse(member.text) as number;
-    else if (member.name === "delivery") which = JSON.parse(member.text) as number;
-    else if (member.name === "epoch") epoch = JSON.parse(member.text) as number;
-    else if (member.name === "event") {
-      event = member.bytes.slice();
-      for (const part of splitMembers(member.text, event)) {
-        if (part.name === "payload") payload = part.bytes;
-        else if (part.name === "metadata") Object.assign(facts, metadataFacts(part.text));
-        else if (factNames.has(part.name)) {
-          Object.assign(facts, { [part.name]: JSON.parse(part.text) as unknown });
-        }
-      }
-    }
-  }
-  return {
-    lease,
-    attempt,
-    delivery: which ?? 1,
-    isSuspect: which !== undefined,
-    ...(epoch === undefined ? {} : { epoch }),
-    facts,
-    event,
-    payload,
-  };
-}
-
-/** Few events have any: a search is cheaper than parsing the metadata of all. */
-function metadataFacts(metadata: string): Pick<Delivery["facts"], "correlationId" | "trace"> {
-  const hasTrace = metadata.includes('"traceparent"');
-  if (!hasTrace && !metadata.includes('"correlationId"')) return {};
-  const { correlationId, traceparent, tracestate } = JSON.parse(metadata) as Record<
-    string,
-    unknown
-  >;
-  return {
-    ...typeof correlationId === "string" && { correlationId },
-    ...hasTrace && { trace: { traceparent, tracestate } },
-  };
-}
-
-const factNames: ReadonlySet<string> = new Set(["topic", "type", "id", "seq", "key"]);

@@ -200,7 +200,7 @@ function nextItem(text: string, end: number): number {
 }
 
 /** The end of the value that begins at `at`, in a valid text. */
-function valueEnd(text: string, at: number): number {
+export function valueEnd(text: string, at: number): number {
   let depth = 0;
   for (;; at++) {
     const char = text.charCodeAt(at);
@@ -211,7 +211,8 @@ function valueEnd(text: string, at: number): number {
     else if (char === CLOSE_OBJECT || char === CLOSE_ARRAY) {
       if (depth === 0) return at; // a scalar before the bracket of what holds it
       if (--depth === 0) return at + 1;
-    } else if (depth === 0 && (char === COMMA || isSpace(char) || Number.isNaN(char))) return at;
+    } else if (depth === 0 && (char === COMMA || isSpace(char))) return at;
+    else if (Number.isNaN(char)) return at;
   }
 }
 

@@ -1,7 +1,8 @@
 /**
  * The response to a lease request, as bytes. It contains each event's own line, so that the payload
  * is exactly what was published. It is written into one buffer: a thousand deliveries make one
- * response, and differ only in a number and a line.
+ * response, and differ only in a number and a line. Each stands on a line of the response, so that a
+ * client can tell them apart without parsing them (core/client/read_lease.ts).
  */
 import type { Grant, Lease } from "../../core/delivery/leases.ts";
 
@@ -10,7 +11,8 @@ const ZERO = 0x30;
 const COMMA = 0x2c;
 const BRACE = 0x7d;
 const LF = 0x0a;
-/** More than a comma, a position and a brace take. */
+const CLOSE = encoder.encode("\n]}\n");
+/** More than a comma, a line feed, a position and a brace take. */
 const AROUND = 20;
 
 /** The text around the position of a delivery, the same for most of a response. */
@@ -32,40 +34,45 @@ export function leaseReply(
   epochOf: (part: number) => number | undefined = () => undefined,
 ): Uint8Array {
   const head = JSON.stringify(rest).slice(0, -1);
-  const open = encoder.encode(`${head}${head === "{" ? "" : ","}"deliveries":[`);
-  const lines: Uint8Array[] = [];
-  const frames: Frame[] = [];
-  let size = open.length + 3;
+  const text = `${head}${head === "{" ? "" : ","}"deliveries":[`;
+  if (deliveries.length === 0) return encoder.encode(`${text}]}\n`);
+  const open = encoder.encode(text);
+  const count = deliveries.length;
+  const lines = new Array<Uint8Array>(count);
+  const frames = new Array<Frame>(count);
+  let size = open.length + CLOSE.length;
   let frame: Frame | undefined;
-  for (const lease of deliveries) {
+  for (let index = 0; index < count; index++) {
+    const lease = deliveries[index]!;
     const epoch = epochOf(lease.entry.part);
     if (
       frame?.grant !== lease.grant || frame.attempt !== lease.attempt ||
       frame.unanswered !== lease.entry.unanswered || frame.epoch !== epoch
     ) frame = frameOf(lease, epoch);
     const { line } = lease;
-    frames.push(frame);
-    lines.push(line);
+    frames[index] = frame;
+    lines[index] = line;
     size += frame.before.length + frame.after.length + line.length + AROUND;
   }
   const bytes = new Uint8Array(size);
   bytes.set(open);
   let at = open.length;
-  for (const [index, { place }] of deliveries.entries()) {
+  for (let index = 0; index < count; index++) {
     const { before, after } = frames[index]!;
     const line = lines[index]!;
     if (index > 0) bytes[at++] = COMMA;
+    bytes[at++] = LF;
     bytes.set(before, at);
-    at = putNumber(bytes, at + before.length, place);
+    at = putNumber(bytes, at + before.length, deliveries[index]!.place);
     bytes.set(after, at);
     at += after.length;
-    const end = line[line.length - 1] === LF ? line.length - 1 : line.length;
-    bytes.set(end === line.length ? line : line.subarray(0, end), at);
-    at += end;
+    bytes.set(line, at);
+    at += line.length;
+    if (line[line.length - 1] === LF) at--;
     bytes[at++] = BRACE;
   }
-  at += encoder.encodeInto("]}\n", bytes.subarray(at)).written;
-  return bytes.subarray(0, at);
+  bytes.set(CLOSE, at);
+  return bytes.subarray(0, at + CLOSE.length);
 }
 
 function frameOf(

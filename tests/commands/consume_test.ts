@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { noticesFor, requestedSubscription } from "../../commands/consume.ts";
 import { consumeSummary, deadNotice, exitCode } from "../../commands/consumer/result.ts";
-import { readLease } from "../../core/client/open_consumer_port.ts";
 import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
 import { effectOf } from "../../commands/subscription/seek.ts";
 
@@ -59,22 +58,6 @@ Deno.test("exitCode is 0, also after SIGTERM, 6 with dead letters, 1 when paused
 
 Deno.test("deadNotice says what to type next, for this subscription alone", () => {
   assert.match(deadNotice("mailer"), /\n {2}evs dlq groups --subscription mailer$/);
-});
-
-Deno.test("readLease keeps the payload's bytes", () => {
-  const payload = '{"n":9007199254740993,"x":1.0,"x":2,"é":"\\ud800"}';
-  const event =
-    `{"seq":7,"id":"i","type":"x","topic":"t","key":"k","metadata":{"payload":1},"payload":${payload}}`;
-  const line =
-    `{"paused":false,"pending":1,"leased":1,"scheduled":0,"deliveries":[{"lease":"l","attempt":2,"expiresAt":9,"event":${event}}]}\n`;
-  const leased = readLease(new TextEncoder().encode(line));
-  assert.equal(leased.pending, 1);
-  const [delivery] = leased.deliveries;
-  assert.ok(delivery !== undefined);
-  assert.deepEqual(delivery.facts, { seq: 7, id: "i", type: "x", topic: "t", key: "k" });
-  assert.deepEqual([delivery.lease, delivery.attempt], ["l", 2]);
-  assert.equal(new TextDecoder().decode(delivery.payload), payload);
-  assert.equal(new TextDecoder().decode(delivery.event), event);
 });
 
 Deno.test("effectOf says what a seek costs", () => {

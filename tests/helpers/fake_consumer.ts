@@ -96,6 +96,7 @@ export class FakeDaemon implements ConsumerPort {
       delivery: 1,
       isSuspect: false,
       facts,
+      line: String(seq),
       event: bytes,
       payload: bytes,
     };

@@ -41,8 +41,6 @@ export interface RemoteRunnerOptions {
 /** How often to check whether others have finished what this process waits for, ms. */
 const LOOK_MS = 200;
 
-const decoder = new TextDecoder();
-
 /** The subscription was removed: nothing is left to do. */
 function isRemoved(error: unknown): boolean {
   return isA(error, RemoteError) && error.code === "subscription/not-found";
@@ -166,7 +164,7 @@ export class RemoteRunner implements Runner {
     const abort = new AbortController();
     const killed = Promise.withResolvers<never>();
     killed.promise.catch(() => {}); // nobody may be racing against it any more
-    const event = eventOfLine(decoder.decode(delivery.event));
+    const event = eventOfLine(delivery.line);
     const context: HandlerContext = {
       subscription: this.name,
       attempt: delivery.attempt,

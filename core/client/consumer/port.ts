@@ -34,11 +34,13 @@ export interface Delivery {
   /** An earlier delivery ended without an answer, or may have: this one gets its own begun mark. */
   isSuspect: boolean;
   /** As in `DeliveryReply`. */
-  epoch?: number;
+  epoch?: number | undefined;
   facts: EventFacts;
   /** The wire line, without its line feed. */
+  line: string;
+  /** The same as bytes: a view, which keeps the whole response in memory. */
   event: Uint8Array;
-  /** The exact bytes of the payload. */
+  /** The exact bytes of the payload: a view, too. */
   payload: Uint8Array;
 }
 

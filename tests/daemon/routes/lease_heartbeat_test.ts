@@ -27,7 +27,7 @@ Deno.test("a lease request that waits gets empty lines, then its answer", async 
   await at.publish("t", "x", 7);
   const text = await connection.until(/\r\n0\r\n\r\n/);
   assert.match(text, /^content-type: application\/json\r\n/im);
-  const [, json] = /\r\n\r\n(?:1\r\n\n\r\n)+[0-9a-f]+\r\n(.*)\n\r\n0\r\n/.exec(text)!;
+  const [, json] = /\r\n\r\n(?:1\r\n\n\r\n)+[0-9a-f]+\r\n(\{[^]*)\n\r\n0\r\n/.exec(text)!;
   const { deliveries } = JSON.parse(json!);
   assert.deepEqual(deliveries.map(({ event }: { event: { payload: number } }) => event.payload), [
     7,

@@ -20,6 +20,7 @@ function delivery(seq: number, { lease = `lease-${seq}`, attempt = 1, id = `id-$
     delivery: 1,
     isSuspect: false,
     facts,
+    line: "",
     event: NOTHING,
     payload: NOTHING,
   };
