@@ -9,12 +9,18 @@ import { type Size, someOf } from "./workloads.ts";
 
 /** P8: everything that is stored, read and acknowledged. */
 export async function consumeAll(bench: Bench, size: Size): Promise<Result> {
-  const [evs, redisName, natsName] = [
+  const [evs, port, redisName, natsName] = [
     "evs, lease and ack",
+    "evs, the same by the port of evs consume",
     "Redis XREADGROUP + XACK, everysec",
     "NATS JetStream pull consumer, explicit ack",
   ];
-  const rates: Record<string, number[]> = { [evs]: [], [redisName]: [], [natsName]: [] };
+  const rates: Record<string, number[]> = {
+    [evs]: [],
+    [port]: [],
+    [redisName]: [],
+    [natsName]: [],
+  };
   await using daemon = await OurDaemon.start(bench);
   await seconds(daemon.bench, "evs publish bench line --ndjson <lines");
   await using redis = size.redis ? await Redis.start(bench, "everysec") : undefined;
@@ -27,6 +33,9 @@ export async function consumeAll(bench: Bench, size: Size): Promise<Result> {
     await settle(bench);
     const ours = run("evs", '"$EVS_SOCKET"', name, count);
     rates[evs]!.push(size.events / await seconds(daemon.bench, ours));
+    await settle(bench);
+    const byPort = run("evs_port", '"$EVS_SOCKET"', `${name}-port`, count);
+    rates[port]!.push(size.events / await seconds(daemon.bench, byPort));
     if (redis) {
       await settle(bench);
       const theirs = run("redis", '"$REDIS"', name, count);
@@ -43,7 +52,7 @@ export async function consumeAll(bench: Bench, size: Size): Promise<Result> {
     title: "consume with acknowledgements, one client",
     unit: "events/s",
     lowerIsBetter: false,
-    series: [evs, redisName, natsName].map((name) => ({ name, rounds: someOf(rates[name]) })),
+    series: [evs, port, redisName, natsName].map((name) => ({ name, rounds: someOf(rates[name]) })),
     goals: [{ against: redisName, ratio: 2 }, { against: natsName, ratio: 2 }],
   };
 }
