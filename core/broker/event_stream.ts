@@ -113,6 +113,8 @@ export class EventStream<T = Event> implements AsyncIterableIterator<T>, AsyncDi
   #closed = false;
   #failure: { error: unknown } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
+  /** Calls of `next` that have no answer yet. */
+  #calls = 0;
 
   /** `options` must be checked already; `ended` is called once, at the end. */
   constructor(source: StreamSource, options: StreamOptions, ended: () => void = () => {}) {
@@ -159,21 +161,29 @@ export class EventStream<T = Event> implements AsyncIterableIterator<T>, AsyncDi
 
   /** The next event. Overlapping calls are answered in order. */
   next(): Promise<IteratorResult<T, undefined>> {
-    const next = this.#turn.then(() => this.#next());
+    // Most events are there already; the turns of calls take longer than giving them.
+    const held = this.#calls === 0 ? this.#takeHeld() : undefined;
+    if (held !== undefined) return Promise.resolve(held);
+    this.#calls++;
+    const next = this.#turn.then(() => this.#next()).finally(() => this.#calls--);
     this.#turn = next.catch(() => {}); // the caller gets the error
     return next;
   }
 
+  #takeHeld(): IteratorResult<T, undefined> | undefined {
+    if (this.#at === this.#held.length) return undefined;
+    const value = this.#held[this.#at++] as T;
+    if (this.#at === this.#held.length) {
+      this.#held = [];
+      this.#at = 0;
+    }
+    return { done: false, value };
+  }
+
   async #next(): Promise<IteratorResult<T, undefined>> {
     for (;;) {
-      if (this.#at < this.#held.length) {
-        const value = this.#held[this.#at++] as T;
-        if (this.#at === this.#held.length) {
-          this.#held = [];
-          this.#at = 0;
-        }
-        return { done: false, value };
-      }
+      const held = this.#takeHeld();
+      if (held !== undefined) return held;
       if (this.#failure) {
         const { error } = this.#failure;
         this.#failure = undefined;
@@ -190,7 +200,7 @@ export class EventStream<T = Event> implements AsyncIterableIterator<T>, AsyncDi
     try {
       const events = await this.#source.pull();
       if (events === undefined) this.#close();
-      else if (!this.#closed) this.#held.push(...events);
+      else if (!this.#closed) this.#held = events;
     } catch (error) {
       this.#fail(error);
     }

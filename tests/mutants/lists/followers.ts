@@ -9,6 +9,11 @@ const FORMS = "core/reading/commit_lines.ts";
 const TAIL = "core/reading/tail.ts";
 const SHARED = "tests/core/reading/shared_commits_test.ts";
 
+const stream = {
+  file: "core/broker/event_stream.ts",
+  tests: ["tests/core/broker/event_stream_test.ts"],
+};
+
 export const followerMutants: Mutant[] = [
   {
     name: "tails: share bytes whatever their types",
@@ -96,6 +101,27 @@ export const followerMutants: Mutant[] = [
     to: "    } catch {\n",
     tests: [SHARED],
     filter: "cannot read",
+  },
+  {
+    name: "stream: a call overtakes one that waits",
+    promise: READS,
+    ...stream,
+    from: "this.#calls === 0 ? this.#takeHeld() : undefined",
+    to: "this.#takeHeld()",
+  },
+  {
+    name: "stream: gives what is not there after it was ended",
+    promise: READS,
+    ...stream,
+    from: "    this.#at = 0;\n    this.#close();\n",
+    to: "    this.#close();\n",
+  },
+  {
+    name: "stream: skips the first events of a page",
+    promise: READS,
+    ...stream,
+    from: "if (this.#at === this.#held.length) {\n      this.#held = [];",
+    to: "if (this.#at > this.#held.length) {\n      this.#held = [];",
   },
   {
     name: "follower: a limit does not end it",
