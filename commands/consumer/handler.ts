@@ -8,9 +8,9 @@
 import type { EventFacts } from "../../core/client/consumer/port.ts";
 import { type Clock, systemClock } from "../../core/base/clock.ts";
 import { setPatientTimer } from "../../core/base/standstill.ts";
+import { type Child, type ChildOptions, startChild } from "./child.ts";
 import { errorLine } from "./error_line.ts";
 import type { HandlerGuard } from "./handler_guard.ts";
-import { inOwnSession, SETSID } from "./session.ts";
 import { TailBuffer } from "./tail_buffer.ts";
 import type { HandlerRun } from "./exit_code.ts";
 
@@ -44,6 +44,8 @@ export interface HandlerRequest {
   /** Ends it if this process is killed. */
   guard?: HandlerGuard;
   clock?: Clock;
+  /** How it is started; default: the quickest way there is. */
+  start?: (options: ChildOptions) => Child;
 }
 
 /** A handler that was started, or failed to start. */
@@ -57,19 +59,17 @@ export interface RunningHandler {
 export function startHandler(request: HandlerRequest): RunningHandler {
   const clock = request.clock ?? systemClock;
   const startedAt = clock.monotonic();
-  let child: Deno.ChildProcess;
+  let child: Child;
   request.guard?.prepare();
   try {
-    const own = inOwnSession(request.command, { path: request.env["PATH"], setsid: SETSID });
-    child = new Deno.Command(own.program, {
-      args: own.args,
-      env: request.env,
-      clearEnv: true,
-      stdin: "piped",
-      stdout: request.stdout === undefined ? "inherit" : "piped",
+    const { command, env, guard, start = startChild } = request;
+    child = start({
+      command,
+      env,
+      stdout: request.stdout ? "piped" : "inherit",
       stderr: "piped",
-      detached: own.detached,
-    }).spawn();
+      starting: (stdin) => guard?.expect(stdin),
+    });
   } catch (error) {
     const outcome: HandlerRun = { kind: "cannot-start", reason: spawnReason(error) };
     return { outcome: Promise.resolve(outcome), kill() {} };
@@ -92,7 +92,7 @@ export function startHandler(request: HandlerRequest): RunningHandler {
 }
 
 interface Watched {
-  child: Deno.ChildProcess;
+  child: Child;
   request: HandlerRequest;
   clock: Clock;
   startedAt: number;
@@ -105,13 +105,14 @@ async function watch(watched: Watched, onEnd: () => void): Promise<HandlerRun> {
   const { child, request, clock, startedAt, kill, cut } = watched;
   const tail = new TailBuffer(STDERR_SEARCHED);
   const outputs = [
-    new Passing(child.stderr, async (chunk) => {
+    new Passing(child.stderr!, async (chunk) => {
       tail.push(chunk);
       await request.stderr(chunk);
     }),
-    ...(request.stdout === undefined ? [] : [new Passing(child.stdout, request.stdout)]),
+    ...(request.stdout ? [new Passing(child.stdout!, request.stdout)] : []),
   ];
-  const stopFeeding = feed(child.stdin, request.input);
+  child.stdin.write(request.input);
+  child.stdin.end();
 
   let timedOut = false;
   const cancels: (() => void)[] = [];
@@ -123,10 +124,10 @@ async function watch(watched: Watched, onEnd: () => void): Promise<HandlerRun> {
       cancels.push(setPatientTimer(clock, () => kill("SIGKILL"), KILL_GRACE_MS));
     }, timeoutMs));
   }
-  const status = await child.status;
+  const status = await child.status();
   onEnd();
   for (const cancel of cancels) cancel();
-  stopFeeding();
+  child.stdin.cut();
   // Children of a timed-out handler must not outlive it: the next attempt would run beside them.
   if (timedOut) signalGroup(child.pid, "SIGKILL");
   const durationMs = Math.round(clock.monotonic() - startedAt);
@@ -141,23 +142,7 @@ async function watch(watched: Watched, onEnd: () => void): Promise<HandlerRun> {
     ...(timedOut && timeoutMs !== undefined ? { timedOutAfter: timeoutMs } : {}),
     durationMs,
     stderr: tail.text(STDERR_KEPT),
-    ...(status.success && !timedOut ? {} : { said: errorLine(tail.text()) }),
-  };
-}
-
-/** Writes the input; returns a function that gives up once the handler has ended. */
-function feed(stdin: WritableStream<Uint8Array>, input: Uint8Array): () => void {
-  const writer = stdin.getWriter();
-  const writing = (async () => {
-    await writer.write(input);
-    await writer.close();
-  })();
-  // A handler need not read its stdin. One that closes it early (`true`, `head -c 1`) breaks the
-  // pipe here, and only its exit code counts.
-  writing.catch(() => {});
-  return () => {
-    // If a child of the handler holds the pipe open, the write would wait forever.
-    writer.abort().catch(() => {});
+    ...(status.code === 0 && !timedOut ? {} : { said: errorLine(tail.text()) }),
   };
 }
 
@@ -168,13 +153,13 @@ class Passing {
   /** A piece of it is being passed on right now. */
   busy = false;
 
-  constructor(stream: ReadableStream<Uint8Array>, sink: HandlerRequest["stderr"]) {
+  constructor(stream: AsyncIterable<Uint8Array>, sink: HandlerRequest["stderr"]) {
     this.end = this.#pass(stream, sink);
     this.end.catch(() => {}); // reported when the handler has ended
   }
 
   async #pass(
-    stream: ReadableStream<Uint8Array>,
+    stream: AsyncIterable<Uint8Array>,
     sink: HandlerRequest["stderr"],
   ): Promise<void> {
     for await (const chunk of stream) {

@@ -8,7 +8,7 @@
  * longer than that takes, so that no event is redelivered while its old handler still runs.
  */
 import { type Clock, systemClock } from "../../core/base/clock.ts";
-import { inOwnSession, SETSID } from "./session.ts";
+import { type Child, startChild } from "./child.ts";
 
 /** How long the daemon keeps the leases of a consumer that went away, ms. */
 export const HANDLER_LINGER_MS = 3000;
@@ -20,15 +20,26 @@ const SHELL = "/bin/sh";
 const FLUSH_MS = 20;
 
 /**
- * Reads lines `BEGUN ENDED`, with process ids or 0. A handler leads its own process group, but may
- * not have one yet just after the start. Handlers get half a second to end by themselves.
+ * Reads lines `BEGUN ENDED`, with process ids or 0, and `? STDIN` before a start. A consumer that is
+ * killed while it starts a handler does not say which process that is: it is the one with this
+ * stdin. The script's own ends no sooner than the handler's program runs, which holds it until then.
+ *
+ * A handler leads its own process group, but may not have one yet just after the start. Handlers get
+ * half a second to end by themselves.
  */
-const SCRIPT = `trap '' HUP INT QUIT TERM
+const SCRIPT = `exec >/dev/null 2>&1
+trap '' HUP INT QUIT TERM
 live=' '
+next=
 while read -r begun ended; do
+  [ "$begun" != '?' ] || { next=$ended; continue; }
+  [ "$begun" = 0 ] || next=
   case $live in *" $ended "*) live="\${live%% $ended *} \${live#* $ended }" ;; esac
   [ "$begun" = 0 ] || live="$live$begun "
 done
+[ -z "$next" ] || live="$live$(ls -l /proc/[0-9]*/fd/0 | while read -r line; do
+  case $line in *" -> $next") line=\${line#*/proc/} && echo "\${line%%/*}" ;; esac
+done) "
 for pid in $live; do kill -s TERM -- "-$pid" || kill -s TERM "$pid"; done
 [ "$live" = ' ' ] || sleep 0.5 || sleep 1
 for pid in $live; do kill -s KILL -- "-$pid"; done
@@ -41,7 +52,7 @@ export class HandlerGuard {
   readonly #clock: Clock;
   readonly #live = new Set<number>();
   #ended: number[] = [];
-  #shell: { child: Deno.ChildProcess; writer: WritableStreamDefaultWriter<Uint8Array> } | undefined;
+  #shell: Child | undefined;
   #cancelFlush: (() => void) | undefined;
 
   constructor({ clock = systemClock }: { clock?: Clock } = {}) {
@@ -57,7 +68,14 @@ export class HandlerGuard {
 
   /** Call it before a handler starts, which is then reported at once. */
   prepare(): void {
+    // If it was killed, a new one is started, which is told about all running handlers.
+    if (this.#shell?.hasEnded) this.#shell = undefined;
     this.#shell ??= this.#start();
+  }
+
+  /** A handler is about to start whose stdin `/proc` names like this. */
+  expect(stdin: string): void {
+    if (this.#shell) this.#write(`? ${stdin}\n`);
   }
 
   /** Reports a running handler. Call the returned function when it has ended. */
@@ -76,32 +94,19 @@ export class HandlerGuard {
     this.#flush();
     const shell = this.#shell;
     this.#shell = undefined;
-    if (!shell) return;
-    await shell.writer.close().catch(() => {}); // it was killed, which its status would say
-    await shell.child.status;
+    shell?.stdin.end();
+    await shell?.status();
   }
 
-  #start() {
+  #start(): Child | undefined {
+    let shell: Child;
     try {
-      // In its own session, so that a signal to the consumer's group does not reach it.
-      const own = inOwnSession([SHELL, "-c", SCRIPT], { path: undefined, setsid: SETSID });
-      const child = new Deno.Command(own.program, {
-        args: own.args,
-        stdin: "piped",
-        stdout: "null",
-        stderr: "null",
-        detached: own.detached,
-      }).spawn();
-      child.unref();
-      const shell = { child, writer: child.stdin.getWriter() };
-      // If the guard was killed, the next handler starts a new one, which is told about all running
-      // handlers.
-      child.status.then(() => {
-        if (this.#shell === shell) this.#shell = undefined;
+      shell = startChild({
+        command: [SHELL, "-c", SCRIPT],
+        env: Deno.env.toObject(),
+        stdout: "inherit",
+        stderr: "inherit",
       });
-      this.#ended = [];
-      for (const pid of this.#live) void shell.writer.write(line(`${pid} 0\n`)).catch(() => {});
-      return shell;
     } catch (error) {
       // Without a shell, handlers run unguarded and outlive a consumer that is killed.
       if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) {
@@ -109,6 +114,9 @@ export class HandlerGuard {
       }
       throw error;
     }
+    this.#ended = [];
+    for (const pid of this.#live) shell.stdin.write(encoder.encode(`${pid} 0\n`));
+    return shell;
   }
 
   #flush(): void {
@@ -119,10 +127,6 @@ export class HandlerGuard {
   }
 
   #write(text: string): void {
-    this.#shell!.writer.write(line(text)).catch(() => {}); // it was killed: its status says so
+    this.#shell!.stdin.write(encoder.encode(text));
   }
-}
-
-function line(text: string): Uint8Array {
-  return encoder.encode(text);
 }

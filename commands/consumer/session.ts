@@ -1,10 +1,10 @@
 /**
- * Gives a handler its own session and process group, so that a signal reaches all its children and
- * Ctrl-C does not.
+ * Gives a program that Deno starts its own session and process group, so that a signal reaches all
+ * its children and Ctrl-C does not.
  *
  * Deno can do that itself (`detached`), but then it has to fork, and the kernel copies the page
  * tables of the whole runtime, which takes as long as four handlers that do nothing. `setsid` from
- * util-linux is started without a fork, and execs the handler.
+ * util-linux is started without a fork, and execs the program.
  */
 
 /** How a command is started. */
@@ -27,15 +27,17 @@ export function inOwnSession(
   { path, setsid }: { path: string | undefined; setsid: string | undefined },
 ): SessionStart {
   const [program = "", ...args] = command;
-  return setsid !== undefined && isFound(program, path)
+  return setsid !== undefined && findProgram(program, path) !== undefined
     ? { program: setsid, args: ["--", ...command], detached: false }
     : { program, args, detached: true };
 }
 
-function isFound(program: string, path = ""): boolean {
-  if (program.includes("/")) return isProgram(program);
-  return program !== "" &&
-    path.split(":").some((folder) => isProgram(`${folder || "."}/${program}`));
+/** The file of a program, which is looked for in the folders of `path` unless it has a slash. */
+export function findProgram(program = "", path = ""): string | undefined {
+  const candidates = program.includes("/")
+    ? [program]
+    : path.split(":").map((folder) => `${folder || "."}/${program}`);
+  return program === "" ? undefined : candidates.find(isProgram);
 }
 
 function isProgram(file: string): boolean {

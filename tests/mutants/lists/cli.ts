@@ -58,6 +58,11 @@ const handler = {
   file: "commands/consumer/handler.ts",
   tests: [`${commands}/consumer/handler_test.ts`],
 };
+const child = {
+  promise: ONCE,
+  file: "commands/consumer/posix_spawn.ts",
+  tests: [`${commands}/consumer/child_test.ts`],
+};
 const contexts = {
   promise: "21. Only the owner has access",
   file: "commands/context/change.ts",
@@ -95,6 +100,47 @@ export const cliMutants: Mutant[] = [
     ...exitCode,
     from: "if (timedOutAfter !== undefined) {",
     to: "if (timedOutAfter !== undefined && exitCode !== 0) {",
+  },
+  {
+    name: "handlers: run in the session of their consumer",
+    ...child,
+    from: "OWN_SESSION | SIGNALS_RESET",
+    to: "SIGNALS_RESET",
+  },
+  {
+    name: "handlers: inherit that SIGPIPE is ignored",
+    ...child,
+    from: "reset[(SIGPIPE - 1) >> 3] =",
+    to: "reset[(SIGPIPE - 1) >> 3] = 0 *",
+  },
+  {
+    name: "handlers: one that a signal ended has succeeded",
+    ...child,
+    from: "if (number === 0) return",
+    to: "if (number >= 0) return",
+  },
+  {
+    name: "handlers: get only what fits into a pipe at once",
+    ...child,
+    file: "commands/consumer/pipes.ts",
+    from: "if (count === bytes.length) this.#rest.shift();",
+    to: "if (count > 0) this.#rest.shift();",
+  },
+  {
+    name: "handlers: one that was just started outlives its consumer",
+    promise: ONCE,
+    file: "commands/consumer/posix_spawn.ts",
+    from: "starting?.(",
+    to: "void (",
+    tests: [`${commands}/consumer/handler_guard_test.ts`],
+  },
+  {
+    name: "handlers: a guard that was killed is not replaced",
+    promise: ONCE,
+    file: "commands/consumer/handler_guard.ts",
+    from: "if (this.#shell?.hasEnded) this.#shell = undefined;",
+    to: "",
+    tests: [`${commands}/consumer/handler_guard_test.ts`],
   },
   {
     name: "consume: dead letters end it with 0",

@@ -99,6 +99,10 @@ export class SimMachine implements Machine {
         programs: this.programs,
         spawn: (name, program) => this.spawn(name, program),
       }),
+      // A program that the C library started would run outside of this world.
+      dlopen: () => {
+        throw new Deno.errors.NotCapable("the C library cannot be called");
+      },
       listen: (options: { path: string }) => network.listen(options),
       connect: (options: { path: string }) => network.connect(options),
     };
