@@ -58,6 +58,14 @@ export class HttpResponse {
     return this.#body instanceof Uint8Array ? once(this.#body) : this.#body;
   }
 
+  /**
+   * The next chunk of a body that is being read, if it has arrived and is wanted. Views that were
+   * returned before stay valid.
+   */
+  arrivedChunk(isWanted: (chunk: Uint8Array) => boolean): Uint8Array | undefined {
+    return this.#body instanceof ResponseBody ? this.#body.arrivedChunk(isWanted) : undefined;
+  }
+
   /** The whole body. */
   async bytes(): Promise<Uint8Array> {
     if (this.#body instanceof Uint8Array) return this.#body;
@@ -132,6 +140,81 @@ export async function* splitLines(
   if (heldLength > 0) yield join(held, heldLength);
 }
 
+/** What ends the wait for a response from outside. */
+interface AskedWith {
+  signal?: AbortSignal;
+  /** The signal is not looked at any more. */
+  done?: () => void;
+}
+
+/** What a body needs of its connection. */
+interface BodyOptions {
+  head: HttpHead;
+  /** Called once, when no more of it is read. */
+  ended(isComplete: boolean): void;
+  /** The error for whoever reads it. */
+  reasonOf(error: unknown): unknown;
+}
+
+/**
+ * A body as it arrives. A class and not a generator around the one that reads: each of those that a
+ * piece goes through takes as long as reading it.
+ */
+class ResponseBody implements AsyncGenerator<Uint8Array, void, undefined> {
+  readonly #reader: MessageReader;
+  readonly #pieces: AsyncGenerator<Uint8Array, void, undefined>;
+  readonly #options: BodyOptions;
+  #hasEnded = false;
+
+  constructor(reader: MessageReader, options: BodyOptions) {
+    this.#reader = reader;
+    this.#pieces = reader.body(options.head);
+    this.#options = options;
+  }
+
+  next(): Promise<IteratorResult<Uint8Array, void>> {
+    return this.#pieces.next().then(this.#came, this.#failed);
+  }
+
+  arrivedChunk(isWanted: (chunk: Uint8Array) => boolean): Uint8Array | undefined {
+    return this.#hasEnded ? undefined : this.#reader.arrivedChunk(isWanted);
+  }
+
+  return(): Promise<IteratorResult<Uint8Array, void>> {
+    this.#end(false);
+    return this.#pieces.return();
+  }
+
+  throw(error: unknown): Promise<IteratorResult<Uint8Array, void>> {
+    this.#end(false);
+    return this.#pieces.throw(error);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  readonly #came = (piece: IteratorResult<Uint8Array, void>) => {
+    if (piece.done) this.#end(true);
+    return piece;
+  };
+
+  readonly #failed = (error: unknown): never => {
+    this.#end(false);
+    throw this.#options.reasonOf(error);
+  };
+
+  #end(isComplete: boolean): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#options.ended(isComplete);
+  }
+}
+
 /** An open connection. */
 export class Connection {
   /** True while a response is outstanding or its body has not been read to the end. */
@@ -174,18 +257,15 @@ export class Connection {
     options: { signal?: AbortSignal } = {},
   ): Promise<HttpResponse> {
     const { signal } = options;
-    if (signal === undefined) return await this.#exchange(request);
+    if (signal === undefined) return await this.#exchange(request, {});
     signal.throwIfAborted();
     const onAbort = () => this.close();
     signal.addEventListener("abort", onAbort, { once: true });
     const done = () => signal.removeEventListener("abort", onAbort);
     try {
-      const response = await this.#exchange(request);
-      if (response.arrived) {
-        done();
-        return response;
-      }
-      return new HttpResponse(response, abortable(response.body(), { signal, done }));
+      const response = await this.#exchange(request, { signal, done });
+      if (response.arrived) done();
+      return response;
     } catch (error) {
       done();
       signal.throwIfAborted();
@@ -211,7 +291,7 @@ export class Connection {
   }
 
   /** The next response, in the order of the requests. */
-  async receive(): Promise<HttpResponse> {
+  async receive(asked: AskedWith = {}): Promise<HttpResponse> {
     let head: HttpHead | undefined;
     try {
       head = await this.#reader.head();
@@ -225,7 +305,7 @@ export class Connection {
     }
     checkProtocol(head);
     const arrived = this.#reader.arrivedBody(head);
-    if (arrived === undefined) return new HttpResponse(head, this.#settling(head));
+    if (arrived === undefined) return new HttpResponse(head, this.#bodyOf(head, asked));
     this.#settle(head);
     return new HttpResponse(head, arrived);
   }
@@ -237,7 +317,7 @@ export class Connection {
     this.#conn.close();
   }
 
-  async #exchange(request: HttpRequest): Promise<HttpResponse> {
+  async #exchange(request: HttpRequest, asked: AskedWith): Promise<HttpResponse> {
     let failed: unknown;
     try {
       await this.send(request);
@@ -246,7 +326,7 @@ export class Connection {
       failed = error;
     }
     try {
-      const response = await this.receive();
+      const response = await this.receive(asked);
       if (request.patient) this.#conn.patient = true;
       return response;
     } catch (error) {
@@ -272,37 +352,26 @@ export class Connection {
    * The body. Once it has been read, the connection is free again; if the reader leaves early, the
    * connection is closed.
    */
-  async *#settling(head: HttpHead): AsyncGenerator<Uint8Array, void, undefined> {
-    let complete = false;
-    try {
-      yield* this.#reader.body(head);
-      complete = true;
-    } catch (error) {
-      throw this.#reason(error);
-    } finally {
-      this.#settle(head);
-      if (!complete) this.close();
-    }
+  #bodyOf(head: HttpHead, { signal, done }: AskedWith): ResponseBody {
+    return new ResponseBody(this.#reader, {
+      head,
+      ended: (isComplete) => {
+        this.#settle(head);
+        if (!isComplete) this.close();
+        done?.();
+      },
+      reasonOf: (error) => {
+        const reason = this.#reason(error);
+        signal?.throwIfAborted();
+        return reason;
+      },
+    });
   }
 
   /** A response has been read to its end. */
   #settle({ headers }: HttpHead): void {
     this.#outstanding--;
     if (headers.get("connection")?.toLowerCase() === "close") this.close();
-  }
-}
-
-async function* abortable(
-  body: AsyncGenerator<Uint8Array, void, undefined>,
-  { signal, done }: { signal: AbortSignal; done: () => void },
-): AsyncGenerator<Uint8Array, void, undefined> {
-  try {
-    yield* body;
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
-  } finally {
-    done();
   }
 }
 

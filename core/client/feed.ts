@@ -15,6 +15,7 @@ import { ConnectionLostError, NotAnsweringError } from "../base/errors.ts";
 import { AwakeTime } from "../base/standstill.ts";
 import { HEARTBEAT, HEARTBEAT_MS, MOST_SILENT } from "../protocol/heartbeat.ts";
 import { type Missed, NOTICE, partNotices } from "../reading/missed.ts";
+import { LineBlocks } from "./line_blocks.ts";
 import { Positions } from "./positions.ts";
 import { SilenceWatch } from "./silence_watch.ts";
 
@@ -141,8 +142,9 @@ async function* read(
     if (!first) say("evs: the daemon is back; going on without a gap");
     else if (!options.goesOn) options.opened?.();
     takeEnd(response, { only, positions, ...options });
+    const blocks = new LineBlocks(response, silence);
     try {
-      for await (const lines of wholeLines(response, silence)) {
+      for (let lines = await blocks.next(); lines; lines = await blocks.next()) {
         // Scanning takes a fifth of a replay's time; the daemon sends each notice as its own chunk.
         const mayNotify = follow || lines[0] === NOTICE;
         for (const block of mayNotify ? partNotices(lines) : [lines]) {
@@ -160,44 +162,14 @@ async function* read(
     } catch (error) {
       options.signal?.throwIfAborted();
       if (!(error instanceof ConnectionLostError)) throw error;
+    } finally {
+      await blocks.close();
     }
     if (left === 0) return;
     if (silence?.isSilent) {
       say(`evs: nothing came from the daemon for ${limitMs / 1000} s; connecting again`);
       limitMs = Math.min(limitMs * 2, LONGEST_SILENCE_MS);
     } else say("evs: the daemon went away; waiting for it to come back");
-  }
-}
-
-/** Pieces of the response may split lines; the blocks returned here end with a line feed. */
-async function* wholeLines(
-  response: HttpResponse,
-  silence: SilenceWatch | undefined,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let rest = new Uint8Array(0);
-  const body = response.body();
-  for await (const piece of silence?.watch(body) ?? body) {
-    let from = 0;
-    if (rest.length === 0) {
-      // A heartbeat is an empty line, and a piece of its own.
-      while (piece[from] === LF) from++;
-    } else {
-      const end = piece.indexOf(LF) + 1;
-      const joined = new Uint8Array(rest.length + (end === 0 ? piece.length : end));
-      joined.set(rest);
-      joined.set(piece.subarray(0, end === 0 ? piece.length : end), rest.length);
-      if (end === 0) {
-        rest = joined;
-        continue;
-      }
-      rest = new Uint8Array(0);
-      from = end;
-      yield joined;
-    }
-    const whole = piece.lastIndexOf(LF) + 1;
-    // Copy before yielding the block: afterwards the piece is overwritten.
-    if (Math.max(whole, from) < piece.length) rest = piece.slice(Math.max(whole, from));
-    if (whole > from) yield piece.subarray(from, whole);
   }
 }
 

@@ -177,13 +177,11 @@ export class MessageReader {
 
   async *#chunks(): AsyncGenerator<Uint8Array, void, undefined> {
     while (true) {
-      const line = this.#arrivedLine() ?? await this.#line(MAX_CHUNK_LINE);
-      const size = /^([0-9a-fA-F]{1,12})[ \t]*(?:;.*)?$/.exec(line)?.[1];
+      const size = sizeIn(this.#arrivedLine() ?? await this.#line(MAX_CHUNK_LINE));
       if (size === undefined) throw broken("a chunk without a size");
-      const length = parseInt(size, 16);
-      if (length === 0) break;
+      if (size === 0) break;
       // Not by another generator: each that a piece goes through takes as long as the rest.
-      for (let left = length; left > 0;) {
+      for (let left = size; left > 0;) {
         if (this.#isShortOf(left)) await this.#collect(left);
         const view = this.#piece(left);
         left -= view.length;
@@ -195,6 +193,23 @@ export class MessageReader {
     while (await this.#line(MAX_HEAD) !== "") {
       // Trailers are ignored.
     }
+  }
+
+  /**
+   * The next chunk, as a view, if all of it has arrived and is wanted, and the one before was
+   * returned to its end: what is held back of one has no line feed ({@link #partOfLine}), so it does
+   * not look like the end of a chunk. What was returned before stays valid.
+   */
+  arrivedChunk(isWanted: (chunk: Uint8Array) => boolean): Uint8Array | undefined {
+    if (this.#start === this.#end) return undefined;
+    const before = this.#start;
+    const size = this.#arrivedLine() === "" ? sizeIn(this.#arrivedLine() ?? "") : undefined;
+    if (size !== undefined && size > 0 && size <= this.#end - this.#start) {
+      const chunk = this.#take(size);
+      if (isWanted(chunk)) return chunk;
+    }
+    this.#start = before;
+    return undefined;
   }
 
   /** The bytes up to the empty line, with it: a view. */
@@ -262,6 +277,12 @@ export class MessageReader {
     this.#end += count;
     return true;
   }
+}
+
+/** The size in the line before a chunk, bytes; undefined if there is none. */
+function sizeIn(line: string): number | undefined {
+  const size = /^([0-9a-fA-F]{1,12})[ \t]*(?:;.*)?$/.exec(line)?.[1];
+  return size === undefined ? undefined : parseInt(size, 16);
 }
 
 /** The offset after the empty line that ends a head, or -1. */

@@ -17,7 +17,7 @@ export interface SilenceOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Watches one response. */
+/** Watches one response; close it at the end. */
 export class SilenceWatch {
   /** Aborts if the caller's does, and with a `ConnectionLostError` when the limit is reached. */
   readonly signal: AbortSignal;
@@ -25,7 +25,7 @@ export class SilenceWatch {
   readonly #silent = new AbortController();
   /** Since when a piece is waited for, monotonic ms; undefined while none is. */
   #since: number | undefined;
-  #cancel = () => {};
+  #cancel: (() => void) | undefined;
 
   constructor(options: SilenceOptions) {
     this.#options = options;
@@ -38,25 +38,25 @@ export class SilenceWatch {
     return this.#silent.signal.aborted;
   }
 
-  /** The pieces of the body; a connection that was opened with {@link signal} breaks on silence. */
-  async *watch(
+  /** The next piece of the body; a connection that was opened with {@link signal} breaks on silence. */
+  next(
     body: AsyncGenerator<Uint8Array, void, undefined>,
-  ): AsyncGenerator<Uint8Array, void, undefined> {
+  ): Promise<IteratorResult<Uint8Array, void>> {
     const { clock, limitMs } = this.#options;
-    this.#wait(limitMs);
-    try {
-      for (;;) {
-        this.#since = clock.monotonic();
-        const { done, value } = await body.next();
-        this.#since = undefined;
-        if (done) return;
-        yield value;
-      }
-    } finally {
-      this.#cancel();
-      await body.return();
-    }
+    if (this.#cancel === undefined) this.#wait(limitMs);
+    this.#since = clock.monotonic();
+    return body.next().then(this.#came);
   }
+
+  /** No more is waited for. */
+  close(): void {
+    this.#cancel?.();
+  }
+
+  readonly #came = (piece: IteratorResult<Uint8Array, void>) => {
+    this.#since = undefined;
+    return piece;
+  };
 
   #wait(ms: number): void {
     const { clock, limitMs } = this.#options;

@@ -30,7 +30,8 @@ function watched(signal?: AbortSignal) {
   const clock = new FakeClock();
   const source = pushed();
   const silence = new SilenceWatch({ clock, limitMs: 3000, signal });
-  return { clock, source, silence, pieces: silence.watch(source.body(silence.signal)) };
+  const body = source.body(silence.signal);
+  return { clock, source, silence, pieces: { next: () => silence.next(body) } };
 }
 
 Deno.test("SilenceWatch gives a response up when nothing comes for its limit, and not before", async () => {
@@ -48,6 +49,7 @@ Deno.test("SilenceWatch gives a response up when nothing comes for its limit, an
   await clock.pass(1);
   assert.equal(silence.isSilent, true);
   await assert.rejects(next, ConnectionLostError);
+  silence.close();
   assert.equal(clock.timers, 0);
 });
 
@@ -65,7 +67,7 @@ Deno.test("SilenceWatch counts neither the time of a slow reader nor a standstil
   assert.equal(silence.isSilent, false);
   source.push("x");
   assert.deepEqual((await next).value, new TextEncoder().encode("x"));
-  await pieces.return();
+  silence.close();
   assert.equal(clock.timers, 0);
 });
 

@@ -30,6 +30,11 @@ const watchedLeases = {
   file: "core/client/watched_leases.ts",
   tests: [`${client}/watched_leases_test.ts`],
 };
+const blocks = {
+  promise: "docs/shell.md: replay and tail print the events that were asked for, in order",
+  file: "core/client/line_blocks.ts",
+  tests: [`${client}/line_blocks_test.ts`],
+};
 const silence = {
   promise: FOUND,
   file: "core/client/silence_watch.ts",
@@ -63,8 +68,8 @@ export const clientMutants: Mutant[] = [
     name: "connection: a body that was left early is read for the next answer",
     promise: message.promise,
     ...connection,
-    from: "if (!complete || head.headers",
-    to: "if (head.headers",
+    from: "        if (!isComplete) this.close();\n",
+    to: "",
   },
   {
     name: "connection: a daemon of another protocol is talked to",
@@ -85,8 +90,10 @@ export const clientMutants: Mutant[] = [
     name: "http message: an answer that was cut off counts as whole",
     ...message,
     filter: "cut off",
-    from: "        if (!(await this.#fill())) throw cutOff();\n      }\n      const part",
-    to: "        if (!(await this.#fill())) return;\n      }\n      const part",
+    from:
+      "left = length; left > 0;) {\n      if (this.#isShortOf(left)) await this.#collect(left);",
+    to:
+      "left = length; left > 0;) {\n      while (this.#isShortOf(left)) if (!(await this.#fill())) return;",
   },
   {
     name: "http message: a chunked answer without its last chunk counts as whole",
@@ -136,7 +143,45 @@ export const clientMutants: Mutant[] = [
   {
     name: "feed: hands heartbeats on as lines",
     ...feed,
+    file: "core/client/line_blocks.ts",
     from: "      while (piece[from] === LF) from++;\n",
+    to: "",
+  },
+  {
+    name: "line blocks: a heartbeat behind events comes along with them",
+    ...blocks,
+    from: "chunk[0] !== LF && chunk[0] !== NOTICE",
+    to: "chunk[0] !== NOTICE",
+  },
+  {
+    name: "line blocks: a notice behind events comes along with them",
+    ...blocks,
+    from: "chunk[0] !== LF && chunk[0] !== NOTICE",
+    to: "chunk[0] !== LF",
+  },
+  {
+    name: "line blocks: half a line behind events comes along with them",
+    ...blocks,
+    from: " && chunk.at(-1) === LF;",
+    to: ";",
+  },
+  {
+    name: "line blocks: what follows a joined line is lost",
+    ...blocks,
+    from: "    if (lines.length > 0) this.#next = lines;\n",
+    to: "",
+  },
+  {
+    name: "line blocks: events that have arrived overtake a line that has not",
+    ...blocks,
+    from: "return this.#next || this.#rest.length > 0 ? block : this.#more(block);",
+    to: "return this.#more(block);",
+  },
+  {
+    name: "http message: a chunk that is not wanted is lost",
+    ...blocks,
+    file: "core/client/http_message.ts",
+    from: "    this.#start = before;\n",
     to: "",
   },
   {
@@ -165,8 +210,8 @@ export const clientMutants: Mutant[] = [
   {
     name: "silence watch: a slow reader is taken for a silent daemon",
     ...silence,
-    from: "        this.#since = undefined;\n        if (done) return;",
-    to: "        if (done) return;",
+    from: "    this.#since = undefined;\n    return piece;",
+    to: "    return piece;",
   },
   {
     name: "silence watch: a standstill of its own process counts",
