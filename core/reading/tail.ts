@@ -156,6 +156,7 @@ export class Tail {
   /** Reads for a call of `next` that waits. */
   #readOn(): void {
     if (!this.#waiting || this.#reading || this.#taking) return;
+    if (this.#dirty.size === 0 && this.#ephemeral.length === 0) return;
     const bytes = this.#read();
     if (isPromise(bytes)) this.#answerLater(bytes);
     else if (bytes) this.#answer(bytes);

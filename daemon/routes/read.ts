@@ -391,6 +391,11 @@ function afterOf(values: string[]): Map<string, number> {
 function matcherOf({ asked, except }: Query): (topic: string) => boolean {
   const names = new Set(asked.filter((name) => !isPattern(name)));
   const patterns = asked.filter(isPattern).map(compilePattern);
+  // Each commit is held against each tail, and most follow one topic.
+  const [only] = names;
+  if (names.size === 1 && patterns.length === 0 && except === undefined) {
+    return (topic) => topic === only;
+  }
   return (topic) =>
     topic !== except && (names.has(topic) || patterns.some((pattern) => pattern(topic)));
 }
