@@ -153,7 +153,7 @@ export class DeadLetters {
   /** What an action retries, in the order of redelivery. */
   async toRetry(action: BoundAction): Promise<Redelivery[]> {
     const [state, subscriptions] = [this.#state, this.#subscriptions];
-    if (action.to !== undefined) subscriptions.require(action.to);
+    if (action.to !== undefined) await subscriptions.known(action.to);
     const redacted: DeadLetterRecord[] = [];
     const keys = await this.#find(action, {
       // An edited copy is already on its way. The original can still be sent if it is named.
@@ -167,6 +167,7 @@ export class DeadLetters {
     await this.#assertKnown(action, keys, "retried");
     if (action.to === undefined) {
       const names = Object.keys(countBySubscription(keys));
+      await subscriptions.learnOf(names);
       refuseGone(subscriptions, { names, done: "retried" });
     }
     return inKeyOrder(keys);
@@ -215,9 +216,9 @@ export class DeadLetters {
     found: readonly Redelivery[],
     done: string,
   ): Promise<void> {
-    if (subscription === undefined || found.length > 0 || this.#subscriptions.has(subscription)) {
-      return;
-    }
+    if (subscription === undefined || found.length > 0) return;
+    await this.#subscriptions.learnOf([subscription]);
+    if (this.#subscriptions.has(subscription)) return;
     const failed = await this.counts();
     // The subscription was removed, but has dead letters; the other filters just matched none of
     // them.

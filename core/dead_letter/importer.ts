@@ -184,8 +184,9 @@ export class DeadLetterImporter {
   ): Promise<DeadLetterImportReply> {
     if (to === undefined) {
       const names = [...new Set(entries.map(({ subscription }) => subscription))];
+      await this.#subscriptions.learnOf(names);
       refuseGone(this.#subscriptions, { names, done: "imported" });
-    } else this.#subscriptions.require(to);
+    } else await this.#subscriptions.known(to);
     const reply = emptyReply();
     for (const [target, own] of Map.groupBy(entries, (entry) => to ?? entry.subscription)) {
       for (const [i, chunk] of chunks(own).entries()) {

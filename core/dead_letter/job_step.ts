@@ -76,6 +76,7 @@ async function sort(
   context: StepContext,
 ): Promise<{ able: Redelivery[]; failed: string[] }> {
   const keys = entries.map(([subscription, topic, id]) => ({ subscription, topic, id }));
+  await context.subscriptions.learnOf(keys.map(({ subscription }) => job.to ?? subscription));
   const able: Redelivery[] = [];
   const failed: string[] = [];
   for (const record of await readEntries(context.state, keys, { upTo: job.bound })) {

@@ -61,6 +61,17 @@ export class LeaseRequests {
     return this.#drivers.require(name);
   }
 
+  /** The same; of one that is known here, as it is known. */
+  async known(name: string): Promise<SubscriptionDriver> {
+    return this.#drivers.get(name) ?? await this.found(name);
+  }
+
+  /** Learns of what another node has just made, if some of these are not known here. */
+  async learnOf(names: Iterable<string>): Promise<void> {
+    if (!this.#shared || [...names].every((name) => this.#drivers.get(name))) return;
+    await this.#shared.refresh();
+  }
+
   /**
    * Leases events; waits for some if asked to. A node that is drained refuses, but for those who wait
    * until nothing is left: others may do that.

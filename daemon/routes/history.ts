@@ -34,7 +34,7 @@ export const historyRoutes: Route[] = [{
     const topics = [...new Set(query.getAll("topic"))];
     const subscriptions = [...new Set(query.getAll("subscription"))];
     for (const name of topics) broker.topics.require(name);
-    for (const name of subscriptions) broker.subscriptions.require(name);
+    for (const name of subscriptions) await broker.subscriptions.known(name);
     const names = [
       ...topics.map((name) => ({ kind: "topics" as const, name })),
       ...subscriptions.map((name) => ({ kind: "subscriptions" as const, name })),

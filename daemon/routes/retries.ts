@@ -17,7 +17,7 @@ export const retryRoutes: Route[] = [
     path: "/v1/subscriptions/{name}/retries",
     query: { limit: page, after: pageStart },
     async handle({ services, params, query }, reply) {
-      const driver = services.broker.subscriptions.require(params["name"]!);
+      const driver = await services.broker.subscriptions.known(params["name"]!);
       const limit = valueIn(query, { name: "limit", shape: page });
       const after = valueIn(query, { name: "after", shape: pageStart });
       sendJson(reply, 200, await retriesPage(driver, { limit, after }));
@@ -30,7 +30,7 @@ export const retryRoutes: Route[] = [
     async accept(request, { body, reply }) {
       const { services, params } = request;
       const name = params["name"]!;
-      const driver = services.broker.subscriptions.require(name);
+      const driver = await services.broker.subscriptions.known(name);
       const result = await retryNow(driver, body, actOf(request));
       services.log.logger.info("retries made due", { subscription: name, count: result.count });
       sendJson(reply, 200, result);

@@ -38,7 +38,7 @@ export const subscriptionRoutes: Route[] = [
     path: "/v1/subscriptions/{name}",
     async handle({ services, params }, reply) {
       const { subscriptions, topics } = services.broker;
-      const { record } = subscriptions.require(params["name"]!);
+      const { record } = await subscriptions.known(params["name"]!);
       await services.refresh(topics.match(record.topic));
       const [info, owners] = await Promise.all([
         subscriptions.info(record.name),
@@ -193,7 +193,7 @@ export const subscriptionRoutes: Route[] = [
     body: processedRequest,
     required: true,
     async accept({ services, params, signal }, { body: { topic, seq, waitMs = 0 }, reply }) {
-      const driver = services.broker.subscriptions.require(params["name"]!);
+      const driver = await services.broker.subscriptions.known(params["name"]!);
       const processed = await processedWithin(driver, { topic, seq, waitMs }, {
         clock: systemClock,
         signal,

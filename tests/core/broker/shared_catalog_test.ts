@@ -102,6 +102,11 @@ Deno.test("a subscription can be used on a broker that has not heard of it yet",
     ({ subscriptions }, name) => subscriptions.resume(name),
     ({ subscriptions }, name) => subscriptions.seek(name, { to: "start" }),
     ({ subscriptions }, name) => subscriptions.info(name),
+    ({ subscriptions }, name) => subscriptions.known(name),
+    ({ deadLetters }, name) => deadLetters.retry({ subscription: name, all: true }),
+    ({ deadLetters }, name) => deadLetters.remove({ subscription: name, all: true }),
+    ({ deadLetters }, name) => deadLetters.retry({ all: true, to: name }),
+    ({ deadLetterImports }, name) => deadLetterImports.retry([], { to: name }),
     ({ subscriptions }, name) => subscriptions.remove(name),
   ];
   for (const [n, act] of acts.entries()) {
@@ -111,6 +116,28 @@ Deno.test("a subscription can be used on a broker that has not heard of it yet",
   }
   const missing = { code: "subscription/not-found" };
   for (const act of acts) await assert.rejects(async () => await act(b, "none"), missing);
+  go();
+});
+
+Deno.test("dead letters are sent again on a broker that has not heard of their subscription", async () => {
+  await using test = await nodes();
+  const { a, b, shared } = test;
+  await a.topics.create("t");
+  const go = shared.hold("wake");
+  const event = { type: "x", timestamp: 1, schemaVersion: "", metadata: "{}" };
+  const died = { topic: "t", seq: 0, reason: "no", diedAt: 1, attempts: [] };
+  const entry = (subscription: string, id: string) => ({
+    ...{ ...died, subscription },
+    event: { ...event, id, idGiven: true, payload: new TextEncoder().encode("1") },
+  });
+  await a.subscriptions.put("s", { topic: "t" });
+  assert.equal(await codeOf(b.deadLetterImports.retry([entry("s", "e1")], {})), "fine");
+  // Of one that is made behind its dead letters.
+  await a.deadLetterImports.add([entry("later", "e2")], {});
+  await a.subscriptions.put("later", { topic: "t" });
+  assert.equal(await codeOf(b.deadLetters.retry({ all: true })), "fine");
+  const gone = "dead-letter/subscription-gone";
+  assert.equal(await codeOf(b.deadLetterImports.retry([entry("none", "e3")], {})), gone);
   go();
 });
 

@@ -322,6 +322,18 @@ Deno.test("SharedDeadLetterJobs leaves what lives in one process, and says so", 
   assert.match(over.failed[0]!.reason, /lives in one process/);
 });
 
+Deno.test("SharedDeadLetterJobs learns of a subscription that another node has just made again", async () => {
+  await using nodes = await Nodes.with(4);
+  const { broker: { subscriptions } } = nodes;
+  subscriptions.forget("s");
+  subscriptions.learnOf = async (names) => {
+    if (new Set(names).has("s")) await subscriptions.put("s", { topic: "t" });
+  };
+  const a = await nodes.node("a");
+  const over = await a.jobs.begin({ action: "retry", all: true });
+  assert.deepEqual([over.state, over.done, over.failed], ["done", 4, []]);
+});
+
 Deno.test("SharedDeadLetterJobs keeps the last hundred that ended", async () => {
   await using nodes = await Nodes.with(103);
   const [a, b] = [await nodes.node("a"), await nodes.node("b")];

@@ -50,6 +50,34 @@ const COMPARE =
 
 export const catalogMutants: Mutant[] = [
   {
+    name: "shared catalog: a node retries no dead letter of a subscription that is news to it",
+    promise: LEARNED,
+    file: "core/dead_letter/dead_letters.ts",
+    from: "      await subscriptions.learnOf(names);\n",
+    to: "",
+    tests: ["tests/core/broker/shared_catalog_test.ts"],
+    filter: "are sent again",
+  },
+  {
+    name: "shared catalog: a node imports nothing of a subscription that is news to it",
+    promise: LEARNED,
+    file: "core/dead_letter/importer.ts",
+    from: "      await this.#subscriptions.learnOf(names);\n",
+    to: "",
+    tests: ["tests/core/broker/shared_catalog_test.ts"],
+    filter: "are sent again",
+  },
+  {
+    name: "shared jobs: a step fails for a subscription that is news to its node",
+    promise: LEARNED,
+    file: "core/dead_letter/job_step.ts",
+    from:
+      "  await context.subscriptions.learnOf(keys.map(({ subscription }) => job.to ?? subscription));\n",
+    to: "",
+    tests: ["tests/core/dead_letter/shared_jobs_test.ts"],
+    filter: "learns of a subscription",
+  },
+  {
     name: "catalog: names no rev of the topic that it changes",
     promise: BOTH,
     file: "core/topic/catalog.ts",
