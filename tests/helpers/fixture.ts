@@ -22,6 +22,12 @@ async function unpack(from: URL, folder: string): Promise<void> {
   }
 }
 
+/** The text of a packed file. */
+export async function packedText(file: string): Promise<string> {
+  const packed = await Deno.open(new URL(file, FIXTURES));
+  return await new Response(packed.readable.pipeThrough(new DecompressionStream("gzip"))).text();
+}
+
 /** A text file of a fixture. */
 export function fixtureText(name: string, file: string): string {
   return Deno.readTextFileSync(new URL(`${name}/${file}`, FIXTURES));

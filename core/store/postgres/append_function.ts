@@ -407,3 +407,15 @@ export const APPEND_AGAIN = APPEND.replace("CREATE FUNCTION", "CREATE OR REPLACE
  * that were made without it.
  */
 export const APPEND_BESIDE_WAITING = `${GROUP_WAITING}${APPEND_AGAIN}`;
+
+/**
+ * What an append calls, for a database that has it as it was; the append of that time goes, because
+ * it would give numbers by the topic's row, which does not say any more where the topic ends.
+ */
+export const LOOKUPS_AGAIN = `
+DROP FUNCTION IF EXISTS evs.append_1(
+  text, bigint, bigint, bigint, bigint, text[], int[], int[], text[], int[], int[], int[], text[],
+  text[], text, text, text, text, text, text, text, text, text, text, text, text, text, int, bigint,
+  bigint, text, text);
+DROP FUNCTION evs.known_1(int, text, bigint);
+${LAST_OF_KEY.replaceAll("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")}`;

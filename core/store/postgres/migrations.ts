@@ -1,5 +1,10 @@
 /** The tables of events in the schema `evs`, and the functions that write them. */
-import { APPEND_AGAIN, APPEND_BESIDE_WAITING, APPEND_FUNCTIONS } from "./append_function.ts";
+import {
+  APPEND_AGAIN,
+  APPEND_BESIDE_WAITING,
+  APPEND_FUNCTIONS,
+  LOOKUPS_AGAIN,
+} from "./append_function.ts";
 import { DELETE_AGAIN, DELETE_FUNCTIONS } from "./delete_functions.ts";
 import { OUTBOX } from "./outbox_function.ts";
 
@@ -103,7 +108,10 @@ CREATE VIEW evs.heads AS
   ) AS b ON true;
 ${APPEND_AGAIN}${DELETE_AGAIN}`;
 
-/** What `core/postgres/migrations.ts` runs. */
+/**
+ * What `core/postgres/migrations.ts` runs, one step a format. What a released one makes is in
+ * databases: a function that is to say something else takes a further step.
+ */
 export const STORE_MIGRATIONS = {
   part: "store",
   steps: [
@@ -113,5 +121,6 @@ export const STORE_MIGRATIONS = {
     HEADS,
     // It says whether it is durable.
     APPEND_AGAIN,
+    LOOKUPS_AGAIN,
   ],
 };

@@ -20,6 +20,7 @@ const MODEL = ["tests/system/postgres/append_model_test.ts"];
 const TROUBLE = ["tests/system/postgres/trouble_test.ts"];
 const OPEN = "docs/adr/0069-numbers-and-wake-ups-in-postgresql.md: no row is updated for ever";
 const HELD_OPEN = ["tests/system/postgres/held_open_test.ts"];
+const FORMATS = "12. Older formats are read, newer ones refused";
 
 export const postgresStoreMutants: Mutant[] = [
   {
@@ -183,5 +184,13 @@ export const postgresStoreMutants: Mutant[] = [
     to: "",
     tests: TROUBLE,
     filter: "not at its best",
+  },
+  {
+    name: "postgres: leaves a database that is there what an append called before",
+    promise: FORMATS,
+    file: "core/store/postgres/migrations.ts",
+    from: "    LOOKUPS_AGAIN,",
+    to: "    'SELECT 1',",
+    tests: ["tests/system/postgres/older_database_test.ts"],
   },
 ];
