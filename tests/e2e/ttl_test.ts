@@ -49,7 +49,7 @@ Deno.test("evs publish --spool --ttl counts the time that an event was in the sp
   }
   const spooled = Date.now();
   await at.start();
-  await until(async () => (await at.replay("t")).length === 2);
+  await until(async () => await at.countOf("t") === 2);
   const [, there] = await at.replay("t");
   // Not from when it was taken in: by then a daemon had started.
   assert.ok(there!.expiresAt! >= since + HOUR && there!.expiresAt! <= spooled + HOUR);
@@ -171,7 +171,7 @@ Deno.test("POST …/events takes ttlMs in the query, in envelopes, and with a sc
     schedule: { delayMs: 1 },
   });
   assert.ok(!("expiresAt" in later.json.events[0]), "not before it is due");
-  await until(async () => (await at.replay("t")).length === 10);
+  await until(async () => await at.countOf("t") === 10);
   const read = await at.replay("t");
   for (const [i, { payload, ...event }] of read.entries()) {
     const ttlMs = [5000, 6000, 6000, 8000, 7000, undefined, 9000, undefined, 10_000, 5000][i];
@@ -223,7 +223,7 @@ Deno.test("evs publish takes --ttl with text, lines, envelopes, CloudEvents and 
   await run(at, ["publish", "t", "--cloudevents", "--ttl", "1h"], JSON.stringify(cloud));
   await run(at, ["publish", "t", "x", "--ndjson", "--id-prefix", "p", "--ttl", "1h"], "1\n");
   await run(at, ["publish", "t", "x", "9", "--delay", "1ms", "--ttl", "1h"]);
-  await until(async () => (await at.replay("t")).length === 8);
+  await until(async () => await at.countOf("t") === 8);
   for (const event of await at.replay("t")) assertLives(event as Event, HOUR, since);
 });
 

@@ -122,6 +122,12 @@ export class TestDaemon {
     return answer.text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
   }
 
+  /** How many events a topic has: none if it is not there yet. */
+  async countOf(topic: string): Promise<number> {
+    const { status } = await this.http("GET", `/v1/topics/${topic}`);
+    return status === 404 ? 0 : (await this.replay(topic)).length;
+  }
+
   /** Resolves with the status of the started process when it ends. */
   exited(): Promise<Deno.CommandStatus> {
     assert.ok(this.#exited, "the daemon was not started");
