@@ -9,7 +9,7 @@
  *
  * Both call functions of the store of events (core/store/postgres), whose tables are beside these.
  */
-import { APPEND_PARAMETERS } from "../../store/postgres/append_function.ts";
+import { APPEND_PARAMETERS, BEGIN_BATCH, END_BATCH } from "../../store/postgres/append_function.ts";
 
 /** The SQLSTATE of a topic that was changed or removed meanwhile. */
 export const CHANGED = "EV003";
@@ -42,14 +42,7 @@ DECLARE
   last_number bigint; stored bigint;
   answers text[] := '{}'; reply text;
 BEGIN
-  SELECT * INTO producer FROM evs.producers AS p WHERE p.producer = p_producer FOR UPDATE;
-  IF NOT FOUND THEN RAISE EXCEPTION 'unknown producer' USING ERRCODE = 'EV001'; END IF;
-  IF producer.epoch <> p_epoch THEN RAISE EXCEPTION 'old epoch' USING ERRCODE = 'EV002'; END IF;
-  IF producer.batch >= p_batch THEN
-    IF producer.batch = p_batch THEN RETURN producer.answer; END IF;
-    RAISE EXCEPTION 'old batch' USING ERRCODE = 'EV002';
-  END IF;
-
+${BEGIN_BATCH}
   -- Whoever removes a topic holds its record first, and its numbers afterwards. A topic that never
   -- had an event has no numbers yet.
   PERFORM 1 FROM evs.topic_options WHERE name = ANY (t_name) ORDER BY name FOR KEY SHARE;
@@ -102,10 +95,7 @@ BEGIN
     answers := answers || json_build_object('due', due)::text;
   END LOOP;
   reply := '{"rows":[' || array_to_string(answers, ',') || ']}';
-  UPDATE evs.producers AS p SET batch = p_batch, answer = reply, seen = now()
-  WHERE p.producer = p_producer;
-  RETURN reply;
-END $$;
+${END_BATCH}END $$;
 `;
 
 /**

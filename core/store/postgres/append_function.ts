@@ -112,6 +112,23 @@ export const APPEND_PARAMETERS = `  t_name text[], t_rev bigint[], p_schemas big
   d_type text, d_key text, d_slot int, d_ts bigint, d_expires bigint, d_version text,
   d_metadata text`;
 
+/** A batch of a producer begins, unless it was done: then its answer is given once more. */
+export const BEGIN_BATCH =
+  `  SELECT * INTO producer FROM evs.producers AS p WHERE p.producer = p_producer FOR UPDATE;
+  IF NOT FOUND THEN RAISE EXCEPTION 'unknown producer' USING ERRCODE = 'EV001'; END IF;
+  IF producer.epoch <> p_epoch THEN RAISE EXCEPTION 'old epoch' USING ERRCODE = 'EV002'; END IF;
+  IF producer.batch >= p_batch THEN
+    IF producer.batch = p_batch THEN RETURN producer.answer; END IF;
+    RAISE EXCEPTION 'old batch' USING ERRCODE = 'EV002';
+  END IF;
+`;
+/** A batch ends, and its answer is kept. */
+export const END_BATCH =
+  `  UPDATE evs.producers AS p SET batch = p_batch, answer = reply, seen = now()
+  WHERE p.producer = p_producer;
+  RETURN reply;
+`;
+
 const APPEND = `
 CREATE FUNCTION evs.append_1(
   p_producer text, p_epoch bigint, p_batch bigint, p_now bigint, p_window bigint,
@@ -141,14 +158,7 @@ DECLARE
   k record;
   replies text[] := '{}'; heads text[] := '{}'; reply text;
 BEGIN
-  SELECT * INTO producer FROM evs.producers AS p WHERE p.producer = p_producer FOR UPDATE;
-  IF NOT FOUND THEN RAISE EXCEPTION 'unknown producer' USING ERRCODE = 'EV001'; END IF;
-  IF producer.epoch <> p_epoch THEN RAISE EXCEPTION 'old epoch' USING ERRCODE = 'EV002'; END IF;
-  IF producer.batch >= p_batch THEN
-    IF producer.batch = p_batch THEN RETURN producer.answer; END IF;
-    RAISE EXCEPTION 'old batch' USING ERRCODE = 'EV002';
-  END IF;
-
+${BEGIN_BATCH}
   IF cardinality(t_name) = 1 THEN
     PERFORM 1 FROM evs.topics WHERE name = t_name[1] FOR UPDATE;
   END IF;
@@ -326,10 +336,7 @@ BEGIN
   END LOOP;
   reply := '{"durable":' || (${IS_DURABLE})::text || ',"topics":[' || array_to_string(heads, ',')
     || '],"units":[' || array_to_string(replies, ',') || ']}';
-  UPDATE evs.producers AS p SET batch = p_batch, answer = reply, seen = now()
-  WHERE p.producer = p_producer;
-  RETURN reply;
-END $$;
+${END_BATCH}END $$;
 `;
 
 /** The conditions of a group: what does not hold, as the answer of each of its units. */
