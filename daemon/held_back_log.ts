@@ -4,7 +4,7 @@ import { HELD_LONG_MS, type HeldBack, heldBackText } from "../core/event/held_ba
 /** Where it is logged. */
 export interface HeldBackLogger {
   info(message: string, facts: Record<string, unknown>): void;
-  warn(message: string, facts: Record<string, unknown>): void;
+  warning(message: string, facts: Record<string, unknown>): void;
 }
 
 /** Compares what is held back after each pass with what was before. */
@@ -24,8 +24,11 @@ export class HeldBackLog {
       const facts = { topic, what: heldBackText(one), count, by };
       const warned = this.#known.get(topic);
       const isLong = forMs >= HELD_LONG_MS;
-      if (isLong && !warned) this.#logger.warn("retention of {topic} is held back: {what}", facts);
-      else if (warned === undefined) this.#logger.info("retention of {topic} waits: {what}", facts);
+      if (isLong && !warned) {
+        this.#logger.warning("retention of {topic} is held back: {what}", facts);
+      } else if (warned === undefined) {
+        this.#logger.info("retention of {topic} waits: {what}", facts);
+      }
       this.#known.set(topic, isLong);
     }
     const now = new Set(held.map(({ topic }) => topic));

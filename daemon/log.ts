@@ -1,11 +1,11 @@
 /**
- * The daemon's log: one JSON object per line in `<data dir>/log/daemon.log`, rotated by size.
- * LogTape handles levels and properties; the sink is our own, because LogTape's file sink syncs at
- * every flush.
+ * The daemon's log: one JSON object per line in `<data dir>/log/daemon.log`, rotated by size. It is
+ * our own, because a library for it took a fortieth of the memory that an idle daemon may take
+ * (docs/adr/0019-idle-memory.md).
  */
+import { type Clock, systemClock } from "../core/base/clock.ts";
 import { ifThere } from "../core/base/if_there.ts";
 import { isNoSpace } from "./space_reserve.ts";
-import { configureSync, getLogger, type Logger, type LogRecord } from "@logtape/logtape";
 
 /** How many old files to keep beside the current one. */
 const KEPT = 3;
@@ -81,6 +81,12 @@ export class RotatingFile {
   }
 }
 
+/** Facts of a line. Its text names some of them: `{topic}`, `{error.message}`. */
+export type LogFacts = Readonly<Record<string, unknown>>;
+
+/** Writes lines of each level. */
+export type Logger = Readonly<Record<LogLevel, (text: string, facts?: LogFacts) => void>>;
+
 /** The log of one daemon. */
 export interface Log {
   logger: Logger;
@@ -93,43 +99,78 @@ export interface LogOptions {
   logMaxBytes: number;
   /** Tries to make room for a line on a full disk. */
   spare?: () => boolean;
+  clock?: Pick<Clock, "now">;
 }
 
 /** Opens the log in a folder. */
 export function openLog(
   folder: string,
-  { logLevel, logMaxBytes, spare }: LogOptions,
+  { logLevel, logMaxBytes, spare, clock = systemClock }: LogOptions,
 ): Log {
   const file = new RotatingFile(`${folder}/daemon.log`, { maxBytes: logMaxBytes, spare });
+  const logger = loggerTo((bytes) => file.write(bytes), { lowest: logLevel, clock });
+  return { logger, close: () => file.close() };
+}
+
+/**
+ * A logger of one level and all above it. A line that cannot be written keeps nobody from going on;
+ * a line about that is tried once, until one is written again.
+ */
+export function loggerTo(
+  write: (bytes: Uint8Array) => void,
+  { lowest, clock }: { lowest: LogLevel; clock: Pick<Clock, "now"> },
+): Logger {
   const encoder = new TextEncoder();
-  configureSync({
-    reset: true,
-    sinks: { file: (record) => file.write(encoder.encode(logLine(record))) },
-    loggers: [
-      { category: "evs", sinks: ["file"], lowestLevel: logLevel },
-      { category: ["logtape", "meta"], sinks: ["file"], lowestLevel: "warning" },
-    ],
-  });
-  return { logger: getLogger("evs"), close: () => file.close() };
+  const from = LOG_LEVELS.indexOf(lowest);
+  let isFailing = false;
+  const put = (level: LogLevel, text: string, facts: LogFacts) => {
+    try {
+      write(encoder.encode(logLine({ level, timestamp: clock.now(), text, facts })));
+      isFailing = false;
+    } catch (error) {
+      if (isFailing) return;
+      isFailing = true;
+      put("error", "the log cannot be written as it should be", { error });
+    }
+  };
+  const entry = (level: LogLevel, i: number) => [level, (text: string, facts: LogFacts = {}) => {
+    if (i >= from) put(level, text, facts);
+  }];
+  return Object.fromEntries(LOG_LEVELS.map(entry));
+}
+
+/** What a line says. */
+export interface LogEntry {
+  level: LogLevel;
+  /** Unix ms. */
+  timestamp: number;
+  text: string;
+  facts: LogFacts;
 }
 
 /** What every line has: a fact of the same name must not hide it. */
 const OF_ALL: readonly string[] = ["time", "level", "message"];
 
 /** Formats one record as a line. Errors keep their code and stack. */
-export function logLine(record: LogRecord): string {
-  const properties = Object.entries(record.properties)
+export function logLine({ level, timestamp, text, facts }: LogEntry): string {
+  const properties = Object.entries(facts)
     .map(([name, value]) => [OF_ALL.includes(name) ? `${name}_` : name, plain(value)]);
   return `${
     JSON.stringify({
-      time: new Date(record.timestamp).toISOString(),
-      level: record.level,
-      message: record.message.map((part) =>
-        typeof part === "string" ? part : JSON.stringify(plain(part))
-      ).join(""),
+      time: new Date(timestamp).toISOString(),
+      level,
+      message: text.replace(/\{([\w.]+)\}/g, (_, path: string) => shown(factAt(facts, path))),
       ...Object.fromEntries(properties),
     })
   }\n`;
+}
+
+function factAt(facts: LogFacts, path: string): unknown {
+  return path.split(".").reduce<unknown>((value, name) => (value as LogFacts)?.[name], facts);
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? value : String(JSON.stringify(plain(value)));
 }
 
 function plain(value: unknown): unknown {

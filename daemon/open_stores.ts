@@ -75,7 +75,7 @@ async function openStore(kind: StoreKind, options: OpenStoresOptions): Promise<J
 async function openFiles(
   { dataDir, config, log, threads }: OpenStoresOptions,
 ): Promise<JournalStore> {
-  const onNote = (note: string) => log.logger.warn("recovery: {note}", { note });
+  const onNote = (note: string) => log.logger.warning("recovery: {note}", { note });
   const store = await FileWorkerEventStore.open(dataDir.eventFolder, {
     script: SCRIPTS.file,
     worker: await threads.take(SCRIPTS.file),
@@ -86,7 +86,7 @@ async function openFiles(
   });
   store.found.notes.forEach(onNote);
   for (const path of store.found.foreign) {
-    log.logger.warn("not ours, left alone: {path}", { path: `${dataDir.eventFolder}/${path}` });
+    log.logger.warning("not ours, left alone: {path}", { path: `${dataDir.eventFolder}/${path}` });
   }
   return store;
 }

@@ -65,7 +65,7 @@ export const redactRoutes: Route[] = [
         ...actOf(request),
       });
       const { topic, seq, id, by, reason } = result;
-      if (result.created) services.log.logger.warn("redacted", { topic, seq, id, by, reason });
+      if (result.created) services.log.logger.warning("redacted", { topic, seq, id, by, reason });
       sendJson(reply, 200, result);
     },
   }),

@@ -21,7 +21,7 @@ const IMPORTS: [label: string, specifier: string | undefined][] = [
   ["ajv with ajv-formats", "ajv-formats"],
   ["re2js", "re2js"],
   ["@marcbachmann/cel-js", "@marcbachmann/cel-js"],
-  ["@logtape/logtape", "@logtape/logtape"],
+  ["@logtape/logtape", "npm:@logtape/logtape@2.4.2"],
   ["smol-toml", "smol-toml"],
 ];
 

@@ -1,9 +1,9 @@
 /**
- * The daemon's log: a log that cannot be rotated is still written, and says so; no fact of an entry
- * hides its text.
+ * The daemon's log: a log that cannot be rotated is still written, and says so; lines below its level
+ * are left out, facts stand in its texts, and none hides them.
  */
 import assert from "node:assert/strict";
-import { logLine, RotatingFile } from "../../daemon/log.ts";
+import { loggerTo, logLine, RotatingFile } from "../../daemon/log.ts";
 import { inFolder } from "../helpers/start.ts";
 
 const encoder = new TextEncoder();
@@ -34,12 +34,10 @@ Deno.test("RotatingFile keeps every line and loses no old file when no new one c
 
 Deno.test("logLine keeps the text, the level and the time where a fact has such a name", () => {
   const line = logLine({
-    category: ["evs"],
     level: "warning",
     timestamp: 0,
-    message: ["refused: ", 2, " for t"],
-    rawMessage: "refused: {count} for t",
-    properties: { count: 2, message: "mine", level: 7, time: "noon" },
+    text: "refused: {count} for t",
+    facts: { count: 2, message: "mine", level: 7, time: "noon" },
   });
   assert.deepEqual(JSON.parse(line), {
     time: "1970-01-01T00:00:00.000Z",
@@ -50,4 +48,45 @@ Deno.test("logLine keeps the text, the level and the time where a fact has such 
     level_: 7,
     time_: "noon",
   });
+});
+
+Deno.test("logLine puts facts into the text, and tells errors and large numbers", () => {
+  const error = new TypeError("no such thing");
+  const text = "{what}: {error.message}, {list} and {many}; {none} {}";
+  const facts = { what: "refused {count}", error, list: [1, "a"], many: 2n ** 64n };
+  const line = JSON.parse(logLine({ level: "info", timestamp: 0, text, facts }));
+  const many = "18446744073709551616";
+  assert.equal(line.message, `refused {count}: no such thing, [1,"a"] and "${many}"; undefined {}`);
+  assert.deepEqual([line.many, line.error.message], [many, "no such thing"]);
+  assert.match(line.error.stack, /^TypeError: no such thing\n/);
+});
+
+/** A logger whose lines fail while `fails`, and the texts that were written. */
+function logging(lowest: "debug" | "warning") {
+  const texts: string[] = [];
+  const state = { fails: false };
+  const write = (bytes: Uint8Array) => {
+    if (state.fails) throw new Error("no room");
+    texts.push(JSON.parse(new TextDecoder().decode(bytes)).message);
+  };
+  return { texts, state, logger: loggerTo(write, { lowest, clock: { now: () => 0 } }) };
+}
+
+Deno.test("loggerTo leaves out what is below its level", () => {
+  const { texts, logger } = logging("warning");
+  for (const level of ["debug", "info", "warning", "error"] as const) logger[level](level);
+  assert.deepEqual(texts, ["warning", "error"]);
+});
+
+Deno.test("loggerTo goes on where a line cannot be written, and says so once", () => {
+  const { texts, state, logger } = logging("debug");
+  const circular: Record<string, unknown> = {};
+  circular["self"] = circular;
+  logger.info("a line", { circular });
+  assert.deepEqual(texts.splice(0), ["the log cannot be written as it should be"]);
+  state.fails = true;
+  for (let n = 0; n < 3; n++) logger.info("lost");
+  state.fails = false;
+  logger.info("again");
+  assert.deepEqual(texts, ["again"]);
 });

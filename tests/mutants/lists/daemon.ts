@@ -374,6 +374,14 @@ export const daemonMutants: Mutant[] = [
     to: "name",
   },
   {
+    name: "log: says nothing of a line that could not be written",
+    promise: "Nothing is swallowed",
+    file: "daemon/log.ts",
+    tests: ["tests/daemon/log_test.ts"],
+    from: '      put("error", "the log cannot be written as it should be", { error });\n',
+    to: "",
+  },
+  {
     name: "summed log: what was added up is forgotten at the end",
     promise: "Nothing is swallowed",
     file: "daemon/summed_log.ts",
