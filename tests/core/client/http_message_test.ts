@@ -34,13 +34,18 @@ interface Message {
   body: string;
 }
 
-async function readAll(source: ByteSource): Promise<Message[]> {
+/** `atOnce`: bodies that have arrived are not read by pieces. */
+async function readAll(source: ByteSource, { atOnce = false } = {}): Promise<Message[]> {
   const reader = new MessageReader(source);
   const messages: Message[] = [];
   for (let head = await reader.head(); head !== undefined; head = await reader.head()) {
+    const arrived = atOnce ? reader.arrivedBody(head) : undefined;
     const pieces: number[] = [];
-    for await (const piece of reader.body(head)) pieces.push(...piece);
-    messages.push({ status: head.status, body: decoder.decode(Uint8Array.from(pieces)) });
+    if (arrived === undefined) {
+      for await (const piece of reader.body(head)) pieces.push(...piece);
+    }
+    const body = decoder.decode(arrived ?? Uint8Array.from(pieces));
+    messages.push({ status: head.status, body });
   }
   return messages;
 }
@@ -76,18 +81,21 @@ const message = fc.record({
   status: fc.constantFrom(200, 404, 422, 503),
   body: fc.string({ unit: "binary", maxLength: 400 }).map((text) => text.toWellFormed()),
 }, { noNullPrototype: true });
-const sizes = fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 8 });
+const lengths = (max: number) =>
+  fc.array(fc.integer({ min: 1, max }), { minLength: 1, maxLength: 8 });
+const sizes = lengths(50);
 
 Deno.test("MessageReader reads the same messages whatever the pieces they come in", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.tuple(message, fc.boolean(), sizes), { minLength: 1, maxLength: 5 }),
-      sizes,
-      async (sent, pieces) => {
+      fc.oneof(sizes, lengths(2000)),
+      fc.boolean(),
+      async (sent, pieces, atOnce) => {
         const wire = sent.map(([one, chunked, chunks]) =>
           chunked ? inChunks(one, chunks) : latin1(encoder.encode(withLength(one)))
         ).join("");
-        const got = await readAll(inPieces(fromLatin1(wire), pieces));
+        const got = await readAll(inPieces(fromLatin1(wire), pieces), { atOnce });
         assert.deepEqual(got, sent.map(([one]) => one));
       },
     ),
@@ -129,11 +137,13 @@ Deno.test("MessageReader hands on what has no line feed, and no more than a buff
 Deno.test("MessageReader tells an answer that is cut off from one that never began", async () => {
   const whole = encoder.encode(withLength({ status: 200, body: "hello" }));
   for (let length = 1; length < whole.length; length++) {
-    await assert.rejects(
-      readAll(inPieces(whole.subarray(0, length), [7])),
-      ConnectionLostError,
-      `cut at ${length}`,
-    );
+    for (const atOnce of [false, true]) {
+      await assert.rejects(
+        readAll(inPieces(whole.subarray(0, length), [7]), { atOnce }),
+        ConnectionLostError,
+        `cut at ${length}`,
+      );
+    }
   }
   assert.deepEqual(await readAll(inPieces(new Uint8Array(0), [7])), []);
 });

@@ -96,6 +96,25 @@ export const clientMutants: Mutant[] = [
       "left = length; left > 0;) {\n      while (this.#isShortOf(left)) if (!(await this.#fill())) return;",
   },
   {
+    name: "http message: a head as long as the one before is taken for the same",
+    ...message,
+    from: "for (let i = 0; i < some.length; i++) if (some[i] !== others[i]) return false;",
+    to: "",
+  },
+  {
+    name: "http message: the beginning of an answer counts as whole",
+    ...message,
+    from: "return length === undefined || length > there ?",
+    to: "return length === undefined ?",
+  },
+  {
+    name: "connection: is busy for good after an answer that came in one piece",
+    promise: message.promise,
+    ...connection,
+    from: "    this.#settle(head);\n    return new HttpResponse(head, arrived);",
+    to: "    return new HttpResponse(head, arrived);",
+  },
+  {
     name: "http message: a chunked answer without its last chunk counts as whole",
     ...message,
     filter: "what is no HTTP",
