@@ -231,6 +231,7 @@ import "../core/reading/missed.ts";
 import "../core/reading/newest_per_key.ts";
 import "../core/reading/replay.ts";
 import "../core/reading/replay_back.ts";
+import "../core/reading/shared_pages.ts";
 import "../core/reading/tail.ts";
 import "../core/schema/compatibility/breaks.ts";
 import "../core/schema/registry.ts";

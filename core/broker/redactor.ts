@@ -43,6 +43,7 @@ import type {
   StateChange,
   StateSnapshot,
 } from "../state/state.ts";
+import { pagesOf } from "../reading/shared_pages.ts";
 import { storedOfLine } from "../store/file/lines.ts";
 import { MemoryEventStore } from "../store/memory.ts";
 import { canRedact, type JournalStore } from "../store/store.ts";
@@ -267,6 +268,7 @@ export class Redactor {
     }
     // Also where retention has deleted it: then its files may still have its bytes.
     if (canRedact(store, topic)) await store.redact!(topic, { seq, id, ...content });
+    pagesOf(store).forget(topic);
     // Until then another node may have read it again as it was.
     if (redacted && state.transact) await this.#commitOn(redacted, of);
     await state.scrub?.();

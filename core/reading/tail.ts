@@ -23,6 +23,7 @@ import {
 import { type Missed, missedOf } from "./missed.ts";
 import { lineFilter } from "./line_filter.ts";
 import { PAGE } from "./replay.ts";
+import { type HeldPage, type PageBytes, pagesOf } from "./shared_pages.ts";
 
 /** Where a tail gets its events. */
 export interface TailSource {
@@ -74,6 +75,8 @@ export class Tail {
   #reading = false;
   /** What `take` was given last is still under way. */
   #taking = false;
+  /** The page that the reader is sent. */
+  #page: HeldPage | undefined;
   #closed = false;
   /** Commits of non-persistent topics that were dropped because this reader was too slow. */
   dropped = 0;
@@ -126,6 +129,7 @@ export class Tail {
   close(): void {
     this.#closed = true;
     this.#stop();
+    this.#release();
     this.#answer(undefined);
   }
 
@@ -234,7 +238,6 @@ export class Tail {
 
   *#readTopic(topic: string): Generator<Promise<void>, Uint8Array | undefined, undefined> {
     const { store } = this.#source;
-    const { types, render } = this.#options;
     while (!this.#closed) {
       const head = store.head(topic);
       const to = head.lastSeq;
@@ -247,20 +250,48 @@ export class Tail {
       }
       if (from > to) {
         this.#dirty.delete(topic);
+        this.#release();
         return undefined;
       }
-      const query = { from, to, limit: PAGE, types };
-      const read: MaybePromise<Page | LinePage> = render
-        ? store.readPage(topic, query)
-        : store.readLines(topic, query);
-      const page = isPromise(read) ? yield* arrived(read) : read;
-      if (isPromise(read) && missedOf(topic, from, store.head(topic))) continue;
-      const bytes = "events" in page
-        ? printSelected(page.events, this.#options)
-        : this.#keep?.(page.bytes) ?? page.bytes;
+      const page = yield* this.#pageOf(topic, { from, to });
+      if (page === undefined) continue;
       this.#positions.set(topic, page.next);
-      if (bytes.length > 0) return bytes;
+      if (page.bytes.length > 0) return page.bytes;
     }
     return undefined;
+  }
+
+  /** The page that begins there; undefined if something was deleted while it was under way. */
+  *#pageOf(
+    topic: string,
+    { from, to }: { from: number; to: number },
+  ): Generator<Promise<void>, PageBytes | undefined, undefined> {
+    this.#release();
+    const { store } = this.#source;
+    const { types, render } = this.#options;
+    const name = this.#form === undefined ? undefined : `${from} ${this.#form}`;
+    if (name !== undefined) this.#page = pagesOf(store).find(topic, name);
+    if (this.#page !== undefined) return this.#page;
+    const query = { from, to, limit: PAGE, types };
+    const read: MaybePromise<Page | LinePage> = render
+      ? store.readPage(topic, query)
+      : store.readLines(topic, query);
+    const page = isPromise(read) ? yield* arrived(read) : read;
+    if (isPromise(read) && missedOf(topic, from, store.head(topic))) return undefined;
+    const { next } = page;
+    const bytes = "events" in page
+      ? printSelected(page.events, this.#options)
+      : this.#keep?.(page.bytes) ?? page.bytes;
+    // What comes later from elsewhere may change there, and nobody would tell.
+    if (name !== undefined && !isPromise(read)) {
+      this.#page = pagesOf(store).add(topic, name, { bytes, next });
+    }
+    return { bytes, next };
+  }
+
+  /** The page before was sent. */
+  #release(): void {
+    this.#page?.release();
+    this.#page = undefined;
   }
 }

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import fc from "../../packages/fast_check.ts";
 import { compileFilter } from "../../../core/filter/filter.ts";
 import { linesOf, type Render } from "../../../core/reading/replay.ts";
+import { pagesOf } from "../../../core/reading/shared_pages.ts";
 import { Tail, type TailOptions } from "../../../core/reading/tail.ts";
 import { type Commit, Journal } from "../../../core/store/journal.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
@@ -56,7 +57,7 @@ async function open() {
   await journal.submit({ topic: "a", events: [newEvent({ type: "x" })] });
   const tail = (options: Partial<TailOptions>) =>
     new Tail(source, { matches: () => true, positions: new Map([["a", 2]]), ...options });
-  return { journal, tail };
+  return { journal, store, tail };
 }
 
 /** A tail whose reader has room when it is told; `take`: commits go past `next`. */
@@ -102,7 +103,7 @@ const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
 Deno.test("Tails give every event that they select once and in order, however their readers are paced", async () => {
   await fc.assert(
     fc.asyncProperty(steps, async (steps) => {
-      const { journal, tail } = await open();
+      const { journal, store, tail } = await open();
       const readers = [...FORMS, ...FORMS].map(({ form }) => new Reader(tail, form));
       const sent: Seen[] = [];
       const last: Record<string, number> = { a: 1, b: 0 };
@@ -139,6 +140,7 @@ Deno.test("Tails give every event that they select once and in order, however th
         hasRoom.call(readers[i]);
       }
       await Promise.all(readers.map(({ done }) => done));
+      assert.equal(pagesOf(store).size, 0, "no page is kept");
     }),
     { numRuns: 40 },
   );

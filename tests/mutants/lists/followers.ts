@@ -7,6 +7,7 @@ const SLOW_READER = "15. A slow reader slows no one else";
 
 const FORMS = "core/reading/commit_lines.ts";
 const TAIL = "core/reading/tail.ts";
+const PAGES = "tests/core/reading/shared_pages_test.ts";
 const SHARED = "tests/core/reading/shared_commits_test.ts";
 
 const stream = {
@@ -101,6 +102,69 @@ export const followerMutants: Mutant[] = [
     to: "    } catch {\n",
     tests: [SHARED],
     filter: "cannot read",
+  },
+  {
+    name: "pages: a tail gets one that another selects",
+    promise: READS,
+    file: TAIL,
+    from: "undefined : `${from} ${this.#form}`;",
+    to: "undefined : `${from}`;",
+    tests: [PAGES],
+    filter: "share no page",
+  },
+  {
+    name: "pages: a tail gets one that begins elsewhere",
+    promise: READS,
+    file: TAIL,
+    from: "undefined : `${from} ${this.#form}`;",
+    to: "undefined : ` ${this.#form}`;",
+    tests: [PAGES],
+    filter: "share no page",
+  },
+  {
+    name: "pages: one is kept when its last reader has gone",
+    promise: SLOW_READER,
+    file: TAIL,
+    from: "    this.#stop();\n    this.#release();\n",
+    to: "    this.#stop();\n",
+    tests: [PAGES],
+    filter: "keep none",
+  },
+  {
+    name: "pages: one is kept by a reader that has all",
+    promise: SLOW_READER,
+    file: TAIL,
+    from: "        this.#dirty.delete(topic);\n        this.#release();\n",
+    to: "        this.#dirty.delete(topic);\n",
+    tests: [PAGES],
+    filter: "keep none",
+  },
+  {
+    name: "pages: the second reader of one does not count",
+    promise: SLOW_READER,
+    file: "core/reading/shared_pages.ts",
+    from: "if (page !== undefined) page.holders++;",
+    to: "",
+    tests: [PAGES],
+    filter: "keep none",
+  },
+  {
+    name: "pages: one has what was redacted since",
+    promise: "33. Redacted is gone",
+    file: "core/broker/redactor.ts",
+    from: "    pagesOf(store).forget(topic);\n",
+    to: "",
+    tests: [PAGES],
+    filter: "redacted",
+  },
+  {
+    name: "pages: of a store elsewhere are shared, too",
+    promise: "33. Redacted is gone",
+    file: TAIL,
+    from: "if (name !== undefined && !isPromise(read)) {",
+    to: "if (name !== undefined) {",
+    tests: [PAGES],
+    filter: "elsewhere",
   },
   {
     name: "stream: a call overtakes one that waits",

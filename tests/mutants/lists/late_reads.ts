@@ -146,7 +146,7 @@ export const lateReadMutants: Mutant[] = [
     name: "tail: does not tell what is deleted while a page is under way",
     promise: MISSED,
     file: "core/reading/tail.ts",
-    from: "if (isPromise(read) && missedOf(topic, from, store.head(topic))) continue;",
+    from: "if (isPromise(read) && missedOf(topic, from, store.head(topic))) return undefined;",
     to: "",
     tests: [READING],
     filter: "Tail tells what is deleted",
