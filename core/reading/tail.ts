@@ -109,6 +109,11 @@ export class Tail {
     return this.#waiting !== undefined;
   }
 
+  /** What {@link next} returned last is sent to others, too. */
+  get isShared(): boolean {
+    return this.#page !== undefined && this.#page.holders > 1;
+  }
+
   /** What `take` was given is with the reader, or on its way: there is room for more. */
   goOn(): void {
     if (!this.#taking) return;

@@ -23,15 +23,15 @@ export class LinesReply {
   }
 
   /** Resolves when there is room for more, or nobody takes it any more, and other work had a turn. */
-  async write(bytes: Uint8Array): Promise<void> {
-    await this.writeAtOnce(bytes);
+  async write(bytes: Uint8Array, options: { shared?: boolean } = {}): Promise<void> {
+    await this.writeAtOnce(bytes, options);
     await turn();
   }
 
   /** The same without a turn, for whoever waits for what comes next. */
-  writeAtOnce(bytes: Uint8Array): Promise<void> {
-    countGarbage(bytes.length);
-    return this.#reply.write(bytes);
+  writeAtOnce(bytes: Uint8Array, options: { shared?: boolean } = {}): Promise<void> {
+    if (!options.shared) countGarbage(bytes.length);
+    return this.#reply.write(bytes, options);
   }
 
   /** The same for lines that other responses are sent, too; `onRoom` is called for each. */

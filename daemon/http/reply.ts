@@ -115,10 +115,14 @@ export class Reply {
     else this.#sink.send();
   }
 
-  /** Resolves when there is room for more, or when nobody waits for it any more. */
-  async write(bytes: Uint8Array): Promise<void> {
+  /**
+   * Resolves when there is room for more, or when nobody waits for it any more. `shared`: other
+   * replies send the same bytes.
+   */
+  async write(bytes: Uint8Array, { shared = false } = {}): Promise<void> {
     if (this.isOver || bytes.length === 0) return;
     if (!this.#isChunked) this.waiting.push(bytes);
+    else if (shared) this.waiting.push(sharedChunk(bytes));
     else this.#addChunk(bytes);
     this.#taken ??= Promise.withResolvers();
     const { promise } = this.#taken;

@@ -51,7 +51,8 @@ export async function sendNew(
     const bytes = await (beat?.during(next) ?? next);
     if (!bytes) break;
     await notices.write(out);
-    await (isWaiting ? out.writeAtOnce(bytes) : out.write(bytes));
+    const shared = tail.isShared;
+    await (isWaiting ? out.writeAtOnce(bytes, { shared }) : out.write(bytes, { shared }));
   }
 }
 

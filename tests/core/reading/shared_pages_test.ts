@@ -47,7 +47,9 @@ Deno.test("Tails that are behind read a page once while one of them is sent it, 
   const [one, other, late] = [tailOf(store), tailOf(store), tailOf(store)];
   const first = await one.next();
   assert.deepEqual(seqsIn(first), [1, 2, 3, 4, 5, 6]);
+  assert.equal(one.isShared, false);
   assert.equal(await other.next(), first);
+  assert.equal(other.isShared, true);
   assert.deepEqual([reads(), pagesOf(store).size], [1, 1]);
   // One has all and waits; the other is still sent the page.
   void one.next();

@@ -109,7 +109,7 @@ Deno.test("LinesReply lets others have their turn after a page, and not after wh
   assert.equal(hadTurn, true);
 });
 
-Deno.test("Reply frames lines that others are sent, too, once for all of them", () => {
+Deno.test("Reply frames lines that others are sent, too, once for all of them", async () => {
   const sent: Uint8Array[][] = [];
   const replies = [false, false, true].map((isHttp10) => {
     const reply = new Reply({ send() {}, destroy() {} }, { keepAlive: true, isHttp10 });
@@ -127,9 +127,12 @@ Deno.test("Reply frames lines that others are sent, too, once for all of them", 
   assert.equal(chunksOf(new TextDecoder().decode(one)).chunks.join("").length, bytes.length);
   assert.equal(plain, bytes);
   const [{ reply, rooms }] = replies as [typeof replies[0]];
+  const written = reply.write(bytes, { shared: true });
+  assert.equal(reply.waiting.pop(), one);
   assert.equal(rooms(), 0);
   reply.taken();
   assert.equal(rooms(), 1);
+  await written;
   reply.end();
   reply.writeShared(bytes);
   assert.deepEqual(reply.waiting.map(({ length }) => length), [one.length, 5]);
