@@ -35,6 +35,10 @@ const blocks = {
   file: "core/client/line_blocks.ts",
   tests: [`${client}/line_blocks_test.ts`],
 };
+const leased = {
+  promise: "11. Bytes in are bytes out",
+  tests: [`${client}/read_lease_test.ts`],
+};
 const silence = {
   promise: FOUND,
   file: "core/client/silence_watch.ts",
@@ -403,5 +407,26 @@ export const clientMutants: Mutant[] = [
     ...actor,
     from: "if (value.length <= LONGEST) return",
     to: "if (value.length <= 10 * LONGEST) return",
+  },
+  {
+    name: "read_lease: every delivery has the terms of the first one",
+    ...leased,
+    file: "core/client/read_lease.ts",
+    from: "if (isSame) return last!;",
+    to: "if (last) return last;",
+  },
+  {
+    name: "read_lease: places in the text are places in the bytes, whatever the characters",
+    ...leased,
+    file: "core/client/read_lease.ts",
+    from: "text.length === bytes.length ? bytes : undefined",
+    to: "bytes",
+  },
+  {
+    name: "leased_event: the payload is what the first member of that name holds",
+    ...leased,
+    file: "core/client/leased_event.ts",
+    from: 'if (head < 0 || text.indexOf("{", from + 1) !== metadata) return undefined;',
+    to: "if (head < 0) return undefined;",
   },
 ];
