@@ -14,6 +14,7 @@ import type { JournalStore } from "../../../core/store/store.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
 import { SqliteEventStore } from "../../../core/store/sqlite/sqlite_event_store.ts";
 import { testFolder } from "../../helpers/folder.ts";
+import { watchDatabases } from "../../world/disk/databases.ts";
 
 const BURST = 1000;
 /** Appends that a burst may take; one by one it would take {@link BURST}. */
@@ -137,6 +138,39 @@ for (const [name, open] of Object.entries(stores)) {
     });
   }
 }
+
+Deno.test("EventBroker.publish commits a large burst with a schema in few groups, none of them large", async () => {
+  const folder = await testFolder("test");
+  const path = `${folder}/events.db`;
+  let commits = 0;
+  const unwatch = watchDatabases({
+    used() {},
+    committing() {},
+    committed: (database) => void (commits += database.location() === path ? 1 : 0),
+  });
+  try {
+    await using broker = new EventBroker({
+      eventStore: new SqliteEventStore(path),
+      state: new SqliteState(`${folder}/state.db`),
+    });
+    await broker.registerSchema("checked", number);
+    await broker.publish("t", "checked", 0);
+    const before = commits;
+    const burst = 45_000;
+    await Promise.all(Array.from({ length: burst }, (_, n) => broker.publish("t", "checked", n)));
+    const took = commits - before;
+    assert.ok(took <= FEW, `${burst} events took ${took} commits`);
+    // What one commit holds in memory is limited.
+    assert.ok(took >= burst / 20_000, `${burst} events took ${took} commits`);
+    assert.equal(
+      await broker.getEventStore().getEvents("t").then(({ length }) => length),
+      burst + 1,
+    );
+  } finally {
+    unwatch();
+    await Deno.remove(folder, { recursive: true });
+  }
+});
 
 Deno.test("EventBroker.publish refuses each payload by itself when a burst waits for its schema", async () => {
   await using broker = new EventBroker();
