@@ -98,7 +98,8 @@ function publishingFromMany(store: string, size: Size): Work {
     title: `64 clients, one event each, ${store} store, durable`,
     unit: "events/s",
     rounds: size.rounds,
-    prepare: ({ bench }) => Promise.resolve(() => publishSmall(bench, store, smallPublishes(size))),
+    prepare: ({ bench }) =>
+      Promise.resolve(() => publishSmall(bench, store, { count: smallPublishes(size) })),
   };
 }
 

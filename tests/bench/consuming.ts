@@ -3,6 +3,7 @@
  * compared with `xargs`.
  */
 import { Nats, OurDaemon, Redis, runClient as run } from "./contenders.ts";
+import { steady } from "./control.ts";
 import { type Bench, seconds, settle } from "./process.ts";
 import type { Result } from "./report.ts";
 import { type Size, someOf } from "./workloads.ts";
@@ -27,25 +28,19 @@ export async function consumeAll(bench: Bench, size: Size): Promise<Result> {
   if (redis) await seconds(redis.bench, 'redis-cli -s "$REDIS" --pipe <commands');
   await using nats = size.nats ? await Nats.start(bench) : undefined;
   if (nats) await seconds(bench, run("nats", String(nats.port), "publish", "lines"));
+  // Taken again, it is by a consumer that has had nothing.
+  let consumers = 0;
+  const take = async (rates: number[], of: Bench, client: string, address: string) => {
+    await settle(of);
+    const consume = () => seconds(of, run(client, address, `c${consumers++}`, size.events));
+    rates.push(size.events / await steady(consume, size));
+  };
   for (let round = 1; round <= size.rounds; round++) {
     size.say(`P8, round ${round}`);
-    const [name, count] = [`r${round}`, String(size.events)];
-    await settle(bench);
-    const ours = run("evs", '"$EVS_SOCKET"', name, count);
-    rates[evs]!.push(size.events / await seconds(daemon.bench, ours));
-    await settle(bench);
-    const byPort = run("evs_port", '"$EVS_SOCKET"', `${name}-port`, count);
-    rates[port]!.push(size.events / await seconds(daemon.bench, byPort));
-    if (redis) {
-      await settle(bench);
-      const theirs = run("redis", '"$REDIS"', name, count);
-      rates[redisName]!.push(size.events / await seconds(redis.bench, theirs));
-    }
-    if (nats) {
-      await settle(bench);
-      const theirs = run("nats", String(nats.port), name, count);
-      rates[natsName]!.push(size.events / await seconds(bench, theirs));
-    }
+    await take(rates[evs]!, daemon.bench, "evs", '"$EVS_SOCKET"');
+    await take(rates[port]!, daemon.bench, "evs_port", '"$EVS_SOCKET"');
+    if (redis) await take(rates[redisName]!, redis.bench, "redis", '"$REDIS"');
+    if (nats) await take(rates[natsName]!, bench, "nats", String(nats.port));
   }
   return {
     id: "P8",
@@ -70,15 +65,19 @@ export async function runHandlers(bench: Bench, size: Size): Promise<Result[]> {
     const withSession = `${xargs} setsid`;
     const peers = [[withSession, "setsid -- /bin/true"], [xargs, "/bin/true"]] as const;
     const rates: Record<string, number[]> = { [evs]: [], [withSession]: [], [xargs]: [] };
+    let consumers = 0;
+    const consume = () =>
+      seconds(
+        daemon.bench,
+        `evs consume runs --name c${concurrency}-${consumers++} --concurrency ${concurrency} ` +
+          "--until-empty -- /bin/true",
+      );
     for (let round = 1; round <= size.rounds; round++) {
       size.say(`handlers, concurrency ${concurrency}, round ${round}`);
-      const name = `c${concurrency}-${round}`;
-      const ours =
-        `evs consume runs --name ${name} --concurrency ${concurrency} --until-empty -- /bin/true`;
-      rates[evs]!.push(count / await seconds(daemon.bench, ours));
+      rates[evs]!.push(count / await steady(consume, size));
       for (const [theirs, program] of peers) {
         const command = `seq ${count} | xargs -n1 -P${concurrency} ${program}`;
-        rates[theirs]!.push(count / await seconds(bench, command));
+        rates[theirs]!.push(count / await steady(() => seconds(bench, command), size));
       }
     }
     results.push({

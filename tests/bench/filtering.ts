@@ -22,13 +22,13 @@ export async function readFiltered(bench: Bench, size: Size): Promise<Result[]> 
       title: "where a number is large",
       flags: `--where 'payload.n > ${rare}'`,
       jq: `.payload.n > ${rare}`,
-      goal: 3,
+      goal: 4,
     },
     {
       title: "where a text is the same",
       flags: `--where 'payload.path == "/products/7"'`,
       jq: '.payload.path == "/products/7"',
-      goal: 3,
+      goal: 4,
     },
   ];
   const jq = await output(bench, "command -v jq") !== undefined;

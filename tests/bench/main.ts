@@ -8,7 +8,7 @@ import { against } from "./against.ts";
 import { chart } from "./chart.ts";
 import { consumeAll, runHandlers } from "./consuming.ts";
 import { currentNats } from "./current_nats.ts";
-import { emitInProcess } from "./emitting.ts";
+import { emitInProcess, publishBurst } from "./emitting.ts";
 import { readFiltered } from "./filtering.ts";
 import { fanOut, growing } from "./growth.ts";
 import { publishToTail } from "./latency.ts";
@@ -21,6 +21,7 @@ import { replayToFile } from "./replaying.ts";
 import { scaling } from "./scale.ts";
 import { scraping } from "./scraping.ts";
 import { recovering } from "./recovering.ts";
+import { starting } from "./starting.ts";
 import { beingWatched } from "./watched.ts";
 import { prepare, publishOnce, type Size } from "./workloads.ts";
 
@@ -43,7 +44,9 @@ const WORKS: {
   { ids: ["P8"], run: consumeAll },
   { ids: ["P8"], run: runHandlers },
   { ids: ["P9"], run: emitInProcess },
+  { ids: ["P9"], run: publishBurst },
   { ids: ["P10"], run: growing },
+  { ids: ["P10"], run: starting },
   { ids: ["P10"], run: recovering },
   { ids: ["P10"], run: fanOut },
   { ids: ["P11"], run: readFiltered },

@@ -1,5 +1,5 @@
 /**
- * P7: 64 clients that repeatedly publish one durable event each; load generators in C on both
+ * P7: 64 and 256 clients that repeatedly publish one durable event each; load generators in C on both
  * sides.
  */
 import { steady } from "./control.ts";
@@ -9,15 +9,19 @@ import { type Bench, output, settle } from "./process.ts";
 import type { Result } from "./report.ts";
 import { type Size, someOf } from "./workloads.ts";
 
-const CLIENTS = 64;
+const CLIENTS = [64, 256];
 const REDIS = "Redis always, redis-benchmark";
 
 /** Publishes a second. h2load speaks HTTP/1.1 over a Unix socket, which wrk does not. */
-export async function publishSmall(bench: Bench, store: string, count: number): Promise<number> {
+export async function publishSmall(
+  bench: Bench,
+  store: string,
+  { count, clients = CLIENTS[0]! }: { count: number; clients?: number },
+): Promise<number> {
   await writePayload(bench);
   await using daemon = await OurDaemon.start(bench, `--store ${store}`);
   await settle(bench);
-  const script = `h2load --h1 --base-uri="unix:$EVS_SOCKET" -c ${CLIENTS} -n ${count} -d one ` +
+  const script = `h2load --h1 --base-uri="unix:$EVS_SOCKET" -c ${clients} -n ${count} -d one ` +
     `-H "content-type: application/json" "http://evs/v1/topics/bench/events?type=line"`;
   const printed = await output(daemon.bench, script);
   if (printed === undefined) throw new Error(`this failed, is h2load installed? ${script}`);
@@ -30,10 +34,13 @@ export async function publishSmall(bench: Bench, store: string, count: number): 
   return Number(rate);
 }
 
-async function theirs(bench: Bench, count: number): Promise<number> {
+async function theirs(
+  bench: Bench,
+  { count, clients }: { count: number; clients: number },
+): Promise<number> {
   await using redis = await Redis.start(bench, "always");
   await settle(bench);
-  const script = `redis-benchmark -s "$REDIS" -c ${CLIENTS} -n ${count} --csv ` +
+  const script = `redis-benchmark -s "$REDIS" -c ${clients} -n ${count} --csv ` +
     `XADD bench "*" p "$(cat one)" | tail -1`;
   const printed = await output(redis.bench, script) ?? "";
   const length = await output(redis.bench, 'redis-cli -s "$REDIS" XLEN bench');
@@ -53,30 +60,35 @@ export function smallPublishes({ quick }: Size): number {
   return quick ? 20_000 : 100_000;
 }
 
-/** P7. */
-export async function publishFromMany(bench: Bench, size: Size): Promise<Result> {
+/** P7: a result for each number of clients. */
+export async function publishFromMany(bench: Bench, size: Size): Promise<Result[]> {
   const count = smallPublishes(size);
   const names = ["evs, sqlite, h2load", "evs, file, h2load"];
-  const rates: Record<string, number[]> = {};
   const h2load = await output(bench, "command -v h2load") !== undefined;
   if (!h2load) {
     size.say("h2load is not installed (apt-get install nghttp2-client): our rows of P7 stay empty");
   }
   await writePayload(bench);
-  for (let round = 1; round <= size.rounds; round++) {
-    size.say(`P7, round ${round}`);
-    for (const store of h2load ? ["sqlite", "file"] : []) {
-      const rate = await steady(() => publishSmall(bench, store, count), size);
-      (rates[`evs, ${store}, h2load`] ??= []).push(rate);
+  const results: Result[] = [];
+  for (const clients of CLIENTS) {
+    const rates: Record<string, number[]> = {};
+    const work = { count, clients };
+    for (let round = 1; round <= size.rounds; round++) {
+      size.say(`P7, ${clients} clients, round ${round}`);
+      for (const store of h2load ? ["sqlite", "file"] : []) {
+        const rate = await steady(() => publishSmall(bench, store, work), size);
+        (rates[`evs, ${store}, h2load`] ??= []).push(rate);
+      }
+      if (size.redis) (rates[REDIS] ??= []).push(await steady(() => theirs(bench, work), size));
     }
-    if (size.redis) (rates[REDIS] ??= []).push(await steady(() => theirs(bench, count), size));
+    results.push({
+      id: "P7",
+      title: `${clients} clients, one event each, durable`,
+      unit: "events/s",
+      lowerIsBetter: false,
+      series: [...names, REDIS].map((name) => ({ name, rounds: someOf(rates[name]) })),
+      goals: [{ against: REDIS, ratio: 0.5 }],
+    });
   }
-  return {
-    id: "P7",
-    title: `${CLIENTS} clients, one event each, durable`,
-    unit: "events/s",
-    lowerIsBetter: false,
-    series: [...names, REDIS].map((name) => ({ name, rounds: someOf(rates[name]) })),
-    goals: [{ against: REDIS, ratio: 0.5 }],
-  };
+  return results;
 }

@@ -91,7 +91,10 @@ export async function beingWatched(bench: Bench, size: Size): Promise<Result[]> 
     ["P8, lease and ack", (bench) => consume(bench, size)],
   ];
   if (await output(bench, "command -v h2load") !== undefined) {
-    works.push(["P7, sqlite", (bench) => publishSmall(bench, "sqlite", smallPublishes(size))]);
+    works.push([
+      "P7, sqlite",
+      (bench) => publishSmall(bench, "sqlite", { count: smallPublishes(size) }),
+    ]);
   } else size.say("h2load is not installed (apt-get install nghttp2-client): no P7 in P14");
   const ways: [name: string, bench: Bench][] = [
     [WATCHED, { ...bench, watch: (daemon) => Watchers.start(daemon) }],
