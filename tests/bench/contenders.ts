@@ -43,9 +43,9 @@ export class OurDaemon {
     return this.bench.env["EVS_SOCKET"]!;
   }
 
-  /** Starts it again on what it has; returns the seconds it took. */
-  async start(flags: string): Promise<number> {
-    const took = await seconds(this.bench, `evs daemon start ${flags}`);
+  /** Starts it again on what it has, by this `evs`; returns the seconds it took. */
+  async start(flags: string, { by = "evs", bench = this.bench } = {}): Promise<number> {
+    const took = await seconds(bench, `${by} daemon start ${flags}`);
     this.#running = true;
     return took;
   }

@@ -40,7 +40,7 @@ export function someOf(figures: number[] | undefined): number[] | undefined {
 }
 
 /** `evs` of the npm package, laid out as npm does within a project, and of the archive. */
-async function installed(bench: Bench): Promise<{ npm: string; archive: string }> {
+export async function installed(bench: Bench): Promise<{ npm: string; archive: string }> {
   const { tree } = await buildProgram();
   const folder = `${bench.folder}/node_modules`;
   await writeTree(await npmTree(tree), `${folder}/env-event-stream`);
