@@ -119,6 +119,30 @@ Deno.test("a subscription can be used on a broker that has not heard of it yet",
   go();
 });
 
+Deno.test("a subscription that was made again is changed on a broker that has not heard of that", async () => {
+  await using test = await nodes();
+  const { a, b, shared } = test;
+  await a.topics.create("t");
+  const acts: ((broker: EventBroker) => Promise<unknown>)[] = [
+    ({ subscriptions }) => subscriptions.pause("s"),
+    ({ subscriptions }) =>
+      subscriptions.put("s", { topic: "t", settings: { maxRetries: 7 }, update: true }),
+    ({ subscriptions }) => subscriptions.remove("s"),
+  ];
+  for (const act of acts) {
+    await a.subscriptions.put("s", { topic: "t" });
+    await told(shared, () => b.subscriptions.has("s"));
+    const go = shared.hold("wake");
+    await a.subscriptions.remove("s");
+    await a.subscriptions.put("s", { topic: "t" });
+    await act(b);
+    go();
+    const known = (broker: EventBroker) => broker.subscriptions.find("s")?.record.rev;
+    await told(shared, () => known(a) === known(b));
+  }
+  assert.equal(a.subscriptions.has("s"), false);
+});
+
 Deno.test("dead letters are sent again on a broker that has not heard of their subscription", async () => {
   await using test = await nodes();
   const { a, b, shared } = test;

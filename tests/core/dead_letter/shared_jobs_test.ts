@@ -238,6 +238,7 @@ Deno.test("SharedDeadLetterJobs gives back what it runs when it is closed or dra
   jobRows.drain("a", true);
   await jobRows.lookAll();
   assert.equal(jobRows.nodeOf(1), "b");
+  assert.deepEqual(a.jobs.claims(), [], "it ends at once where it was");
   jobRows.drain("b", true);
   await jobRows.lookAll();
   assert.equal(jobRows.nodeOf(1), undefined, "nobody takes it");

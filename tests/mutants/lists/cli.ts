@@ -190,8 +190,8 @@ export const cliMutants: Mutant[] = [
     name: "report: control characters of a hint reach the terminal",
     promise: TERMINAL,
     ...report,
-    from: 'else lines.push(`  ${paint.dim("try:")} ${escapeLines(error.hint)}`);',
-    to: 'else lines.push(`  ${paint.dim("try:")} ${error.hint}`);',
+    from: 'else lines.push(`  ${paint.dim("try:")} ${escapeLines(hint)}`);',
+    to: 'else lines.push(`  ${paint.dim("try:")} ${hint}`);',
   },
   {
     name: "report: a schema's fault is told as it came",
@@ -204,8 +204,8 @@ export const cliMutants: Mutant[] = [
     name: "report: an error in JSON is not escaped",
     promise: TERMINAL,
     ...report,
-    from: "return escapeJson(JSON.stringify({ error: error.toBody() })) +",
-    to: "return JSON.stringify({ error: error.toBody() }) +",
+    from: "return escapeJson(JSON.stringify({ error: defined({ ...error.toBody(), hint }) })) +",
+    to: "return JSON.stringify({ error: defined({ ...error.toBody(), hint }) }) +",
   },
   {
     name: "format: values of an event reach the terminal",
