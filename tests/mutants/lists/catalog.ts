@@ -284,7 +284,7 @@ export const catalogMutants: Mutant[] = [
     file: "core/broker/retention.ts",
     from: "    if (shared) await shared.refresh();\n    for (const record",
     to: "    if (shared) await Promise.resolve();\n    for (const record",
-    tests: CATALOG,
+    tests: ["tests/core/broker/shared_catalog_test.ts"],
     filter: "retention keeps",
   },
   {
@@ -293,7 +293,7 @@ export const catalogMutants: Mutant[] = [
     file: "core/broker/retention.ts",
     from: "    await shared.refresh();\n    const record",
     to: "    const record",
-    tests: CATALOG,
+    tests: ["tests/core/broker/shared_catalog_test.ts"],
     filter: "truncated at once",
   },
   {
