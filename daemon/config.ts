@@ -2,6 +2,8 @@
  * The daemon's settings. The command line overrides the config file, which overrides the defaults.
  * Each key is documented in docs/configuration.md.
  */
+// Though few have a config file: where packages are missing, a daemon says so when it is started.
+import { parse, TomlError } from "smol-toml";
 import { parseBytes, parseDuration } from "../core/base/units.ts";
 import { InvalidArgumentError } from "../core/base/errors.ts";
 import { didYouMean } from "../core/base/suggest.ts";
@@ -137,7 +139,7 @@ export async function loadConfig(path: string): Promise<Partial<Config>> {
     if (error instanceof Deno.errors.NotFound) return {};
     throw error;
   }
-  const config = await parseConfig(source, path);
+  const config = parseConfig(source, path);
   if (config.databasePassword) assertOwnersAlone(path, info);
   return config;
 }
@@ -156,8 +158,7 @@ function assertOwnersAlone(path: string, { mode }: Deno.FileInfo): void {
  * Reads the text of a config file; `path` is named in errors. Throws `InvalidArgumentError`
  * (`config/invalid`).
  */
-export async function parseConfig(source: string, path: string): Promise<Partial<Config>> {
-  const { parse, TomlError } = await import("smol-toml");
+export function parseConfig(source: string, path: string): Partial<Config> {
   try {
     return readConfig(parse(source) as Record<string, unknown>);
   } catch (error) {
