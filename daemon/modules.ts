@@ -18,6 +18,7 @@ import "../core/base/in_turns.ts";
 import "../core/base/key_hash.ts";
 import "../core/base/late_module.ts";
 import "../core/base/maybe_promise.ts";
+import "../core/base/missing_package.ts";
 import "../core/base/module_registry.ts";
 import "../core/base/module_state.ts";
 import "../core/base/named_files.ts";

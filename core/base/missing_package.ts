@@ -12,8 +12,14 @@ import { EvsError, ExitCode } from "./errors.ts";
 const FAILED =
   /Failed caching npm package '([^']+)'|Failed loading \S+ for package "([^"]+)"|Error getting response at \S+ for package "([^"]+)"/;
 
-/** The error in plain words, or undefined if the text is about anything else. */
-export function missingPackage(text: string): EvsError | undefined {
+/**
+ * The error in plain words, or undefined if the text is about anything else. `then`: what to do once
+ * it can be downloaded.
+ */
+export function missingPackage(
+  text: string,
+  { then = "type the same again" }: { then?: string } = {},
+): EvsError | undefined {
   const found = FAILED.exec(text);
   if (found === null) return undefined;
   const name = found[1] ?? found[2] ?? found[3] ?? "";
@@ -26,7 +32,7 @@ export function missingPackage(text: string): EvsError | undefined {
       isUntrusted
         ? "set DENO_TLS_CA_STORE=system, which trusts what this machine trusts,"
         : "connect to the network"
-    } and type the same again`,
+    } and ${then}`,
     { details: { package: name } },
   );
 }

@@ -97,6 +97,33 @@ Deno.test("evs daemon start says in one sentence what is missing when only the d
   assert.doesNotMatch(stderr, /\x1b|\bat file:|os error/);
 });
 
+Deno.test("a daemon says in one sentence which package it lacks for a request, and does it once that is there", async () => {
+  await using place = await Place.make();
+  const env = await cacheWith(place, ["@stricli/core", "smol-toml"]);
+  await place.run("evs daemon start; echo '{\"maximum\":5}' >schema.json", env);
+  for (
+    const command of ["evs schema register n schema.json", "evs replay t --where 'payload == 1'"]
+  ) {
+    await place.run("evs publish t n 1 >/dev/null", env);
+    const { code, stderr } = await place.sh(command, env);
+    assert.equal(code, 7, stderr);
+    assert.match(
+      stderr,
+      /^evs: [^\n]*, which evs needs, is not on this machine yet[^\n]* and run evs daemon restart\n$/,
+    );
+  }
+  await cacheWith(place, runtime);
+  const told = await place.run(
+    `evs daemon restart >/dev/null 2>&1
+evs schema register n schema.json >/dev/null
+evs publish t n 6 2>/dev/null || echo "refused with $?"
+evs replay t --where 'payload == 1' | wc -l
+evs daemon stop >/dev/null 2>&1`,
+    env,
+  );
+  assert.equal(told, "refused with 4\n2\n");
+});
+
 Deno.test("evs and its daemon do all of their work when only the packages of deno.lock are there", async () => {
   await using place = await Place.make();
   const env = await cacheWith(place, runtime);

@@ -374,6 +374,15 @@ export const daemonMutants: Mutant[] = [
     to: "name",
   },
   {
+    name: "daemon: a package that is missing is a bug of the daemon",
+    promise: "docs/errors.md: what to type next",
+    file: "daemon/http/failed_error.ts",
+    tests: ["tests/e2e/first_start_test.ts"],
+    filter: "a daemon says",
+    from: "return missingPackage(why, { then: RESTART }) ?? error;",
+    to: "return error;",
+  },
+  {
     name: "log: says nothing of a line that could not be written",
     promise: "Nothing is swallowed",
     file: "daemon/log.ts",
