@@ -35,10 +35,6 @@ export class PosixSpawner {
     this.#libc = libc;
     this.#readiness = readiness;
     libc.posix_spawnattr_init(this.#attributes);
-    libc.posix_spawnattr_setflags(
-      this.#attributes,
-      OWN_SESSION | SIGNALS_RESET | SIGNALS_UNBLOCKED,
-    );
     libc.posix_spawnattr_setsigmask(this.#attributes, room());
     // This runtime ignores it, and a program must not inherit that.
     const reset = room();
@@ -46,11 +42,18 @@ export class PosixSpawner {
     libc.posix_spawnattr_setsigdefault(this.#attributes, reset);
   }
 
+  /** An old C library knows nothing of sessions. */
+  #leadsSessions(): boolean {
+    const flags = OWN_SESSION | SIGNALS_RESET | SIGNALS_UNBLOCKED;
+    return this.#libc.posix_spawnattr_setflags(this.#attributes, flags) === 0;
+  }
+
   /** Undefined where programs cannot be started this way. */
   static open(): PosixSpawner | undefined {
     const libc = openLibc();
     const readiness = libc && Readiness.open(libc);
-    return libc && readiness && new PosixSpawner(libc, readiness);
+    const spawner = libc && readiness && new PosixSpawner(libc, readiness);
+    return spawner && spawner.#leadsSessions() ? spawner : undefined;
   }
 
   /**
@@ -148,16 +151,16 @@ class SpawnedChild implements Child {
 
   async status(): Promise<ChildStatus> {
     const { libc, readiness } = this.#host;
-    const fd = this.hasEnded ? undefined : openProcess(libc, this.pid);
-    if (fd === -1) {
-      // There are no descriptors left, so a thread waits for this one.
-      const status = new Int32Array(1);
-      this.#ended(await libc.waitpid_in_a_thread(this.pid, bytesOf(status), 0), status);
-    } else if (fd !== undefined) {
+    const fd = this.hasEnded ? -1 : openProcess(libc, this.pid);
+    if (fd >= 0) {
       await new Promise<void>((ready) => readiness.first(fd, READABLE, ready));
       libc.close(fd);
     }
-    if (!this.hasEnded) throw new Error(`process ${this.pid} has not ended`);
+    // There was no descriptor left for it, or a debugger is told of its end before its parent is.
+    if (!this.hasEnded) {
+      const status = new Int32Array(1);
+      this.#ended(await libc.waitpid_in_a_thread(this.pid, bytesOf(status), 0), status);
+    }
     return this.#status!;
   }
 
