@@ -65,7 +65,7 @@ export class CheckedRows {
   read(topic: TopicRow, range: RowRange): LogRow[] {
     const { types } = range;
     const base = position(topic.id, 0);
-    const ends = [base + range.from, base + range.end];
+    const ends: [number, number] = [base + range.from, base + range.end];
     const span = range.end - range.from + 1;
     const due = span - countIn(topic.holes, { from: range.from, to: range.end });
     let rows: LogRow[];
@@ -77,7 +77,7 @@ export class CheckedRows {
         `SELECT ${COLUMNS} FROM log WHERE pos BETWEEN ? AND ?${clause} ORDER BY pos`,
       ).all(...ends, ...types ?? [], ...(types ?? []).map(typeTag)) as unknown as LogRow[];
       const there = types ? this.#count(ends) : rows.length;
-      if (there !== due) rows = this.#oneByOne(topic, range);
+      if (there !== due || !isAscending(rows, ends)) rows = this.#oneByOne(topic, range);
     } catch (error) {
       if (!isDamage(error)) throw error;
       rows = this.#oneByOne(topic, range);
@@ -150,6 +150,16 @@ export class CheckedRows {
     this.#report({ ...found, what: "its checksum does not match", lost: true });
     return false;
   }
+}
+
+/** False if SQLite came to a row that is not in its place: its number was altered. */
+function isAscending(rows: readonly LogRow[], [from, end]: [number, number]): boolean {
+  let before = from - 1;
+  for (const { pos } of rows) {
+    if (pos <= before) return false;
+    before = pos;
+  }
+  return before <= end;
 }
 
 function marks(values: readonly unknown[]): string {

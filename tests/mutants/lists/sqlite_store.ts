@@ -14,6 +14,14 @@ const VERSIONS = "The number of an event within its key is never used twice";
 
 export const sqliteStoreMutants: Mutant[] = [
   {
+    name: "sqlite: says nothing of an event whose number became one of no topic",
+    promise: DAMAGE,
+    file: "core/store/sqlite/checked_rows.ts",
+    from: "there !== due || !isAscending(rows, ends)",
+    to: "there !== due",
+    tests: ["tests/core/store/sqlite/checked_rows_test.ts"],
+  },
+  {
     name: "sqlite: does not sync a commit",
     promise: DURABLE,
     file: "core/store/sqlite/event_database.ts",
@@ -65,8 +73,8 @@ export const sqliteStoreMutants: Mutant[] = [
     name: "sqlite: tells nothing of a row that is gone",
     promise: DAMAGE,
     file: "core/store/sqlite/checked_rows.ts",
-    from: "if (there !== due) rows",
-    to: "if (there > due) rows",
+    from: "if (there !== due ||",
+    to: "if (there > due ||",
     tests: ["tests/core/store/sqlite/damage_test.ts"],
     filter: "names a row that is gone",
   },
