@@ -33,9 +33,10 @@ export class Disk {
     this.#image = `${folder}/disk.img`;
   }
 
-  /** Creates a disk of this many megabytes. */
-  static async make(megabytes: number): Promise<Disk> {
-    const disk = new Disk(await Deno.makeTempDir({ prefix: "evs-disk-" }));
+  /** Creates a disk of this many megabytes; `dir`: a folder for its image. */
+  static async make(megabytes: number, { dir }: { dir?: string } = {}): Promise<Disk> {
+    const at = dir === undefined ? {} : { dir };
+    const disk = new Disk(await Deno.makeTempDir({ ...at, prefix: "evs-disk-" }));
     await Deno.mkdir(disk.path);
     await run("truncate", "-s", `${megabytes}M`, disk.#image);
     // Without reserved blocks for root: free space is free for the daemon, too.

@@ -3,6 +3,7 @@ import type { Mutant } from "../mutant.ts";
 
 const WHOLE = "27. Missing files are noticed";
 const DURABLE = "1. Acknowledged means durable";
+const STALLED = "A stalled disk holds up only what waits for it";
 const WHOLE_TEST = "tests/daemon/whole_test.ts";
 const ACKS = "tests/system/durable_ack_test.ts";
 
@@ -94,5 +95,24 @@ export const threadMutants: Mutant[] = [
     to: "    return answer.result as AppendOutcome[];",
     tests: ["tests/core/store/stores_test.ts"],
     filter: "WorkerEventStore reads what its worker wrote",
+  },
+  {
+    name: "disk: the thread that takes requests looks for room before each publish",
+    promise: STALLED,
+    file: "daemon/disk_space.ts",
+    from: "  admit(): void {\n    if (this.#making === 0) return;",
+    to: "  admit(): void {\n    this.#options.hasRoom();\n    if (this.#making === 0) return;",
+    tests: ["tests/system/stalled_disk_test.ts"],
+    filter: "sqlite",
+  },
+  {
+    name: "file store: takes another file of the same name for its own",
+    promise: WHOLE,
+    file: "core/store/file/disk.ts",
+    from:
+      "return named !== undefined && named.ino === this.#own?.ino && named.dev === this.#own.dev;",
+    to: "return named !== undefined && named.dev === this.#own?.dev;",
+    tests: ["tests/e2e/taken_away_test.ts"],
+    filter: "has another name",
   },
 ];
