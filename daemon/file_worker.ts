@@ -5,6 +5,7 @@
 import { InternalError } from "../core/base/errors.ts";
 import type { Found } from "../core/store/damage.ts";
 import { FileEventStore } from "../core/store/file/file_event_store.ts";
+import { ToldViews } from "../core/store/file/view.ts";
 import type { FileStoreAnswer, FileStoreCall } from "../core/store/worker/file_worker_store.ts";
 import { moduleState } from "../core/base/module_state.ts";
 import { serveCalls } from "../core/worker/server.ts";
@@ -13,6 +14,7 @@ import { collectWhenIdle } from "./memory/collect_when_idle.ts";
 
 const own = moduleState(() => ({
   store: undefined as FileEventStore | undefined,
+  told: new ToldViews(),
   /** Repaired since the last reply. */
   repaired: [] as string[],
   /** Found missing since the last reply. */
@@ -65,7 +67,7 @@ async function answer(
       worker.repaired = [];
       return {
         result: outcomes,
-        changes,
+        changes: changes.map((change) => own().told.tell(change)),
         ...(notes.length === 0 ? {} : { notes }),
         ...(lost.length === 0 ? {} : { lost: lost.splice(0) }),
       };
@@ -78,7 +80,7 @@ async function answer(
     }
     case "redact": {
       const { replaced, isThere } = await store.redactTelling(call.topic, call.request);
-      const changes = changesOf(store, call.topic).map((change) => ({ ...change, replaced }));
+      const changes = changesOf(store, call.topic, replaced);
       return { result: isThere, changes };
     }
     case "raise":
@@ -97,7 +99,11 @@ async function answer(
   }
 }
 
-function changesOf(store: FileEventStore, topic: string): FileStoreAnswer["changes"] {
+function changesOf(
+  store: FileEventStore,
+  topic: string,
+  replaced?: number,
+): FileStoreAnswer["changes"] {
   const view = store.view(topic);
-  return view ? [{ view, blocks: [] }] : [];
+  return view ? [own().told.tell({ view, blocks: [], replaced })] : [];
 }

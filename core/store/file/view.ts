@@ -25,6 +25,37 @@ export interface TopicChange {
   replaced?: number | undefined;
 }
 
+/** A change as it is sent: its segments begin with the first that was not told before. */
+export interface ToldChange extends TopicChange {
+  /** How many segments before those are as they were. */
+  same: number;
+}
+
+/**
+ * What was told of each topic so far. A topic that is kept for long has hundreds of segments, of
+ * which an append changes the last.
+ */
+export class ToldViews {
+  readonly #segments = new Map<string, readonly SegmentInfo[]>();
+
+  /** The change without what was told before. Changes must be sent in the order of these calls. */
+  tell(change: TopicChange): ToldChange {
+    const { view } = change;
+    const told = this.#segments.get(view.name) ?? [];
+    let same = 0;
+    // A segment that changes becomes another object.
+    while (same < told.length && told[same] === view.segments[same]) same++;
+    this.#segments.set(view.name, view.segments);
+    return { ...change, view: { ...view, segments: view.segments.slice(same) }, same };
+  }
+}
+
+/** The view that a change was told of; `before`: the one that was known. */
+export function viewOfTold({ view, same }: ToldChange, before: TopicView | undefined): TopicView {
+  if (same === 0) return view;
+  return { ...view, segments: [...before!.segments.slice(0, same), ...view.segments] };
+}
+
 /** The index of the last item that begins at or before `seq`; -1 if all begin after it. */
 export function indexOfSeq(items: readonly { firstSeq: number }[], seq: number): number {
   let low = 0;

@@ -11,7 +11,7 @@ import { systemDisk } from "../file/disk.ts";
 import { DamageLog } from "../file/damage_log.ts";
 import { FileReader } from "../file/reader.ts";
 import { SegmentCache } from "../file/segment_cache.ts";
-import { indexOfSeq, type TopicChange } from "../file/view.ts";
+import { indexOfSeq, type ToldChange, viewOfTold } from "../file/view.ts";
 import { type PackedViews, ViewTable } from "../file/view_table.ts";
 import type { Durability } from "../../event/durability.ts";
 import type { JournalStore, RedactRequest } from "../store.ts";
@@ -25,7 +25,7 @@ export type FileStoreCall =
 /** The worker's answer: the result, and the new state of the topics that it touched. */
 export interface FileStoreAnswer {
   result: unknown;
-  changes: TopicChange[];
+  changes: ToldChange[];
   /** All topics; in the answer to `open`. */
   views?: PackedViews;
   /** Repairs in topics that are opened for the first time. */
@@ -140,13 +140,16 @@ export class FileWorkerEventStore extends WorkerStore<FileStoreAnswer> implement
   protected override learn({ changes, notes = [], lost = [] }: FileStoreAnswer): void {
     for (const note of notes) this.#onNote?.(note);
     for (const found of lost) this.#damage.tell(found);
-    for (const { view, blocks, replaced } of changes) {
-      const { name } = view;
+    for (const change of changes) {
+      const { same, blocks, replaced } = change;
+      const { name, segments } = change.view;
       if (replaced !== undefined) this.#cache.forget(name, replaced);
-      const kept = new Set(view.segments.map(({ firstSeq }) => firstSeq));
-      for (const { firstSeq } of this.#views.get(name)?.segments ?? []) {
+      const before = this.#views.get(name);
+      const kept = new Set(segments.map(({ firstSeq }) => firstSeq));
+      for (const { firstSeq } of before?.segments.slice(same) ?? []) {
         if (!kept.has(firstSeq)) this.#cache.forget(name, firstSeq);
       }
+      const view = viewOfTold(change, before);
       this.#views.set(view);
       const open = view.segments.at(-1);
       if (open) this.#cache.learn(name, open.firstSeq, blocks);

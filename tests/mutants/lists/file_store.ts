@@ -462,4 +462,20 @@ export const fileStoreMutants: Mutant[] = [
     tests: ["tests/core/store/key_counts_test.ts"],
     filter: "gives no number that a lost event of the key may have had",
   },
+  {
+    name: "told views: a segment that has changed counts as told",
+    promise: "9. Damage is detected, reported and kept",
+    file: "core/store/file/view.ts",
+    from: "told[same] === view.segments[same]) same++;",
+    to: "told[same]!.firstSeq === view.segments[same]?.firstSeq) same++;",
+    tests: ["tests/core/store/file/view_test.ts"],
+  },
+  {
+    name: "told views: segments that are gone stay known",
+    promise: "9. Damage is detected, reported and kept",
+    file: "core/store/file/view.ts",
+    from: "before!.segments.slice(0, same)",
+    to: "before!.segments",
+    tests: ["tests/core/store/file/view_test.ts"],
+  },
 ];
