@@ -45,7 +45,9 @@ export class ToldViews {
     let same = 0;
     // A segment that changes becomes another object.
     while (same < told.length && told[same] === view.segments[same]) same++;
-    this.#segments.set(view.name, view.segments);
+    // Of one segment there is nothing to leave out: most of many topics have no more.
+    if (view.segments.length > 1) this.#segments.set(view.name, view.segments);
+    else this.#segments.delete(view.name);
     return { ...change, view: { ...view, segments: view.segments.slice(same) }, same };
   }
 }
