@@ -21,6 +21,8 @@ export class FakeDaemon implements ConsumerPort {
   readonly dead: number[] = [];
   readonly released: number[] = [];
   readonly begun: number[] = [];
+  /** How many deliveries each mark was for. */
+  readonly marks: number[] = [];
   readonly calls: string[] = [];
   paused: string | undefined;
   up = true;
@@ -119,6 +121,7 @@ export class FakeDaemon implements ConsumerPort {
   // deno-lint-ignore require-await -- a rejection, not a throw, as the real one
   async begin(leases: string[]): Promise<void> {
     this.#check();
+    this.marks.push(leases.length);
     for (const lease of leases) this.begun.push(this.leases.get(lease)!);
   }
 

@@ -294,6 +294,7 @@ export class Consumer {
     const soon = marks === "ahead" && works.length > 1;
     this.#tellBegun(works, { soon, kept: marks === "ahead" })
       .then(() => {
+        this.#begins.stored(this.#clock.monotonic());
         for (const work of works) work.marked = true;
       })
       .catch((error) => this.#recover(error))

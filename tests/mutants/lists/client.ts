@@ -429,4 +429,12 @@ export const clientMutants: Mutant[] = [
     from: 'if (head < 0 || text.indexOf("{", from + 1) !== metadata) return undefined;',
     to: "if (head < 0) return undefined;",
   },
+  {
+    name: "consumer: does not note that a mark is stored, so that every delivery gets its own",
+    ...consumer,
+    file: "core/client/consumer/consumer.ts",
+    from: "        this.#begins.stored(this.#clock.monotonic());\n",
+    to: "",
+    filter: "marks the deliveries",
+  },
 ];

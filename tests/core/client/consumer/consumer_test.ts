@@ -1,5 +1,6 @@
 /** The consumer's loop with a daemon that crashes, fills up and gives wrong answers. */
 import assert from "node:assert/strict";
+import { systemClock } from "../../../../core/base/clock.ts";
 import { ConnectionLostError, RemoteError } from "../../../../core/base/errors.ts";
 import { consumer, exit, FakeDaemon, Handlers, until } from "../../../helpers/fake_consumer.ts";
 
@@ -350,6 +351,23 @@ Deno.test("Consumer leases ahead when handlers are quick, and gives back what it
   assert.equal((await run).done, 99);
   assert.deepEqual(daemon.pending.length, 101);
   assert.equal(daemon.leases.size, 0);
+});
+
+Deno.test("Consumer marks the deliveries of quick handlers together, and each of slow ones alone", async () => {
+  for (const [handlerMs, together] of [[0, true], [10, false]] as const) {
+    const daemon = new FakeDaemon(200);
+    let now = 0;
+    const clock = { ...systemClock, monotonic: () => now };
+    const handlers = new Handlers(() => {
+      now += handlerMs;
+      return exit(0);
+    });
+    const { it } = consumer(daemon, handlers, { marks: "ahead", clock });
+    assert.equal((await it.run()).done, 200);
+    assert.equal(daemon.begun.length, 200);
+    assert.equal(Math.max(...daemon.marks) > 20, together, `marks of ${daemon.marks}`);
+    if (!together) assert.deepEqual(new Set(daemon.marks), new Set([1]));
+  }
 });
 
 Deno.test("Consumer leases nothing ahead while a handler takes long", async () => {
