@@ -10,15 +10,17 @@ import { type Size, someOf } from "./workloads.ts";
 
 /** P8: everything that is stored, read and acknowledged. */
 export async function consumeAll(bench: Bench, size: Size): Promise<Result> {
-  const [evs, port, redisName, natsName] = [
+  const [evs, port, handler, redisName, natsName] = [
     "evs, lease and ack",
     "evs, the same by the port of evs consume",
+    "evs, a handler behind connect(), a tenth of the events",
     "Redis XREADGROUP + XACK, everysec",
     "NATS JetStream pull consumer, explicit ack",
   ];
   const rates: Record<string, number[]> = {
     [evs]: [],
     [port]: [],
+    [handler]: [],
     [redisName]: [],
     [natsName]: [],
   };
@@ -30,24 +32,32 @@ export async function consumeAll(bench: Bench, size: Size): Promise<Result> {
   if (nats) await seconds(bench, run("nats", String(nats.port), "publish", "lines"));
   // Taken again, it is by a consumer that has had nothing.
   let consumers = 0;
-  const take = async (rates: number[], of: Bench, client: string, address: string) => {
+  const take = async (
+    rates: number[],
+    of: Bench,
+    [client, address]: [string, string],
+    events = size.events,
+  ) => {
     await settle(of);
-    const consume = () => seconds(of, run(client, address, `c${consumers++}`, size.events));
-    rates.push(size.events / await steady(consume, size));
+    const consume = () => seconds(of, run(client, address, `c${consumers++}`, events));
+    rates.push(events / await steady(consume, size));
   };
   for (let round = 1; round <= size.rounds; round++) {
     size.say(`P8, round ${round}`);
-    await take(rates[evs]!, daemon.bench, "evs", '"$EVS_SOCKET"');
-    await take(rates[port]!, daemon.bench, "evs_port", '"$EVS_SOCKET"');
-    if (redis) await take(rates[redisName]!, redis.bench, "redis", '"$REDIS"');
-    if (nats) await take(rates[natsName]!, bench, "nats", String(nats.port));
+    const socket = '"$EVS_SOCKET"';
+    await take(rates[evs]!, daemon.bench, ["evs", socket]);
+    await take(rates[port]!, daemon.bench, ["evs_port", socket]);
+    await take(rates[handler]!, daemon.bench, ["evs_handler", socket], size.events / 10);
+    if (redis) await take(rates[redisName]!, redis.bench, ["redis", '"$REDIS"']);
+    if (nats) await take(rates[natsName]!, bench, ["nats", String(nats.port)]);
   }
   return {
     id: "P8",
     title: "consume with acknowledgements, one client",
     unit: "events/s",
     lowerIsBetter: false,
-    series: [evs, port, redisName, natsName].map((name) => ({ name, rounds: someOf(rates[name]) })),
+    series: [evs, port, handler, redisName, natsName]
+      .map((name) => ({ name, rounds: someOf(rates[name]) })),
     goals: [{ against: redisName, ratio: 2 }, { against: natsName, ratio: 3 }],
   };
 }
