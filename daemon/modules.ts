@@ -411,6 +411,7 @@ import "./routes/publish_later.ts";
 import "./routes/publish_lines.ts";
 import "./routes/publish_one.ts";
 import "./routes/publish_options.ts";
+import "./routes/publish_quick.ts";
 import "./routes/publish_tally.ts";
 import "./routes/publish_turn.ts";
 import "./routes/read.ts";

@@ -44,7 +44,7 @@ import { GuardedState } from "../state/guarded_state.ts";
 import { MemoryState } from "../state/memory.ts";
 import type { Scheduling } from "../protocol/scheduled.ts";
 import type { Scheduler } from "../state/scheduler.ts";
-import type { Commit, PublishStream } from "../store/journal.ts";
+import type { AppendWaiter, Commit, PublishStream } from "../store/journal.ts";
 import { newestOfKey } from "../store/by_key.ts";
 import { Journals } from "../store/journals.ts";
 import { MemoryEventStore } from "../store/memory.ts";
@@ -408,6 +408,11 @@ export class EventBroker<E = any> extends Broker<E> {
    */
   append(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
     return this.#writer.append(request, stream);
+  }
+
+  /** @internal See {@link EventWriter.appendFor}. */
+  appendFor(waiter: AppendWaiter, request: StoreRequest): void {
+    this.#writer.appendFor(waiter, request);
   }
 
   /** @internal See {@link EventWriter.under}. */

@@ -5,7 +5,7 @@
 import { closedBroker } from "../base/errors.ts";
 import type { TopicRecord } from "../state/state.ts";
 import { meets } from "../store/append.ts";
-import type { PublishStream } from "../store/journal.ts";
+import type { AppendWaiter, PublishStream } from "../store/journal.ts";
 import type { Journals } from "../store/journals.ts";
 import type { StoreRequest } from "../store/pack.ts";
 import type { AppendOutcome, CheckedUnder, Condition } from "../store/store.ts";
@@ -81,6 +81,23 @@ export class EventWriter {
     // Not to wait again: who has the topic next waits for this one.
     if (held) return held.then(() => this.#appendNow(request, stream));
     return this.#appendNow(request, stream);
+  }
+
+  /** Like {@link append}, for who needs no promise. It takes none where nothing is waited for. */
+  appendFor(waiter: AppendWaiter, request: StoreRequest): void {
+    const { topics, stores, journals, startup } = this.#context;
+    const { topic, expected } = request;
+    const record = topics.get(topic);
+    const waits = startup.opening ?? topics.locks.held(topic) ?? topics.pending(topic);
+    const isPlain = record?.options.persistent && typeof expected !== "object" &&
+      this.waiting.of(topic) === undefined && this.#chain === undefined;
+    if (waits !== undefined || !isPlain || this.#isClosed) {
+      this.append(request).then((outcome) => waiter.resolve(outcome), (e) => waiter.reject(e));
+      return;
+    }
+    this.#note(request);
+    this.known(record, request);
+    journals.submitFor(waiter, stores.target(topic, record.options), request);
   }
 
   #appendNow(request: StoreRequest, stream: PublishStream | undefined): Promise<AppendOutcome> {

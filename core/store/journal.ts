@@ -49,6 +49,12 @@ export interface PublishStream {
   failed?: unknown;
 }
 
+/** Who is told of the outcome of a request. It throws nothing. */
+export interface AppendWaiter {
+  resolve(outcome: AppendOutcome): void;
+  reject(error: unknown): void;
+}
+
 interface Waiting {
   request: StoreRequest;
   /** When it arrived, monotonic ms. */
@@ -56,9 +62,9 @@ interface Waiting {
   stream: PublishStream | undefined;
   /** What all requests of an atomic group share: they are neighbours. */
   group?: { conditions: readonly Condition[] };
-  promise: Promise<AppendOutcome>;
-  resolve: (outcome: AppendOutcome) => void;
-  reject: (error: unknown) => void;
+  waiter: AppendWaiter;
+  /** Called when the waiter has been told. */
+  settled?: (() => void)[];
 }
 
 /** How a batch is stored. */
@@ -151,13 +157,18 @@ export class Journal {
    * later one is.
    */
   submit(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
-    if (this.#failed !== undefined) return Promise.reject(refusal(this.#failed));
-    const since = this.#times.clock.monotonic();
     const settling = Promise.withResolvers<AppendOutcome>();
-    this.#waiting.push({ request, since, stream, ...settling });
+    this.submitFor(settling, request, stream);
+    return settling.promise;
+  }
+
+  /** The same for who needs no promise. */
+  submitFor(waiter: AppendWaiter, request: StoreRequest, stream?: PublishStream): void {
+    if (this.#failed !== undefined) return waiter.reject(refusal(this.#failed));
+    const since = this.#times.clock.monotonic();
+    this.#waiting.push({ request, since, stream, waiter });
     this.#arrived?.();
     this.#running ??= this.#run();
-    return settling.promise;
   }
 
   /** Stores requests for several topics, all or none, if the conditions hold. */
@@ -170,7 +181,7 @@ export class Journal {
     const group = { conditions };
     const outcomes = requests.map((request) => {
       const settling = Promise.withResolvers<AppendOutcome>();
-      this.#waiting.push({ request, since, stream: undefined, group, ...settling });
+      this.#waiting.push({ request, since, stream: undefined, group, waiter: settling });
       return settling.promise;
     });
     this.#arrived?.();
@@ -191,7 +202,9 @@ export class Journal {
   async settled(topic: string): Promise<void> {
     const ofTopic = [...this.#underWay, this.#waiting].flat()
       .filter(({ request }) => request.topic === topic);
-    await Promise.allSettled(ofTopic.map(({ promise }) => promise)); // the submitters get the errors
+    await Promise.all(ofTopic.map((waiting) => {
+      return new Promise<void>((resolve) => void (waiting.settled ??= []).push(resolve));
+    }));
   }
 
   /** Resolves when nothing is in flight. */
@@ -296,7 +309,7 @@ export class Journal {
     const { batch } = stored;
     this.#underWay.delete(batch);
     if ("error" in stored) {
-      for (const { reject } of batch) reject(refusal(stored.error));
+      for (const waiting of batch) refuse(waiting, stored.error);
       return;
     }
     const { merged, done, outcomes } = stored;
@@ -307,10 +320,11 @@ export class Journal {
 
   /** Rejects requests that must not be stored any more; returns the rest. */
   #storable(batch: Waiting[]): Waiting[] {
-    return batch.filter(({ stream, reject }) => {
+    return batch.filter((waiting) => {
+      const { stream } = waiting;
       const failure = this.#failed ?? stream?.failed;
       if (failure === undefined) return true;
-      reject(refusal(failure));
+      refuse(waiting, failure);
       return false;
     });
   }
@@ -336,9 +350,16 @@ function noteRefused(stream: PublishStream | undefined, outcome: AppendOutcome):
 }
 
 /** Tells who waits for a request what became of it. */
-function settle({ resolve, reject }: Waiting, outcome: AppendOutcome): void {
-  if (outcome.ok || outcome.refused === undefined) return resolve(outcome);
-  reject(outcome.refused);
+function settle(waiting: Waiting, outcome: AppendOutcome): void {
+  if (!outcome.ok && outcome.refused !== undefined) return refuse(waiting, outcome.refused);
+  waiting.waiter.resolve(outcome);
+  waiting.settled?.forEach((told) => told());
+}
+
+/** Tells who waits for a request that it is not stored. */
+function refuse({ waiter, settled }: Waiting, error: unknown): void {
+  waiter.reject(refusal(error));
+  settled?.forEach((told) => told());
 }
 
 /** True if the next append may begin while the batch is synced. */

@@ -2,7 +2,13 @@
  * One journal per store and durability of a broker: a topic that waits for syncs delays none that
  * does not, and a slow store delays none in another.
  */
-import { AppendTimes, type Commit, Journal, type PublishStream } from "./journal.ts";
+import {
+  AppendTimes,
+  type AppendWaiter,
+  type Commit,
+  Journal,
+  type PublishStream,
+} from "./journal.ts";
 import type { Durability } from "../event/durability.ts";
 import type { StoreRequest } from "./pack.ts";
 import type { AppendOutcome, Condition, JournalStore, Recheck } from "./store.ts";
@@ -52,6 +58,11 @@ export class Journals {
     stream?: PublishStream,
   ): Promise<AppendOutcome> {
     return this.#journalOf(target).submit(request, stream);
+  }
+
+  /** See {@link Journal.submitFor}. */
+  submitFor(waiter: AppendWaiter, target: AppendTarget, request: StoreRequest): void {
+    this.#journalOf(target).submitFor(waiter, request);
   }
 
   /** See {@link Journal.submitGroup}. */

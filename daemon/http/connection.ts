@@ -73,6 +73,7 @@ export interface ConnectionHost {
 
 /** A request and the response to it. */
 export interface Exchange {
+  connection: ServerConnection;
   request: IncomingRequest;
   reply: Reply;
 }
@@ -303,6 +304,7 @@ export class ServerConnection {
     this.#sinceTurn += REQUEST_SHARE;
     const body = this.#body = new RequestBody(this);
     const exchange = {
+      connection: this,
       request: new IncomingRequest(head, { body, connection: this }),
       reply: new Reply(this, head),
     };

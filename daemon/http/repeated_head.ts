@@ -34,5 +34,6 @@ export class RepeatedHead {
     if (this.#bytes.length < head.size) this.#bytes = new Uint8Array(head.size);
     this.#bytes.set(bytes.subarray(0, head.size));
     this.#head = head;
+    head.isKept = true;
   }
 }

@@ -119,10 +119,11 @@ export class IncomingRequest {
   readonly body: RequestBody;
   /** The same object for all requests of one connection. */
   readonly connection: object;
-  readonly #head: RequestHead;
+  /** The same object for requests whose heads are the same, where a connection has seen it. */
+  readonly head: RequestHead;
 
   constructor(head: RequestHead, { body, connection }: { body: RequestBody; connection: object }) {
-    this.#head = head;
+    this.head = head;
     this.method = head.method;
     this.url = head.url;
     this.body = body;
@@ -130,21 +131,21 @@ export class IncomingRequest {
   }
 
   get isHttp10(): boolean {
-    return this.#head.isHttp10;
+    return this.head.isHttp10;
   }
 
   /** The value of a header; several are joined as one list. `name`: in lower case. */
   header(name: string): string | undefined {
-    return this.#head.header(name);
+    return this.head.header(name);
   }
 
   /** How often a header is there. */
   count(name: string): number {
-    return this.#head.count(name);
+    return this.head.count(name);
   }
 
   /** All headers, by their names in lower case. */
   headers(): Readonly<Record<string, string>> {
-    return this.#head.headers();
+    return this.head.headers();
   }
 }

@@ -176,6 +176,8 @@ export class RequestHead {
   readonly length: number | undefined;
   /** How many bytes the head is. */
   readonly size: number;
+  /** Its connection knows it again. */
+  isKept = false;
   readonly #text: string;
   readonly #spans: readonly number[];
 

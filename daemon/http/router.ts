@@ -12,6 +12,7 @@ import { faultPosition, place } from "../../core/json/json.ts";
 import { nearest } from "../../core/base/suggest.ts";
 import { Chunks } from "./chunks.ts";
 import type { Services } from "../services.ts";
+import type { Exchange } from "./connection.ts";
 import type { Reply } from "./reply.ts";
 import type { IncomingRequest } from "./request.ts";
 import type { ObjectShape, Parameters } from "./shape.ts";
@@ -53,7 +54,21 @@ export interface Route {
   /** It starts before earlier responses have been sent, and keeps the order itself. */
   pipelined?: true;
   handle(request: RouteRequest, reply: Reply): Promise<void> | void;
+  /** Called after such a request was answered: how to answer others with the same head quickly. */
+  quick?(request: RouteRequest): QuickRoute | undefined;
 }
+
+/** Answers requests that have the same head, which has been checked. */
+export interface QuickRoute {
+  /**
+   * Begins to answer; true if it does. It throws nothing. An error that it cannot answer goes to
+   * `failed`, at once or later.
+   */
+  begin(exchange: Exchange, failed: QuickFailure): boolean;
+}
+
+/** Answers a request with an error. */
+export type QuickFailure = (exchange: Exchange, error: unknown) => void;
 
 /** A body: one JSON object, or something that the route reads itself. */
 export interface RouteBody {

@@ -21,13 +21,15 @@ import { orFailed } from "./failed_error.ts";
 import { drainingError } from "./draining_error.ts";
 import type { Services } from "../services.ts";
 import { checkBody } from "./json_route.ts";
-import type { Reply } from "./reply.ts";
 import type { IncomingRequest, RequestBody } from "./request.ts";
+import type { RequestHead } from "./request_head.ts";
 import { type RequestTarget, RequestTargets } from "./request_target.ts";
 import { protectSocket, removeSocket } from "../socket.ts";
 import {
   isLogged,
   MethodNotAllowedError,
+  type QuickFailure,
+  type QuickRoute,
   type Route,
   Router,
   type RouteRequest,
@@ -68,7 +70,7 @@ export function listen(services: Services, routes: readonly Route[]): Promise<Se
     stopping: stopping.signal,
   });
   const connections = new Connections({
-    requested: (connection, exchange) => void handler.handle(connection, exchange),
+    requested: (_connection, exchange) => handler.begin(exchange),
     closed: (connection) => departed.left(connection),
     refused: () => services.metrics.refusedConnections++,
     failed: (error) => services.unexpected(error, "reading a connection"),
@@ -149,16 +151,27 @@ class RequestHandler {
     /** Aborted when the daemon stops. */
     stopping: AbortSignal;
   };
+  /** How to answer requests with heads that have been checked. */
+  readonly #quick = new WeakMap<RequestHead, QuickRoute>();
 
   constructor(context: { services: Services; targets: RequestTargets; stopping: AbortSignal }) {
     this.#context = context;
   }
 
-  async handle(connection: ServerConnection, { request: raw, reply }: Exchange): Promise<void> {
-    const { services, targets, stopping } = this.#context;
+  /** Answers a request, at once or later. */
+  begin(exchange: Exchange): void {
+    const { request: raw } = exchange;
+    const { services, stopping } = this.#context;
     services.metrics.requests++;
     services.rest.note();
     if (raw.method !== "GET") services.history.note();
+    const quick = raw.head.isKept && !stopping.aborted ? this.#quick.get(raw.head) : undefined;
+    if (quick === undefined || !quick.begin(exchange, this.#failed)) void this.#handle(exchange);
+  }
+
+  async #handle(exchange: Exchange): Promise<void> {
+    const { connection, request: raw, reply } = exchange;
+    const { services, targets, stopping } = this.#context;
     try {
       checkHost(raw);
       checkProtocol(raw);
@@ -180,21 +193,16 @@ class RequestHandler {
       // Closing ends the wait of all at once: they would be out of order, and for nobody.
       if (request.isGone && !route.pipelined) throw new ConnectionGoneError(CLOSED);
       await route.handle(request, reply);
+      const quick = raw.head.isKept ? route.quick?.(request) : undefined;
+      if (quick !== undefined) this.#quick.set(raw.head, quick);
       // What follows a refused line is passed over: the response to that closes the connection.
       reply.giveUp();
     } catch (error) {
-      this.#failed(error, { connection, raw, reply });
+      this.#failed(exchange, error);
     }
   }
 
-  #failed(
-    error: unknown,
-    { connection, raw, reply }: {
-      connection: ServerConnection;
-      raw: IncomingRequest;
-      reply: Reply;
-    },
-  ): void {
+  readonly #failed: QuickFailure = ({ connection, request: raw, reply }, error) => {
     const { services } = this.#context;
     // The client is gone; a pending wait then ends with the signal's own reason.
     const { signal } = connection;
@@ -206,7 +214,7 @@ class RequestHandler {
     // The rest of a refused body is not read, so the connection cannot be used again.
     if (!raw.body.isComplete) reply.keepAlive = false;
     sendError(reply, orFailed(error, services));
-  }
+  };
 }
 
 /** A request as its route receives it. */

@@ -2,6 +2,7 @@
 import { EvsError } from "../../core/base/errors.ts";
 import type { Route } from "../http/router.ts";
 import { publish } from "./publish.ts";
+import { quickPublish } from "./publish_quick.ts";
 import { getNewest } from "./newest.ts";
 import { publishAll } from "./publish_all.ts";
 import { publishQuery } from "./publish_options.ts";
@@ -28,6 +29,7 @@ export const eventRoutes: Route[] = [
     query: publishQuery,
     body: { shape: "raw", required: true },
     handle: publish,
+    quick: quickPublish,
     pipelined: true,
   },
   { method: "GET", path: "/v1/topics/{topic}/events", query: readQuery, handle: readEvents },

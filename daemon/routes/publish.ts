@@ -20,7 +20,7 @@ import { badByteOf } from "../../core/json/utf8.ts";
 import type { Reply } from "../http/reply.ts";
 import { readBody, type RouteRequest, sendJson } from "../http/router.ts";
 import { type CloudMode, cloudModeOf, notABatch, refuseOwnParameters } from "./cloud_events.ts";
-import { publishLines } from "./publish_lines.ts";
+import { isLines, publishLines } from "./publish_lines.ts";
 import { plainEvent, sendStored, storeOne } from "./publish_one.ts";
 import { type PublishParameters, publishParameters, traceOf } from "./publish_options.ts";
 import { assertNoSchedule, publishLater, scheduleIn } from "./publish_later.ts";
@@ -30,7 +30,6 @@ import { type ConnectionTurn, turnOf } from "./publish_turn.ts";
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** Elements of an array that are checked together, before everything else has its turn. */
 const TOGETHER = 100;
-const LINES = /^application\/x-ndjson\b/i;
 
 /** Handles one publish. */
 export async function publish(request: RouteRequest, reply: Reply): Promise<void> {
@@ -48,8 +47,7 @@ export async function publish(request: RouteRequest, reply: Reply): Promise<void
     const type = raw.header("content-type");
     const mode = cloudModeOf(raw, type);
     if (mode !== undefined) refuseOwnParameters(query);
-    const isLines = options.text || (type !== undefined && LINES.test(type));
-    if (mode === "lines" || (mode === undefined && isLines)) {
+    if (mode === "lines" || (mode === undefined && isLines(options, type))) {
       held = undefined;
       return await linesInTurn(request, reply, {
         ...options,

@@ -62,6 +62,8 @@ const LARGEST_BATCH = 32 * 1024 * 1024;
 const MANY_REFUSED = 100;
 const SMALL_PIECE = 1024;
 
+const LINES = /^application\/x-ndjson\b/i;
+
 /** Bytes of all connections that were passed on and are not yet durable. */
 const all = moduleState(() => ({ inFlight: 0 }));
 
@@ -84,6 +86,11 @@ export interface LinesOptions extends PublishParameters {
 function lineLimit(most: number, { type, key, metadata }: LinesOptions): number {
   if (type === undefined) return most + ENVELOPE_ROOM;
   return Math.max(0, most - eventBytes({ type, key, metadata, payload: 0 }));
+}
+
+/** True for a body of lines, each of which is an event. */
+export function isLines({ text }: PublishParameters, contentType: string | undefined): boolean {
+  return text === true || (contentType !== undefined && LINES.test(contentType));
 }
 
 /** Handles one publish of NDJSON. */

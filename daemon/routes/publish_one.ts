@@ -23,7 +23,7 @@ const MOST = 4096;
  * what {@link EventDecoder} throws.
  */
 export function plainEvent(
-  { raw, params, services }: RouteRequest,
+  { raw, params, services }: Pick<RouteRequest, "raw" | "params" | "services">,
   options: PublishParameters,
 ): NewEvent | undefined {
   const { type, keyPointer, schedule, idPrefix, key, id, metadata, ttlMs } = options;
@@ -65,7 +65,7 @@ export function storeOne(
 export function sendStored(
   reply: Reply,
   { request: { params, services: { broker } }, event, outcome }: {
-    request: RouteRequest;
+    request: Pick<RouteRequest, "params" | "services">;
     event: NewEvent;
     outcome: AppendOutcome;
   },

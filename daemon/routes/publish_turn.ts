@@ -20,6 +20,11 @@ export class ConnectionTurn {
    */
   idle: () => void = () => {};
 
+  /** True if a publish may begin at once. */
+  get isFree(): boolean {
+    return !this.#isTaken && !this.stopped;
+  }
+
   /**
    * Resolves when the publishes before this one have passed on everything; undefined if they have.
    * Each is followed by one {@link leave}.

@@ -193,8 +193,9 @@ export const catalogMutants: Mutant[] = [
     name: "journal: tells of an event that was refused as if its expectation had failed",
     promise: CHECKED,
     file: "core/store/journal.ts",
-    from: "  reject(outcome.refused);\n}",
-    to: "  resolve(outcome);\n}",
+    from:
+      "if (!outcome.ok && outcome.refused !== undefined) return refuse(waiting, outcome.refused);",
+    to: "",
     tests: CROSSING,
   },
   {

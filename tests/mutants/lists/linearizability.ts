@@ -12,10 +12,10 @@ export const linearizabilityMutants: Mutant[] = [
     name: "expected: compares on arrival, before the queue",
     promise: "What clients are told of a topic has one order",
     file: "core/store/journal.ts",
-    from: "    this.#waiting.push({ request, since, stream, ...settling });",
+    from: "    this.#waiting.push({ request, since, stream, waiter });",
     to: `    const { expected, ...rest } = request;
     const isMet = expected === this.store.head(request.topic).lastSeq;
-    this.#waiting.push({ request: isMet ? rest : request, since, stream, ...settling });`,
+    this.#waiting.push({ request: isMet ? rest : request, since, stream, waiter });`,
     tests: [LINEARIZABILITY],
     filter: "what clients are told of a topic is linearizable (sqlite)",
   },
