@@ -422,6 +422,7 @@ import "./routes/schema_versions.ts";
 import "./routes/schemas.ts";
 import "./routes/shapes.ts";
 import "./routes/status.ts";
+import "./routes/stored_reply.ts";
 import "./routes/subscription_bodies.ts";
 import "./routes/subscriptions.ts";
 import "./routes/topics.ts";

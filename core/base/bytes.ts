@@ -1,4 +1,4 @@
-/** Joins byte arrays, and finds the lines in them. */
+/** Joins byte arrays, finds the lines in them, and writes numbers into them. */
 
 const LF = 0x0a;
 
@@ -23,5 +23,22 @@ export function* linesIn(block: Uint8Array): Generator<{ bytes: Uint8Array; end:
     const end = at < 0 ? block.length : at + 1;
     yield { bytes: block.subarray(start, at < 0 ? end : at), end };
     start = end;
+  }
+}
+
+const ZERO = 0x30;
+
+/** Writes a number's digits so that they end before `end`. */
+export function writeDecimal(bytes: Uint8Array, end: number, value: number): void {
+  // Integers up to 2^31 divide several times faster than larger ones.
+  while (value > 0x7fffffff) {
+    bytes[--end] = ZERO + value % 10;
+    value = Math.floor(value / 10);
+  }
+  let rest = value | 0;
+  while (rest > 0) {
+    const tenth = (rest / 10) | 0;
+    bytes[--end] = ZERO + rest - tenth * 10;
+    rest = tenth;
   }
 }

@@ -6,6 +6,7 @@
  * event. Other events get their head from {@link envelopeHead}. Both ways write exactly the same
  * bytes.
  */
+import { writeDecimal } from "../base/bytes.ts";
 import { envelopeHead, lifetimeMembers } from "../event/event.ts";
 import { OWN_ID_BYTES } from "../event/id.ts";
 import { type PackedRequest, unpack } from "./pack.ts";
@@ -21,7 +22,6 @@ export interface PackedLines {
 
 const encoder = new TextEncoder();
 const LF = 0x0a;
-const ZERO = 0x30;
 const CLOSING_BRACE = 0x7d;
 /** Most bytes of UTF-8 that one UTF-16 unit takes. */
 const MOST_BYTES = 3;
@@ -198,21 +198,6 @@ function templateOf(
       metadata,
     }),
   );
-}
-
-/** Writes a number's digits so that they end before `end`. */
-function writeDecimal(bytes: Uint8Array, end: number, value: number): void {
-  // Integers up to 2^31 divide several times faster than larger ones.
-  while (value > 0x7fffffff) {
-    bytes[--end] = ZERO + value % 10;
-    value = Math.floor(value / 10);
-  }
-  let rest = value | 0;
-  while (rest > 0) {
-    const tenth = (rest / 10) | 0;
-    bytes[--end] = ZERO + rest - tenth * 10;
-    rest = tenth;
-  }
 }
 
 function oneByOne(

@@ -102,6 +102,20 @@ export class Reply {
     this.#finish();
   }
 
+  /** True if it would be what any other response with the same body is. */
+  get isPlain(): boolean {
+    return this.keepAlive && !this.#isHead && !this.#isHttp10 && this.#headers === "" &&
+      !this.isBegun;
+  }
+
+  /** Sends a response that was made before, head and all. It must be {@link isPlain}. */
+  sendMade(whole: Uint8Array): void {
+    if (this.isOver) return;
+    this.isBegun = true;
+    this.waiting.push(whole);
+    this.#finish();
+  }
+
   /** Begins it: what is written follows. The head is sent at once. */
   begin(status: number, headers: Record<string, string>): void {
     if (this.isOver) return;

@@ -13,7 +13,7 @@ import { type RouteRequest, sendJson } from "../http/router.ts";
 import type { PublishParameters } from "./publish_options.ts";
 import { PublishTally } from "./publish_tally.ts";
 
-type Stored = Extract<AppendOutcome, { ok: true }>;
+export type Stored = Extract<AppendOutcome, { ok: true }>;
 
 /** The largest body that is looked at here, bytes. */
 const MOST = 4096;
@@ -88,7 +88,7 @@ export function sendStored(
 /** What {@link PublishTally} says of one event that was not there before, as JSON. */
 export function storedText(
   { id, schemaVersion, expiresAt }: Pick<NewEvent, "id" | "schemaVersion" | "expiresAt">,
-  { firstSeq: seq, keySeqs }: Pick<Stored, "firstSeq" | "keySeqs">,
+  { firstSeq: seq, keySeqs }: Pick<Stored, "firstSeq"> & Partial<Pick<Stored, "keySeqs">>,
   isDurable: boolean,
 ): string {
   const keySeq = keySeqs?.[0] || undefined;

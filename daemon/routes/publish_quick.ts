@@ -13,6 +13,7 @@ import { isLines } from "./publish_lines.ts";
 import { plainEvent, sendStored } from "./publish_one.ts";
 import { type PublishParameters, publishParameters, traceOf } from "./publish_options.ts";
 import { type ConnectionTurn, turnOf } from "./publish_turn.ts";
+import { StoredReplies } from "./stored_reply.ts";
 
 /** A quick way for publishes with the head of this one, which was answered; undefined: none. */
 export function quickPublish({ raw, query, ...rest }: RouteRequest): QuickRoute | undefined {
@@ -25,6 +26,7 @@ export function quickPublish({ raw, query, ...rest }: RouteRequest): QuickRoute 
 class QuickPublish implements QuickRoute {
   readonly request: Pick<RouteRequest, "params" | "services">;
   readonly #options: PublishParameters;
+  readonly #replies = new StoredReplies();
 
   constructor(
     { params, services }: Pick<RouteRequest, "params" | "services">,
@@ -42,7 +44,13 @@ class QuickPublish implements QuickRoute {
     try {
       const event = plainEvent({ raw: exchange.request, params, services }, this.#options);
       if (event === undefined) return false;
-      waiter = new StoredWaiter(this.request, { exchange, event, turn, failed });
+      waiter = new StoredWaiter(this.request, {
+        exchange,
+        event,
+        turn,
+        replies: this.#replies,
+        failed,
+      });
       services.disk.admit();
       const topic = params["topic"]!;
       const { expected } = this.#options;
@@ -55,19 +63,23 @@ class QuickPublish implements QuickRoute {
   }
 }
 
+/** A publish that is being stored. */
+interface Publish {
+  exchange: Exchange;
+  event: NewEvent;
+  turn: ConnectionTurn;
+  replies: StoredReplies;
+  failed: QuickFailure;
+}
+
 /** Answers one publish. Until then it is its connection's turn. */
 class StoredWaiter implements AppendWaiter {
   readonly #request: QuickPublish["request"];
-  readonly #publish: {
-    exchange: Exchange;
-    event: NewEvent;
-    turn: ConnectionTurn;
-    failed: QuickFailure;
-  };
+  readonly #publish: Publish;
 
   constructor(
     request: QuickPublish["request"],
-    publish: { exchange: Exchange; event: NewEvent; turn: ConnectionTurn; failed: QuickFailure },
+    publish: Publish,
   ) {
     this.#request = request;
     this.#publish = publish;
@@ -77,11 +89,23 @@ class StoredWaiter implements AppendWaiter {
   resolve(outcome: AppendOutcome): void {
     const { exchange, event, turn } = this.#publish;
     try {
-      sendStored(exchange.reply, { request: this.#request, event, outcome });
+      this.#send(exchange, { event, outcome });
     } catch (error) {
       return this.reject(error);
     }
     turn.leave();
+  }
+
+  #send(
+    { reply }: Exchange,
+    { event, outcome }: { event: NewEvent; outcome: AppendOutcome },
+  ): void {
+    const { params, services: { broker } } = this.#request;
+    const made = outcome.ok && reply.isPlain
+      ? this.#publish.replies.bytesOf(event, outcome, broker.isDurable(params["topic"]!))
+      : undefined;
+    if (made !== undefined) reply.sendMade(made);
+    else sendStored(reply, { request: this.#request, event, outcome });
   }
 
   reject(error: unknown): void {

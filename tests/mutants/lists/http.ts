@@ -383,6 +383,22 @@ export const httpMutants: Mutant[] = [
     filter: "100 Continue",
   },
   {
+    name: "stored reply: a seq gets the digits of the one before when it has more",
+    promise: "Every request gets an answer",
+    file: "daemon/routes/stored_reply.ts",
+    from: "seq < template.from || seq >= template.to",
+    to: "seq < template.from",
+    tests: ["tests/daemon/routes/stored_reply_test.ts"],
+  },
+  {
+    name: "stored reply: an id of the publisher's is not escaped",
+    promise: "Every request gets an answer",
+    file: "daemon/routes/stored_reply.ts",
+    from: "!event.idGiven && ",
+    to: "",
+    tests: ["tests/daemon/routes/stored_reply_test.ts"],
+  },
+  {
     name: "server: requests do not wait for those before them",
     promise: "4. Sequence numbers have no gaps",
     file: "daemon/http/server.ts",
