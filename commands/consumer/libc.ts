@@ -46,14 +46,15 @@ const SYMBOLS = {
 export type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
 /**
- * Opens the C library; undefined if it cannot be called, its kernel is too old, or there is no
- * `/proc`, which names pipes.
+ * Opens the C library; undefined if it cannot be called, its kernel is too old, there is no `/proc`,
+ * which names pipes, or nobody is told how a program ends.
  */
 export function openLibc(): Libc | undefined {
   if (Deno.build.os !== "linux") return undefined;
   try {
     const libc = Deno.dlopen(LIBRARY, SYMBOLS).symbols;
     Deno.readLinkSync("/proc/self/fd/0");
+    if (ignoresEnds()) return undefined;
     const fd = openProcess(libc, Deno.pid);
     if (fd < 0) return undefined;
     libc.close(fd);
@@ -62,6 +63,15 @@ export function openLibc(): Libc | undefined {
     // Callers do without.
     return undefined;
   }
+}
+
+const SIGCHLD = 17n;
+
+/** True if whoever started this process has it ignore `SIGCHLD`. */
+function ignoresEnds(): boolean {
+  const status = Deno.readTextFileSync("/proc/self/status");
+  const ignored = BigInt(`0x${/^SigIgn:\s*(\w+)/m.exec(status)![1]}`);
+  return (ignored >> (SIGCHLD - 1n) & 1n) === 1n;
 }
 
 const PIDFD_OPEN = 434n;

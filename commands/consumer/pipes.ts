@@ -19,8 +19,9 @@ export async function* chunksOf(
     for (let wait: "first" | "again" = "first";; wait = "again") {
       await new Promise<void>((ready) => readiness[wait](fd, READABLE, ready));
       const count = Number(libc.read(fd, buffer, BigInt(READ_BYTES)));
-      if (count <= 0) return;
-      yield buffer.slice(0, count);
+      if (count === 0) return;
+      // Otherwise somebody else has read it meanwhile: a program can open its own stderr.
+      if (count > 0) yield buffer.slice(0, count);
     }
   } finally {
     libc.close(fd);
@@ -77,8 +78,11 @@ export class PipeWriter {
       const count = Number(this.#host.libc.write(this.#fd, bytes, BigInt(bytes.length)));
       // It is full, or, when it was said to be ready, nobody reads it any more.
       if (count < 0 && isReady) return this.cut();
-      if (count === bytes.length) this.#rest.shift();
-      else {
+      if (count === bytes.length) {
+        this.#rest.shift();
+        // It may be full by now.
+        isReady = false;
+      } else {
         this.#rest[0] = bytes.subarray(Math.max(count, 0));
         return this.#later();
       }

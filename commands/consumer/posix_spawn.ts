@@ -83,7 +83,8 @@ export class PosixSpawner {
     const open = (wanted: boolean) => wanted ? openPipe(this.#libc) : undefined;
     const [stdin, out, err] = [open(true), open(stdout === "piped"), open(stderr === "piped")];
     const isWhole = (stdout !== "piped" || out) && (stderr !== "piped" || err);
-    if (stdin && isWhole && unblock(this.#libc, stdin.writes)) {
+    const ours = [stdin?.writes, out?.reads, err?.reads].filter((fd) => fd !== undefined);
+    if (stdin && isWhole && ours.every((fd) => unblock(this.#libc, fd))) {
       return { stdin, stdout: out, stderr: err };
     }
     for (const pipe of [stdin, out, err]) this.#close(pipe?.reads, pipe?.writes);

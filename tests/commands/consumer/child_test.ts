@@ -14,6 +14,8 @@ import { until } from "../../helpers/evs.ts";
 
 const PATH = Deno.env.get("PATH") ?? "/usr/bin:/bin";
 
+const PIPED = { stdout: "piped", stderr: "piped" } as const;
+
 const WAYS: { by: string; start: (options: ChildOptions) => Child }[] = [
   { by: "Deno", start: startByDeno },
   ...Deno.build.os === "linux"
@@ -27,7 +29,7 @@ async function run(
   command: string[],
   { env = { PATH }, input = "" }: { env?: Record<string, string>; input?: string } = {},
 ) {
-  const child = start({ command, env, stdout: "piped", stderr: "piped" });
+  const child = start({ command, env, ...PIPED });
   child.stdin.write(new TextEncoder().encode(input));
   child.stdin.end();
   const [stdout, stderr, status] = await Promise.all([
@@ -46,6 +48,34 @@ async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
 const sh = (script: string) => ["sh", "-c", script];
 
 for (const { by, start } of WAYS) {
+  Deno.test(`a child started by ${by} gets all of many writes when it reads late`, async () => {
+    const child = start({ command: sh("read -r _; wc -c"), env: { PATH }, ...PIPED });
+    const [count, status] = [textOf(child.stdout!), child.status()];
+    // More than a pipe holds, so that it is full again and again, in the middle of a write or not.
+    for (let n = 0; n < 3000; n++) child.stdin.write(new Uint8Array(100).fill(65));
+    child.stdin.write(new TextEncoder().encode("\n"));
+    for (let n = 0; n < 3000; n++) child.stdin.write(new Uint8Array(100).fill(65));
+    child.stdin.end();
+    assert.equal((await count).trim(), "300000");
+    assert.equal((await status).code, 0);
+  });
+
+  Deno.test(`a child started by ${by} holds up nobody when others read what it says`, async () => {
+    const script = `for i in 1 2 3; do cat /dev/stderr >/dev/null & others="$others $!"; done
+      sleep 0.2; echo x >&2; echo said; sleep 3; kill $others`;
+    const children = Array.from({ length: 8 }, () => {
+      return start({ command: sh(script), env: { PATH }, ...PIPED });
+    });
+    const signals = children.map(async (child) => {
+      const [stderr, status] = [textOf(child.stderr!), child.status()];
+      for await (const _ of child.stdout!) Deno.kill(-child.pid, "SIGKILL");
+      await stderr;
+      return (await status).signal;
+    });
+    // It would have ended by itself before this process had its turn.
+    assert.deepEqual(await Promise.all(signals), children.map(() => "SIGKILL"));
+  });
+
   Deno.test(`a child started by ${by} leads its own session and process group`, async () => {
     const { pid, stdout } = await run(start, sh("ps -o pgid=,sid= -p $$"));
     assert.deepEqual(stdout.trim().split(/\s+/), [`${pid}`, `${pid}`]);
