@@ -295,10 +295,7 @@ export class Journal {
     } catch (thrown) {
       const error = asError(thrown);
       // Once this was written, the next may be stored after it: it is too late to go on without it.
-      if (isWritten || !(error instanceof CannotStoreError)) {
-        this.#failed ??= error;
-        this.#failure.resolve(this.#failed);
-      }
+      if (isWritten || !(error instanceof CannotStoreError)) this.#fail(error);
       for (const { stream } of batch) if (stream) stream.failed ??= error;
       return { batch, error };
     }
@@ -314,8 +311,22 @@ export class Journal {
     }
     const { merged, done, outcomes } = stored;
     this.batches++;
-    merged.forEach((request, i) => this.#tell(request, done[i]!));
+    try {
+      merged.forEach((request, i) => this.#tell(request, done[i]!));
+    } catch (thrown) {
+      // Nobody knows what the listeners know of it.
+      const error = asError(thrown);
+      this.#fail(error);
+      for (const waiting of batch) refuse(waiting, error);
+      return;
+    }
     batch.forEach((waiting, i) => settle(waiting, outcomes[i]!));
+  }
+
+  /** Nothing is stored any more. */
+  #fail(error: Error): void {
+    this.#failed ??= error;
+    this.#failure.resolve(this.#failed);
   }
 
   /** Rejects requests that must not be stored any more; returns the rest. */

@@ -157,6 +157,22 @@ Deno.test("Journal refuses everything when an append failed for an unknown reaso
   assert.deepEqual(store.batches, [1]);
 });
 
+Deno.test("Journal refuses everything when a listener fails, and leaves nobody waiting", async () => {
+  for (const isElsewhere of [false, true]) {
+    const store = Object.assign(new MemoryEventStore(), { isElsewhere });
+    const journal = new Journal(store);
+    let told = 0;
+    journal.onCommit(() => {
+      if (told++ === 0) throw new Error("a listener fails");
+    });
+    const before = [journal.submit(one()), journal.submit(one("u"))];
+    for (const asked of [...before, journal.submit(one())]) {
+      await assert.rejects(asked, /a listener fails/);
+    }
+    await assert.rejects(journal.submit(one()), /a listener fails/);
+  }
+});
+
 Deno.test("Journal tells listeners only what was stored when some were duplicates", async () => {
   const journal = new Journal(new MemoryEventStore());
   const commits: Commit[] = [];
