@@ -103,3 +103,16 @@ Deno.test("a connection sends what was answered during a write in one write", as
   assert.deepEqual(bodiesOf(answers()), bodies);
   assert.equal(writes.length, 2, "the first goes at once, all others together");
 });
+
+Deno.test("a connection sends answers that waited for the one before them along with it", async () => {
+  const { exchanges, writes, answers } = client(5, Infinity);
+  await settled();
+  const sent = allSent(exchanges);
+  const bodies = exchanges.map((_, i) => String(i));
+  for (const [i, { reply }] of [...exchanges.entries()].reverse()) {
+    reply.send(200, { type: "text/plain", body: bodies[i]! });
+  }
+  await sent;
+  assert.deepEqual(bodiesOf(answers()), bodies);
+  assert.equal(writes.length, 1);
+});

@@ -206,8 +206,8 @@ export const followerMutants: Mutant[] = [
     filter: "once for all",
   },
   {
-    name: "connection: the last piece of a response does not end it",
-    promise: AT_LEAST_ONCE,
+    name: "connection: an answer is sent without those that waited for it",
+    promise: SLOW_READER,
     file: "daemon/http/connection.ts",
     from: "if (first?.waiting.length === 1 && !first.isOver) {",
     to: "if (first?.waiting.length === 1) {",
