@@ -8,8 +8,8 @@
 const AHEAD_MS = 50;
 /** The weight of the latest run in the mean. */
 const WEIGHT = 1 / 8;
-/** Most events to lease ahead, unless one handler call takes more. */
-const MOST = 64;
+/** Most events to lease ahead, unless one handler call takes more: as many as one mark covers. */
+const MOST = 256;
 
 /** Decides how many events to lease ahead. */
 export class Prefetch {

@@ -19,7 +19,7 @@ Deno.test("Reserve leases nothing ahead before it knows how long a handler takes
 Deno.test("Reserve holds what lasts for a moment, several at a request", () => {
   assert.equal(after(1, 5).size, 10);
   assert.equal(after(4, 10).size, 20);
-  assert.equal(after(1, 0).size, 64);
+  assert.equal(after(1, 0).size, 256);
   assert.equal(after(500, 1).size, 500);
   const reserve = after(1, 5);
   assert.deepEqual([0, 5, 6, 10, 12].map((waiting) => reserve.wanted(waiting)), [10, 5, 0, 0, 0]);
@@ -42,7 +42,7 @@ Deno.test("Reserve never asks for more than it holds", () => {
       const wanted = reserve.wanted(waiting);
       assert.ok(Number.isInteger(wanted) && wanted >= 0);
       assert.ok(wanted === 0 || wanted + waiting === reserve.size);
-      assert.ok(reserve.size <= Math.max(64, room));
+      assert.ok(reserve.size <= Math.max(256, room));
     },
   ));
 });
