@@ -153,6 +153,7 @@ Deno.test("a node that says that it is at a job keeps it, and one that has ended
     await silence(query, a);
     a.own = [{ number, epoch: 1 }];
     assert.deepEqual(await a.start().look(), [number]);
+    assert.equal(a.claimed[0]!.epoch, 1, "it has kept it, and not taken it again");
     assert.deepEqual(await b.start().look(), []);
     await query(`UPDATE evs.jobs SET record = '{"state":"done"}'`);
     await silence(query, a);
@@ -175,6 +176,8 @@ Deno.test("a node that is to give all back gives jobs to others, and takes none"
     await b.state.close();
     await silence(query, b);
     assert.deepEqual(await a.look(), []);
+    const [row] = await query("SELECT epoch::int AS epoch FROM evs.jobs");
+    assert.deepEqual(row, { epoch: 2 }, "nor does it take it to give it back");
     await a.state.drainNode(a.node, false);
     assert.deepEqual(await a.look(), [number]);
   }));
