@@ -113,7 +113,8 @@ Deno.test("readLease reads what leaseReply writes, and the same on one line or w
       const written = decoder.decode(bytes);
       const oneLine = written.replaceAll("\n", "");
       // What an older daemon writes, heartbeats before it, and white space where JSON has any.
-      for (const form of [written, `\n\n${written}`, oneLine, oneLine.replace("[{", "[ {")]) {
+      const spaced = oneLine.replace('"deliveries":[{', '"deliveries": [ {');
+      for (const form of [written, `\n\n${written}`, oneLine, spaced]) {
         const { deliveries, ...others } = readLease(encoder.encode(form));
         assert.deepEqual(others, rest);
         assert.deepEqual(deliveries.map(about), expected);
