@@ -36,11 +36,15 @@ for (const [fixture, store] of FIXTURES) {
     const refused = `evs publish checks order.checked '{"n":"one"}' 2>/dev/null || echo "with $?"`;
     assert.equal(await run(refused), "with 4\n", "its schema is in force");
     assert.equal(JSON.parse(await run("evs publish orders order.placed '{\"n\":26}'")).seq, 26);
-    assert.deepEqual(
-      (await run(`evs subscription resume halted >/dev/null 2>&1
+    const seqs = (await run(`evs subscription resume halted >/dev/null 2>&1
 evs consume orders --name halted --until-empty -- sh -c 'echo "$EVS_SEQ"' 2>/dev/null`))
-        .trim().split("\n").map(Number),
-      Array.from({ length: 22 }, (_, i) => i + 5),
+      .trim().split("\n").map(Number);
+    // 25 has the key of 7. While that one is not settled, what has another key overtakes it.
+    assert.equal(seqs.length, 22);
+    assert.ok(seqs.indexOf(7) < seqs.indexOf(25), `${seqs}`);
+    assert.deepEqual(
+      [...seqs.filter((seq) => seq !== 25), 25],
+      [...Array.from({ length: 20 }, (_, i) => i + 5), 26, 25],
       "from where it was paused to the new event",
     );
     assert.deepEqual(
