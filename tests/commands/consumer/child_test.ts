@@ -62,7 +62,11 @@ for (const { by, start } of WAYS) {
 
   Deno.test(`a child started by ${by} holds up nobody when others read what it says`, async () => {
     const script = `for i in 1 2 3; do cat /dev/stderr >/dev/null & others="$others $!"; done
-      sleep 0.2; echo x >&2; echo said; sleep 3; kill $others`;
+      for other in $others; do
+        until grep -qx cat /proc/$other/comm && grep -q '^State:.S' /proc/$other/status; do :; done
+      done
+      echo x >&2; echo said
+      for step in $(seq 500); do sleep 0.01; done; kill $others`;
     const children = Array.from({ length: 8 }, () => {
       return start({ command: sh(script), env: { PATH }, ...PIPED });
     });
@@ -72,7 +76,8 @@ for (const { by, start } of WAYS) {
       await stderr;
       return (await status).signal;
     });
-    // It would have ended by itself before this process had its turn.
+    // Held up, this process would have its turn when they have ended by themselves, after so many
+    // steps that a busy machine lengthens them, too.
     assert.deepEqual(await Promise.all(signals), children.map(() => "SIGKILL"));
   });
 
