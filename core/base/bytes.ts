@@ -36,9 +36,9 @@ export function writeDecimal(bytes: Uint8Array, end: number, value: number): voi
     value = Math.floor(value / 10);
   }
   let rest = value | 0;
-  while (rest > 0) {
+  do {
     const tenth = (rest / 10) | 0;
     bytes[--end] = ZERO + rest - tenth * 10;
     rest = tenth;
-  }
+  } while (rest > 0);
 }

@@ -56,7 +56,8 @@ function templateOf(
     & Pick<Template, "schemaVersion" | "isDurable" | "second">,
 ): Template {
   const digits = String(seq).length;
-  const [from, to] = [10 ** (digits - 1), 10 ** digits];
+  // Events that are not stored have the seq 0.
+  const [from, to] = [digits === 1 ? 0 : 10 ** (digits - 1), 10 ** digits];
   const reply = new Reply({ send() {}, destroy() {} }, { keepAlive: true });
   const body = storedText({ id: ID_PLACE, schemaVersion }, { firstSeq: from }, isDurable);
   reply.send(200, { type: "application/json", body });

@@ -125,6 +125,19 @@ Deno.test("publish answers a head that comes again as it answers one on a connec
   }
 });
 
+Deno.test("publish says the seq 0 of each event that its topic does not store, however often a head comes", async () => {
+  await using daemon = await startDaemon();
+  await daemon.http("PUT", "/v1/topics/live", { persistent: false });
+  using conn = await Raw.to(daemon);
+  const seqs: number[] = [];
+  for (let n = 0; n < 5; n++) {
+    await conn.send(post("/v1/topics/live/events?type=a", "1"));
+    const { firstSeq, lastSeq, events: [event] } = JSON.parse((await conn.response()).body);
+    seqs.push(firstSeq, lastSeq, event.seq);
+  }
+  assert.deepEqual(seqs, seqs.map(() => 0));
+});
+
 Deno.test("publish counts what it refuses when the head has come before, and the connection goes on", async () => {
   await using daemon = await startDaemon({ config: 'max_event_bytes = "1KiB"\n' });
   using conn = await Raw.to(daemon);
