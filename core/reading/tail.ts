@@ -173,6 +173,15 @@ export class Tail {
 
   #committed(commit: Commit): void {
     if (!this.#options.matches(commit.topic)) return;
+    try {
+      this.#pass(commit);
+    } catch (error) {
+      if (!commit.ephemeral) this.#dirty.add(commit.topic);
+      this.#fail(error);
+    }
+  }
+
+  #pass(commit: Commit): void {
     if (this.#form !== undefined && this.#isNext(commit)) {
       const bytes = this.#shared(commit, this.#form);
       if (isPromise(bytes)) return this.#answerLater(this.#whenShared(commit, bytes));
