@@ -31,6 +31,7 @@ const SYMBOLS = {
   posix_spawnattr_setsigdefault: { parameters: ["buffer", "buffer"], result: "i32" },
   posix_spawnattr_setsigmask: { parameters: ["buffer", "buffer"], result: "i32" },
   read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  signal: { parameters: ["i32", "usize"], result: "usize" },
   syscall: { parameters: ["i64", "i32", "u32"], result: "i64" },
   waitpid: { parameters: ["i32", "buffer", "i32"], result: "i32" },
   waitpid_in_a_thread: {
@@ -46,15 +47,15 @@ const SYMBOLS = {
 export type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
 /**
- * Opens the C library; undefined if it cannot be called, its kernel is too old, there is no `/proc`,
- * which names pipes, or nobody is told how a program ends.
+ * Opens the C library; undefined if it cannot be called, its kernel is too old, or there is no
+ * `/proc`, which names pipes.
  */
 export function openLibc(): Libc | undefined {
   if (Deno.build.os !== "linux") return undefined;
   try {
     const libc = Deno.dlopen(LIBRARY, SYMBOLS).symbols;
     Deno.readLinkSync("/proc/self/fd/0");
-    if (ignoresEnds()) return undefined;
+    if (ignoresEnds()) libc.signal(SIGCHLD, DEFAULT_ACTION);
     const fd = openProcess(libc, Deno.pid);
     if (fd < 0) return undefined;
     libc.close(fd);
@@ -65,13 +66,17 @@ export function openLibc(): Libc | undefined {
   }
 }
 
-const SIGCHLD = 17n;
+const SIGCHLD = 17;
+const DEFAULT_ACTION = 0n;
 
-/** True if whoever started this process has it ignore `SIGCHLD`. */
+/**
+ * True if whoever started this process has it ignore `SIGCHLD`: then nobody is told how a program
+ * has ended, and programs that it starts inherit that.
+ */
 function ignoresEnds(): boolean {
   const status = Deno.readTextFileSync("/proc/self/status");
   const ignored = BigInt(`0x${/^SigIgn:\s*(\w+)/m.exec(status)![1]}`);
-  return (ignored >> (SIGCHLD - 1n) & 1n) === 1n;
+  return (ignored >> BigInt(SIGCHLD - 1) & 1n) === 1n;
 }
 
 const PIDFD_OPEN = 434n;

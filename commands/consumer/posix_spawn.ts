@@ -166,11 +166,7 @@ class SpawnedChild implements Child {
   }
 
   #ended(pid: number, status: Int32Array): true {
-    if (pid !== this.pid) {
-      throw new Error(
-        `nobody knows how process ${this.pid} has ended: its end is ignored (SIGCHLD)`,
-      );
-    }
+    if (pid !== this.pid) throw new Error(`nobody knows how process ${this.pid} has ended`);
     this.#status = decodeStatus(status[0]!);
     return true;
   }

@@ -1,7 +1,8 @@
 /** `evs consume` with real handlers against a real daemon. */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
-import { evs, isAlive, RunningEvs, until } from "../helpers/evs.ts";
+import { evs, evsCommand, isAlive, RunningEvs, until } from "../helpers/evs.ts";
+import { IGNORING_ENDS, needTools } from "../helpers/shell.ts";
 
 async function lines(at: TestDaemon, args: string[]): Promise<Record<string, unknown>[]> {
   const { code, stdout, stderr } = await evs(args, { at });
@@ -357,4 +358,21 @@ Deno.test("consume --batch settles a large batch whose handler fails with much t
   assert.equal(consumed.code, 6, consumed.stderr.slice(-200));
   const [info] = await lines(at, ["subscription", "show", "b"]);
   assert.deepEqual([info?.dead, info?.pending, info?.leased], [500, 0, 0]);
+});
+
+Deno.test("consume counts what its handlers did when whoever started it ignores how processes end", async () => {
+  needTools("perl");
+  await using at = await startDaemon();
+  await at.publish("t", "n", 1, 2, 3);
+  const { program, options } = evsCommand(
+    ["consume", "t", "--name", "c", ...drain, "--", "sh", "-c", "exec test $EVS_SEQ != 2"],
+    { at },
+  );
+  const { code, stderr } = await new Deno.Command("perl", {
+    ...options,
+    args: [...IGNORING_ENDS, program, ...options.args!],
+  }).output();
+  const said = new TextDecoder().decode(stderr);
+  assert.equal(code, 6, said);
+  assert.match(said, /2 done, 2 retried, 1 dead/);
 });

@@ -17,6 +17,9 @@ export interface ScriptResult {
   stderr: string;
 }
 
+/** With these, perl runs the words that follow, and ignores how processes end (`SIGCHLD`). */
+export const IGNORING_ENDS = ["-e", '$SIG{CHLD} = "IGNORE"; exec @ARGV or die'];
+
 /** The project's folder. */
 export const project = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(
   /\/$/,

@@ -11,8 +11,11 @@ import {
   startChild,
 } from "../../../commands/consumer/child.ts";
 import { until } from "../../helpers/evs.ts";
+import { IGNORING_ENDS, needTools } from "../../helpers/shell.ts";
 
 const PATH = Deno.env.get("PATH") ?? "/usr/bin:/bin";
+
+const SIGCHLD = 17n;
 
 const PIPED = { stdout: "piped", stderr: "piped" } as const;
 
@@ -158,6 +161,25 @@ for (const { by, start } of WAYS) {
     await until(() => count() <= before);
   });
 }
+
+Deno.test("startByLibc tells how a child ended when whoever started this program ignores that", async () => {
+  needTools("perl");
+  const module = import.meta.resolve("../../../commands/consumer/child.ts");
+  const script = `import { startByLibc } from ${JSON.stringify(module)};
+    const command = ["sh", "-c", "grep SigIgn /proc/self/status; exit 3"];
+    const env = { PATH: ${JSON.stringify(PATH)} };
+    const child = startByLibc({ command, env, stdout: "inherit", stderr: "inherit" })!;
+    child.stdin.end();
+    console.log((await child.status()).code);`;
+  const { code, stdout, stderr } = await new Deno.Command("perl", {
+    args: [...IGNORING_ENDS, Deno.execPath(), "eval", "--no-config", script],
+  }).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  const [ignored, ended] = new TextDecoder().decode(stdout).trim().split("\n");
+  assert.equal(ended, "3");
+  // Nor does the child ignore how its own children end.
+  assert.equal(BigInt(`0x${ignored!.split("\t")[1]}`) >> (SIGCHLD - 1n) & 1n, 0n);
+});
 
 /** Descriptors that were open before this program began: those that a new program inherits. */
 function inheritedDescriptors(): Set<number> {

@@ -141,6 +141,14 @@ export const cliMutants: Mutant[] = [
     file: "commands/consumer/posix_spawn.ts",
   },
   {
+    name: "handlers: nobody is told how they end when that is ignored",
+    ...child,
+    file: "commands/consumer/libc.ts",
+    from: "if (ignoresEnds()) libc.signal(SIGCHLD, DEFAULT_ACTION);",
+    to: "",
+    filter: "started this program ignores",
+  },
+  {
     name: "handlers: one that was just started outlives its consumer",
     promise: ONCE,
     file: "commands/consumer/posix_spawn.ts",
