@@ -130,7 +130,7 @@ export function loggerTo(
     } catch (error) {
       if (isFailing) return;
       isFailing = true;
-      put("error", "the log cannot be written as it should be", { error });
+      put("error", "the log cannot be written as it should be", { error, line: text });
     }
   };
   const entry = (level: LogLevel, i: number) => [level, (text: string, facts: LogFacts = {}) => {
@@ -154,14 +154,14 @@ const OF_ALL: readonly string[] = ["time", "level", "message"];
 /** Formats one record as a line. Errors keep their code and stack. */
 export function logLine({ level, timestamp, text, facts }: LogEntry): string {
   const properties = Object.entries(facts)
-    .map(([name, value]) => [OF_ALL.includes(name) ? `${name}_` : name, plain(value)]);
+    .map(([name, value]) => [OF_ALL.includes(name) ? `${name}_` : name, value]);
   return `${
     JSON.stringify({
       time: new Date(timestamp).toISOString(),
       level,
       message: text.replace(/\{([\w.]+)\}/g, (_, path: string) => shown(factAt(facts, path))),
       ...Object.fromEntries(properties),
-    })
+    }, plain)
   }\n`;
 }
 
@@ -170,16 +170,12 @@ function factAt(facts: LogFacts, path: string): unknown {
 }
 
 function shown(value: unknown): string {
-  return typeof value === "string" ? value : String(JSON.stringify(plain(value)));
+  return typeof value === "string" ? value : String(JSON.stringify(value, plain));
 }
 
-function plain(value: unknown): unknown {
+/** What JSON has no form of its own for. */
+function plain(_name: string, value: unknown): unknown {
   if (!(value instanceof Error)) return typeof value === "bigint" ? String(value) : value;
-  const { code } = value as { code?: unknown };
-  return {
-    code,
-    message: value.message,
-    stack: value.stack,
-    cause: plain(value.cause),
-  };
+  const { code, message, stack, cause } = value as Error & { code?: unknown };
+  return { code, message, stack, cause };
 }

@@ -61,15 +61,28 @@ Deno.test("logLine puts facts into the text, and tells errors and large numbers"
   assert.match(line.error.stack, /^TypeError: no such thing\n/);
 });
 
-/** A logger whose lines fail while `fails`, and the texts that were written. */
+Deno.test("logLine tells errors and large numbers wherever they are in a fact", () => {
+  const error = new Error("outer", { cause: new TypeError("inner") });
+  const facts = { all: [{ error, at: 2n ** 64n }] };
+  const line = JSON.parse(logLine({ level: "info", timestamp: 0, text: "{all.0.at}", facts }));
+  assert.equal(line.message, '"18446744073709551616"');
+  assert.equal(line.all[0].at, "18446744073709551616");
+  assert.equal(line.all[0].error.message, "outer");
+  assert.match(line.all[0].error.cause.stack, /^TypeError: inner\n/);
+});
+
+/** A logger whose lines fail while `fails`, and what was written. */
 function logging(lowest: "debug" | "warning") {
   const texts: string[] = [];
+  const lines: string[] = [];
   const state = { fails: false };
   const write = (bytes: Uint8Array) => {
     if (state.fails) throw new Error("no room");
-    texts.push(JSON.parse(new TextDecoder().decode(bytes)).message);
+    const line = JSON.parse(new TextDecoder().decode(bytes));
+    texts.push(line.message);
+    if (line.line !== undefined) lines.push(line.line);
   };
-  return { texts, state, logger: loggerTo(write, { lowest, clock: { now: () => 0 } }) };
+  return { texts, lines, state, logger: loggerTo(write, { lowest, clock: { now: () => 0 } }) };
 }
 
 Deno.test("loggerTo leaves out what is below its level", () => {
@@ -79,11 +92,12 @@ Deno.test("loggerTo leaves out what is below its level", () => {
 });
 
 Deno.test("loggerTo goes on where a line cannot be written, and says so once", () => {
-  const { texts, state, logger } = logging("debug");
+  const { texts, lines, state, logger } = logging("debug");
   const circular: Record<string, unknown> = {};
   circular["self"] = circular;
   logger.info("a line", { circular });
   assert.deepEqual(texts.splice(0), ["the log cannot be written as it should be"]);
+  assert.deepEqual(lines, ["a line"], "which line that was");
   state.fails = true;
   for (let n = 0; n < 3; n++) logger.info("lost");
   state.fails = false;

@@ -387,7 +387,8 @@ export const daemonMutants: Mutant[] = [
     promise: "Nothing is swallowed",
     file: "daemon/log.ts",
     tests: ["tests/daemon/log_test.ts"],
-    from: '      put("error", "the log cannot be written as it should be", { error });\n',
+    from:
+      '      put("error", "the log cannot be written as it should be", { error, line: text });\n',
     to: "",
   },
   {
