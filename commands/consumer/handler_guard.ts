@@ -37,11 +37,11 @@ while read -r begun ended; do
   case $live in *" $ended "*) live="\${live%% $ended *} \${live#* $ended }" ;; esac
   [ "$begun" = 0 ] || live="$live$begun "
 done
-[ -z "$next" ] || live="$live$(ls -l /proc/[0-9]*/fd/0 | while read -r line; do
+[ -z "$next" ] || live="$live$(ls -ln /proc/[0-9]*/fd/0 | while read -r line; do
   case $line in *" -> $next") line=\${line#*/proc/} && echo "\${line%%/*}" ;; esac
 done) "
 for pid in $live; do kill -s TERM -- "-$pid" || kill -s TERM "$pid"; done
-[ "$live" = ' ' ] || sleep 0.5 || sleep 1
+case $live in *[0-9]*) sleep 0.5 || sleep 1 ;; esac
 for pid in $live; do kill -s KILL -- "-$pid"; done
 `;
 

@@ -76,3 +76,27 @@ Deno.test("HandlerGuard ends nothing when all that it was told of has ended", as
   await guard.close();
   assert.equal(running.child.hasEnded, false);
 });
+
+/** True if a guard, which is told something and closed then, waits for handlers to end. */
+async function waits(tell: (guard: HandlerGuard) => void): Promise<boolean> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/sleep`, `#!/bin/sh\n: > '${folder}/called'\n`);
+    await Deno.chmod(`${folder}/sleep`, 0o755);
+    const guard = new HandlerGuard();
+    Deno.env.set("PATH", `${folder}:${PATH}`);
+    guard.prepare();
+    Deno.env.set("PATH", PATH);
+    tell(guard);
+    await guard.close();
+    return [...Deno.readDirSync(folder)].some(({ name }) => name === "called");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("HandlerGuard waits for nobody when the handler that was announced did not start", async () => {
+  await using running = new Sleeper();
+  assert.equal(await waits((guard) => guard.watch(running.child.pid)), true);
+  assert.equal(await waits((guard) => guard.expect("pipe:[0]")), false);
+});
